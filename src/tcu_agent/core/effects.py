@@ -1,0 +1,105 @@
+"""What comes out of the core, in the imperative. Effects are carried out strictly in order.
+
+`Persist` stands before the effect that it protects; it is one transaction. If an effect fails, the effects behind it
+in the same tuple are NOT carried out and the failure comes back as `events.EffectFailed`; a failed `Persist` is fatal
+for what it protects (fail closed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, unique
+
+from tcu_agent.core.authorisation import PositionAuthorisation, RelockAuthorisation, UnlockAuthorisation
+from tcu_agent.protocol.messages import Event, Fix, Message, Result
+from tcu_agent.protocol.vocabulary import CallState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persist:
+    """Make durable, in one transaction, before anything behind it.
+
+    `puts`: key -> value (None deletes). `append`: messages of the durable outbox, each with its seq; sent in order of seq
+    until acknowledged. `acknowledged`: highest seq of the outbox that the centre has stored (drop up to it).
+    """
+
+    puts: Mapping[str, bytes | None] = field(default_factory=dict)
+    append: tuple[Result | Event, ...] = ()
+    acknowledged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Sign and publish now if connected; never stored. Challenge, refusal, availability, and stored results again."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class TransmitUnlock:
+    """Put the unlock command on the bus, once. The only way to get one is through the verifier."""
+
+    authorisation: UnlockAuthorisation
+
+
+@dataclass(frozen=True, slots=True)
+class TransmitLock:
+    """Put the lock command on the bus: automatic re-lock after an executed unlock."""
+
+    authorisation: RelockAuthorisation
+
+
+@unique
+class Lamp(IntEnum):
+    """ON CALL lamp."""
+
+    OFF = 0
+    PULSING = 1
+    ON = 2
+    ERROR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCallState:
+    """Lamp and call state for the cyclic TCU status message."""
+
+    lamp: Lamp
+    call_state: CallState
+
+
+@dataclass(frozen=True, slots=True)
+class WakeBus:
+    """Wake the parked car's buses as the mapping says (wake-up frame or network management)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealPosition:
+    """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case."""
+
+    authorisation: PositionAuthorisation
+    seq: int
+    fix: Fix = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasePositions:
+    """Erase stored sealed positions of the case: all of them, or those up to `up_to_seq`."""
+
+    case_id: bytes
+    up_to_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log and the counters: a stable word and safe fields (never a PIN, key or position)."""
+
+    word: str
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+
+
+Effect = (
+    Persist | SendMessage | TransmitUnlock | TransmitLock | ShowCallState | WakeBus | SealPosition | ErasePositions | Note
+)

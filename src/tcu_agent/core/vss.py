@@ -1,0 +1,39 @@
+"""VSS paths that the core itself knows. DBC names and CAN ids stand in the mapping file only.
+
+Paths under ``Vehicle.TCU`` and the few marked *overlay* are not in COVESA VSS; dbc/tcu_overlay.vspec defines them.
+A value is bool, int, float or str; None means unknown (stale, asleep, never seen, or failed its E2E check).
+"""
+
+from __future__ import annotations
+
+ON_CALL_BUTTON = "Vehicle.TCU.OnCall.IsButtonPressed"  # overlay, bool
+PLATE = "Vehicle.Body.Trunk.Rear.IsPlatePressed"  # overlay, bool: tailgate opening plate
+SPEED_KMH = "Vehicle.Speed"  # float, km/h
+USAGE_MODE = "Vehicle.UsageMode"  # overlay, str: one of USAGE_MODES
+USAGE_MODES = ("abandoned", "inactive", "convenience", "active", "driving")
+PARKED_MODES = ("abandoned", "inactive", "convenience")
+"""abandoned = locked and left; inactive = someone in it or just left; convenience; active = ignition on; driving."""
+ALARM = "Vehicle.Body.Alarm.State"  # overlay, str: "off" | "armed" | "triggered"
+CENTRAL_LOCKING_RESPONSE = "Vehicle.Body.CentralLocking.Response"
+"""Overlay, str: "idle" | "busy" | "done" | "refused" | "authentication-failed"; echoes the last command."""
+
+DOOR_LOCKS = (
+    "Vehicle.Cabin.Door.Row1.DriverSide.IsLocked",
+    "Vehicle.Cabin.Door.Row1.PassengerSide.IsLocked",
+    "Vehicle.Cabin.Door.Row2.DriverSide.IsLocked",
+    "Vehicle.Cabin.Door.Row2.PassengerSide.IsLocked",
+    "Vehicle.Body.Trunk.Rear.IsLocked",
+)
+"""In the order of the protocol's `lock` numbers 0..4: front left, front right, rear left, rear right, tailgate."""
+DOORS_OPEN = tuple(path.replace("IsLocked", "IsOpen") for path in DOOR_LOCKS)
+
+LATITUDE = "Vehicle.CurrentLocation.Latitude"  # float, degrees
+LONGITUDE = "Vehicle.CurrentLocation.Longitude"  # float, degrees
+HEADING = "Vehicle.CurrentLocation.Heading"  # float, degrees 0..360
+ACCURACY_M = "Vehicle.CurrentLocation.HorizontalAccuracy"  # float, metres
+FIX_TYPE = "Vehicle.CurrentLocation.GNSSReceiver.FixType"  # str: "NONE" | "TWO_D" | "THREE_D" (and VSS's others)
+POSITION_PATHS = (LATITUDE, LONGITUDE, HEADING, ACCURACY_M, FIX_TYPE)
+"""Never reported in events: a position leaves the car only sealed."""
+
+REPORTED = (*DOOR_LOCKS, *DOORS_OPEN, ALARM, USAGE_MODE)
+"""Paths whose changes become signed events, and that a state report lists (where the mapping has them)."""

@@ -1,0 +1,91 @@
+"""Every error of the agent, one tree.
+
+    AgentError
+    +-- BugError                 ours to fix: the process ends and starts clean
+    +-- BadInput                 a file or an option is wrong: says what, where, what to do (exit status 2)
+    |   +-- ConfigError          tcu.toml
+    |   +-- MappingError         the mapping file or its DBC
+    |   +-- RecordingError       a recording that cannot be read at all
+    +-- MalformedError           the peer's: bytes outside the strict profile (carries a Reason)
+    +-- TransportError           CAN or MQTT; `may_have_happened`, `temporary`
+    |   +-- CanTransportError
+    |   +-- MqttTransportError
+    +-- StorageError             durable state: corrupt or not writable; fails closed
+    +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign
+
+A verification that fails is no exception: it is a `protocol.verify.Refused` value with a reason.
+No PIN, key, token or position ever stands in a message of these.
+"""
+
+from __future__ import annotations
+
+from tcu_agent.protocol.vocabulary import Reason
+
+
+class AgentError(Exception):
+    """Root of the tree."""
+
+
+class BugError(AgentError):
+    """A broken promise inside the agent."""
+
+
+class BadInput(AgentError):
+    """Something a person wrote is wrong.
+
+    `where` names the file and the key or line, `what` the cause, `hint` what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {what}" + (f" ({hint})" if hint else ""))
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+
+class ConfigError(BadInput):
+    """tcu.toml is wrong."""
+
+
+class MappingError(BadInput):
+    """The mapping file, or the DBC it names, is wrong."""
+
+
+class RecordingError(BadInput):
+    """A recording cannot be read."""
+
+
+class MalformedError(AgentError):
+    """Bytes from a peer are outside the strict profile."""
+
+    def __init__(self, detail: str, *, reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class TransportError(AgentError):
+    """CAN or MQTT did not take it.
+
+    `may_have_happened`: the other side may have got it all the same. `temporary`: trying later can help.
+    """
+
+    def __init__(self, detail: str, *, may_have_happened: bool, temporary: bool) -> None:
+        super().__init__(detail)
+        self.may_have_happened = may_have_happened
+        self.temporary = temporary
+
+
+class CanTransportError(TransportError):
+    """The CAN bus did not take a frame."""
+
+
+class MqttTransportError(TransportError):
+    """The broker did not take a message."""
+
+
+class StorageError(AgentError):
+    """Durable state cannot be read or written."""
+
+
+class KeyStoreError(AgentError):
+    """A key is missing, unprotected, or cannot sign."""

@@ -1,0 +1,182 @@
+"""What the core and the runtime need from the world. Adapters implement these; the bench's fakes pass the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tcu_agent.core.events import CoreEvent
+from tcu_agent.protocol.messages import Event, Result
+
+
+class Clock(Protocol):
+    """Time. Security deadlines use `boottime`, which counts suspend; `wall` may jump and is a hint only."""
+
+    def boottime(self) -> float:
+        """Return CLOCK_BOOTTIME in seconds."""
+
+    def wall(self) -> float | None:
+        """Return seconds since 1970-01-01, or None while it is known to be wrong (before the floor)."""
+
+    def boot_session(self) -> str:
+        """Return an id that changes when the kernel boots (so that a stored boottime can be trusted or not)."""
+
+    async def wait_until(self, boottime_s: float) -> None:
+        """Return when CLOCK_BOOTTIME has reached `boottime_s`; counts suspend; may be cancelled."""
+
+
+class Entropy(Protocol):
+    """Randomness."""
+
+    def random_bytes(self, length: int) -> bytes:
+        """Return `length` bytes from the operating system's CSPRNG."""
+
+
+class Signer(Protocol):
+    """The vehicle's signing key; the key itself may never leave a token."""
+
+    @property
+    def kid(self) -> bytes:
+        """First 8 bytes of SHA-256 of the public key as the protocol encodes it."""
+
+    @property
+    def alg(self) -> int:
+        """COSE algorithm: -7 or -8."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Return 64 bytes: r || s (ES256) or the Ed25519 signature.
+
+        Raises:
+            KeyStoreError: the token does not answer or the key is gone.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CanFrame:
+    """One frame from or for a bus. `timestamp_s`: CLOCK_BOOTTIME of its arrival (kernel's stamp where there is one)."""
+
+    arbitration_id: int
+    data: bytes
+    is_extended_id: bool = False
+    is_fd: bool = False
+    is_error_frame: bool = False
+    is_remote_frame: bool = False
+    timestamp_s: float = 0.0
+
+
+class CanPort(Protocol):
+    """One CAN bus."""
+
+    @property
+    def name(self) -> str:
+        """Logical name in mapping and configuration, such as ``body``."""
+
+    async def receive(self) -> Sequence[CanFrame]:
+        """Wait for frames and return all that are there, oldest first.
+
+        Raises:
+            CanTransportError: the bus is gone or off; the caller opens it again after a pause.
+        """
+
+    async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
+        """Hand one frame to the driver, waiting at most `timeout_s` for room.
+
+        Raises:
+            CanTransportError: not taken (`may_have_happened` says whether it may be on the bus all the same).
+        """
+
+    async def open(self) -> None:
+        """Open, or open again.
+
+        Raises:
+            CanTransportError: cannot be opened now.
+        """
+
+    async def close(self) -> None:
+        """Close; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One message from the broker."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class LinkPort(Protocol):
+    """One MQTT connection after another: the runtime calls `connect` again after each loss."""
+
+    async def connect(self, *, connection: int, will: bytes) -> None:
+        """Connect, subscribe to the vehicle's down topics, set the will (a signed availability message).
+
+        Raises:
+            MqttTransportError: refused or unreachable; `temporary` False = authentication or configuration.
+        """
+
+    def messages(self) -> AsyncIterator[Inbound]:
+        """Iterate over what arrives until the connection is lost (then MqttTransportError)."""
+
+    async def publish(self, message_type: str, payload: bytes, *, expiry_s: int | None = None) -> None:
+        """Publish to the vehicle's up topic `message_type`, QoS 1, never retained; returns after the PUBACK.
+
+        Raises:
+            MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
+        """
+
+    async def disconnect(self) -> None:
+        """End the session politely; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPosition:
+    """A sealed position that waits for the theft desk's acknowledgement."""
+
+    case_id: bytes
+    seq: int
+    payload: bytes
+
+
+class StatePort(Protocol):
+    """Durable state: one transaction a call, on the disk when it returns."""
+
+    def load(self) -> Mapping[str, bytes]:
+        """Return all keys and values.
+
+        Raises:
+            StorageError: corrupt, of a newer schema, or unreadable (fails closed).
+        """
+
+    def commit(
+        self,
+        *,
+        puts: Mapping[str, bytes | None],
+        append: Iterable[Result | Event] = (),
+        acknowledged: int | None = None,
+    ) -> None:
+        """Do all of it or nothing; None as a value deletes the key.
+
+        Raises:
+            StorageError: not durable.
+        """
+
+    def outbox(self, *, after_seq: int, limit: int) -> Sequence[Result | Event]:
+        """Return stored results and events with seq > `after_seq`, in order, at most `limit`."""
+
+    def put_position(self, position: StoredPosition) -> None:
+        """Store one sealed position (the signed message's payload bytes)."""
+
+    def positions(self) -> Sequence[StoredPosition]:
+        """Return sealed positions not yet acknowledged, by case and seq."""
+
+    def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
+        """Erase sealed positions of a case, all or up to a seq."""
+
+
+class EventSink(Protocol):
+    """Where adapters put what happened; the runtime's queue implements it."""
+
+    async def put(self, event: CoreEvent) -> None:
+        """Queue one event for the core; waits when the queue is full."""
