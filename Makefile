@@ -14,3 +14,43 @@ help: ## Show this list
 .PHONY: setup
 setup: ## Prepare the virtual environment and all that it needs (seconds when there is nothing to do)
 	@scripts/setup
+
+.PHONY: demo
+demo: setup ## Play the whole story against the agent (ARGS=--json for one object a step)
+	@$(BIN)/tcu-sim demo $(ARGS)
+
+.PHONY: test
+test: setup check ## Everything CI asks: check, all tests, branch coverage of what decides
+	@$(BIN)/python -m pytest --cov $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, formatting and types (the order in which they are quick)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+.PHONY: format
+format: setup ## Put the code into the house's form
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+.PHONY: coverage
+coverage: setup ## Branch coverage of core and protocol alone, line by line (must be 100 %)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing tests/core tests/protocol tests/meta
+
+.PHONY: lock
+lock: ## Resolve the pinned dependencies anew (ARGS=--upgrade to move to newer versions)
+	@scripts/lock $(ARGS)
+
+.PHONY: wheel
+wheel: setup ## Build both wheels and try the agent's alone, as a board installs it
+	@scripts/wheel
+
+.PHONY: bare-root
+bare-root: ## Try `make demo` and `make test` in a bare Debian 12 (needs root and debootstrap)
+	@scripts/bare-root
+
+.PHONY: clean
+clean: ## Remove all that is not in git but was made here, except the virtual environment
+	@rm -rf build dist sim/dist .cache .pytest_cache .hypothesis
+	@find src sim tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Tests of the agent, the simulator and of the repository itself."""

@@ -1,0 +1,3 @@
+"""What holds for every test: in CI a skipped test is a failure."""
+
+pytest_plugins = ["tests.skip_policy"]
