@@ -1,0 +1,1 @@
+"""Tests of the repository itself: the house rules that no linter knows."""
