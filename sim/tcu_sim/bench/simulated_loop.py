@@ -80,7 +80,7 @@ class SimulatedEventLoop(asyncio.SelectorEventLoop):
 
     def _next_timer(self) -> float:
         # The exact time of the timer, not now + timeout: that sum may end one ulp short of it.
-        # (type: asyncio shows its timers to nobody; the heap's first is never a cancelled one here.)
+        # (The ignore: asyncio shows its timers to nobody. The heap's first is not a cancelled one.)
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         return scheduled[0].when()
 
