@@ -17,12 +17,16 @@ _RELOCKER = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockAuthorisation:
-    """A grant for one unlock that passed every rule of `core.verify`. `accepted_at`: CLOCK_BOOTTIME, s."""
+    """A grant for one unlock that passed every rule of `core.verify`.
+
+    `accepted_at`, `expires_at` (end of the challenge's lifetime, shortened by the grant's max-age): CLOCK_BOOTTIME, s.
+    """
 
     common: Common
     parameters: UnlockParameters
     grant_hash: bytes
     accepted_at: float
+    expires_at: float
     seal: object
 
     def __post_init__(self) -> None:
@@ -33,13 +37,17 @@ class UnlockAuthorisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionAuthorisation:
-    """A grant for one position case that passed every rule of `core.verify`. `accepted_at`: CLOCK_BOOTTIME, s."""
+    """A grant for one position case that passed every rule of `core.verify`.
+
+    `accepted_at`, `expires_at` (end of the challenge's lifetime, shortened by the grant's max-age): CLOCK_BOOTTIME, s.
+    """
 
     common: Common
     parameters: PositionParameters
     case_id: bytes
     grant_hash: bytes
     accepted_at: float
+    expires_at: float
     seal: object
 
     def __post_init__(self) -> None:
