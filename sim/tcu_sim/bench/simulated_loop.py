@@ -13,8 +13,6 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from typing_extensions import override
-
 from tcu_sim.errors import SimulatorError
 
 T = TypeVar("T")
@@ -38,7 +36,6 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self._idle = idle
 
-    @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready now, or move the time and return nothing."""
         ready = super().select(0)
@@ -55,14 +52,12 @@ class SimulatedEventLoop(asyncio.SelectorEventLoop):
         self._limit_s = limit_s
         super().__init__(_JumpingSelector(self._move_time))
 
-    @override
     def time(self) -> float:
         """Return simulated seconds since the loop was made."""
         return self._now_s
 
-    @override
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
-        # reason: the stub's return type is a Future; a thread would bring real time back in.
+    # The ignore: asyncio's own returns a Future, and a thread would bring real time back in.
+    def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]
         """Refuse threads.
 
         Raises:
