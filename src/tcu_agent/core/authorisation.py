@@ -24,6 +24,7 @@ class UnlockAuthorisation:
 
     common: Common
     parameters: UnlockParameters
+    incident_id: bytes
     grant_hash: bytes
     accepted_at: float
     expires_at: float
