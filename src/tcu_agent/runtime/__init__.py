@@ -1,0 +1,1 @@
+"""Joins the rooms: one TaskGroup, event in, the core decides, effects out in order."""
