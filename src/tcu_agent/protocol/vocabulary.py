@@ -165,6 +165,8 @@ class Reason(IntEnum):
     UNKNOWN_INCIDENT = 25
     CHANGE_NOT_ALLOWED = 26
     THRESHOLD_NOT_MET = 27
+    UNKNOWN_STREAM = 28
+    BEYOND_SENT = 29
     # the car will not
     TRUST_MISSING = 30
     ACCOUNT_MISSING = 31
