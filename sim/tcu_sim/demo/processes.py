@@ -150,8 +150,8 @@ class Ensemble:
     def tails(self) -> str:
         """Return the end of every log, for a person who has to find out what went wrong."""
         return "\n".join(
-            f"--- {program.name}, pid {program.pid}{', ended' if program.ended else ''}: {program.log}\n"
-            f"{program.tail()}"
+            f"--- {program.name} (pid {program.pid}, {'ended' if program.ended else 'running'}), "
+            f"{program.log}:\n{program.tail()}"
             for program in self.programs.values()
         )
 

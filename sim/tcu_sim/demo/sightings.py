@@ -18,8 +18,9 @@ Condition = Callable[[Sighting], bool]
 TICK = "tick"
 """`what` of the line that the observer writes for each cyclic frame of the TCU."""
 QUIET_TICKS = 2
-"""So many cyclic frames of the TCU behind an answer on MQTT: frames leave it in order, so a command
-frame sent before the answer would have been seen by then."""
+"""So many cyclic frames of the TCU behind an answer on MQTT: the first may have been under way with
+it, the second was sent later; frames leave the TCU in order, so a command frame sent before the
+answer has been seen by then."""
 
 
 class NotSeenError(Exception):
