@@ -1,0 +1,1 @@
+"""One module per piece of the world: CAN bus, CAN signals, MQTT, durable state, keys, clock."""
