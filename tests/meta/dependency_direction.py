@@ -5,6 +5,7 @@ entered here by someone who thought about it.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ PURE_STANDARD_LIBRARY = {
 """All that core and protocol need of it: nothing that acts, looks, waits or draws lots."""
 
 AGENT_LIBRARIES = {"aiomqtt", "can", "cantools", "cbor2", "cryptography", "e2e", "paho", "serial"}
-SIMULATOR_LIBRARIES = AGENT_LIBRARIES | {"aiohttp", "amqtt", "argon2"}
+SIMULATOR_LIBRARIES = AGENT_LIBRARIES | {"aiohttp", "amqtt", "argon2", "typing_extensions"}
 LIBRARIES_OF_ROOM: dict[str, set[str]] = {
     "": set(),
     "errors": set(),
@@ -41,6 +42,8 @@ LIBRARIES_OF_ROOM: dict[str, set[str]] = {
     "ports": set(),
 }
 """Rooms of tcu_agent that may use less than all of the agent's libraries."""
+
+OWN_NAME = re.compile(r"tcu_(?:agent|sim)(?:[.]\w+)+")
 
 PURE_ROOMS = {"core", "protocol"}
 
@@ -61,7 +64,10 @@ class Import:
 
 
 def imports_of(tree: ast.AST) -> Iterator[Import]:
-    """Yield everything a module imports, wherever it does so."""
+    """Yield everything a module imports, wherever and however it does so.
+
+    Where only the running program knows the name, every name of our own in the module counts.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, node.lineno) for alias in node.names)
@@ -69,7 +75,8 @@ def imports_of(tree: ast.AST) -> Iterator[Import]:
             origin = "." * node.level + (node.module or "")
             yield from (Import(f"{origin}.{alias.name}", node.lineno) for alias in node.names)
         elif isinstance(node, ast.Call) and _called_name(node) in {"import_module", "__import__"}:
-            yield Import(_constant_argument(node), node.lineno)
+            known = _constant_argument(node)
+            yield from (Import(name, node.lineno) for name in known or _own_names(tree) or ["?"])
 
 
 def _called_name(node: ast.Call) -> str:
@@ -78,12 +85,17 @@ def _called_name(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def _constant_argument(node: ast.Call) -> str:
+def _constant_argument(node: ast.Call) -> list[str]:
     match node.args:
         case [ast.Constant(value=str(name)), *_]:
-            return name
+            return [name]
         case _:
-            return "a name that only the running program knows"
+            return []
+
+
+def _own_names(tree: ast.AST) -> list[str]:
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [value for value in constants if isinstance(value, str) and OWN_NAME.fullmatch(value)]
 
 
 def violations(module: Module) -> list[str]:

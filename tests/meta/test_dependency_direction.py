@@ -48,6 +48,8 @@ BROKEN = [
     ("tcu_sim.vehicle.locks", "from tcu_agent.adapters.can_signals import decode"),
     ("tcu_sim.bench_press", "import tcu_agent.core"),
     ("tcu_sim.centre.web", "import flask"),
+    ("tcu_sim.cli.main", "PARTS = ['tcu_sim.bus', 'tcu_agent.core.x']\nimport_module(PARTS[1])"),
+    ("tcu_sim.cli.main", "importlib.import_module(name)"),
 ]
 
 
@@ -66,6 +68,7 @@ ALLOWED = [
     ("tcu_agent.runtime.daemon", "import asyncio\nfrom tcu_agent.adapters import mqtt"),
     ("tcu_sim.bench.rig", "from tcu_agent.core.agent import Agent"),
     ("tcu_sim.centre.web", "from aiohttp import web\nimport random"),
+    ("tcu_sim.cli.main", "PARTS = ['tcu_sim.bus', 'another word']\nimport_module(PARTS[0])"),
 ]
 
 
