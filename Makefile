@@ -21,7 +21,7 @@ demo: setup ## Play the whole story against the agent (ARGS=--json for one objec
 
 .PHONY: test
 test: setup check ## Everything CI asks: check, all tests, branch coverage of what decides
-	@$(BIN)/python -m pytest --cov $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS) --cov
 
 .PHONY: check
 check: setup ## Lint, formatting and types (the order in which they are quick)
@@ -36,7 +36,7 @@ format: setup ## Put the code into the house's form
 
 .PHONY: coverage
 coverage: setup ## Branch coverage of core and protocol alone, line by line (must be 100 %)
-	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing tests/core tests/protocol tests/meta
+	@$(BIN)/python -m pytest -q tests/core tests/protocol --cov
 
 .PHONY: lock
 lock: ## Resolve the pinned dependencies anew (ARGS=--upgrade to move to newer versions)
