@@ -1,0 +1,71 @@
+"""The observer's own node on the bus: python-can in a thread, frames handed to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import can
+
+from tcu_sim.errors import BadInput, BusUnreachable
+
+READ_TIMEOUT_S = 0.2
+"""How long a read may take before the thread looks whether it shall end."""
+
+Take = Callable[[int, bytes], None]
+
+
+def bus_options(address: str) -> dict[str, Any]:
+    """Return python-can's options for ``interface:channel``.
+
+    Raises:
+        BadInput: not of that form.
+    """
+    interface, colon, channel = address.partition(":")
+    if not (interface and colon and channel):
+        raise BadInput(
+            f"--can {address}: write interface:channel, such as socketcan:vcan0 or slcan:can-bus/it"
+        )
+    options: dict[str, Any] = {"interface": interface, "channel": channel}
+    if interface == "slcan":
+        options |= {"sleep_after_open": 0, "bitrate": 500_000}
+    return options
+
+
+@contextmanager
+def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> Iterator[None]:
+    """Hand every standard data frame to `take`, on the running loop, while the context lasts.
+
+    Raises:
+        BusUnreachable: the bus cannot be opened.
+    """
+    try:
+        bus = can.Bus(**bus_options(address))
+    except (can.CanError, OSError, ValueError) as error:
+        raise BusUnreachable(f"{address}: {error}") from error
+    ended = threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        try:
+            while not ended.is_set():
+                message = bus.recv(READ_TIMEOUT_S)
+                if message is not None and not (
+                    message.is_error_frame or message.is_remote_frame or message.is_extended_id
+                ):
+                    loop.call_soon_threadsafe(take, message.arbitration_id, bytes(message.data))
+        except (can.CanError, OSError, ValueError) as error:
+            if not ended.is_set():
+                loop.call_soon_threadsafe(failed, error)
+
+    thread = threading.Thread(target=read, name="can-reader")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        bus.shutdown()
