@@ -30,5 +30,5 @@ def test_what_is_missing_skips_and_names_the_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TCU_TEST_DATA", str(tmp_path))
-    with pytest.raises(pytest.skip.Exception, match="no test data at .*cose"):
+    with pytest.raises(pytest.skip.Exception, match=r"no test data at .*cose"):
         foreign_data("cose")
