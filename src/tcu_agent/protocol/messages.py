@@ -280,6 +280,20 @@ class Availability:
 
 
 Message = (
-    Request | Grant | Call | Ack | Evidence | Approval | PositionAck | CaseEnd | Account | Trust
-    | Challenge | Refusal | Result | Event | Position | Availability
+    Request
+    | Grant
+    | Call
+    | Ack
+    | Evidence
+    | Approval
+    | PositionAck
+    | CaseEnd
+    | Account
+    | Trust
+    | Challenge
+    | Refusal
+    | Result
+    | Event
+    | Position
+    | Availability
 )

@@ -134,7 +134,10 @@ class EventKind(IntEnum):
 
 @unique
 class Reason(IntEnum):
-    """Stable reason codes. 1-29: the message; 30-59: the car will not; 60-89: the car could not; 90-: life of the agent."""
+    """Stable reason codes.
+
+    1-29: the message; 30-59: the car will not; 60-89: the car could not; 90-: life of the agent.
+    """
 
     NONE = 0
     # the message itself
