@@ -1,0 +1,94 @@
+"""SocketCAN where the kernel has it: `vcan0` is the bus, the channel of every node."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tcu_sim.errors import BusUnreachable
+
+INTERFACES = Path("/sys/class/net")
+
+
+def kernel_has_can() -> bool:
+    """Whether a CAN socket can be made at all."""
+    try:
+        socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_worth_trying(channel: str) -> bool:
+    """Whether the interface is there, or might be made: a CAN kernel, root, and the `ip` tool."""
+    if not kernel_has_can():
+        return False
+    can_make = os.geteuid() == 0 and shutil.which("ip") is not None
+    return can_make or (INTERFACES / channel).exists()
+
+
+def make_vcan(channel: str) -> bool:
+    """Bring the virtual CAN interface up; return whether it was made here.
+
+    Raises:
+        BusUnreachable: the kernel or the rights do not allow it.
+    """
+    made = not (INTERFACES / channel).exists()
+    if made:
+        _ip("link", "add", "dev", channel, "type", "vcan")
+    try:
+        if _state(channel) == "down" or made:
+            _ip("link", "set", channel, "up")
+    except BusUnreachable:
+        if made:
+            remove_vcan(channel)
+        raise
+    return made
+
+
+def remove_vcan(channel: str) -> None:
+    """Take the interface away again.
+
+    Raises:
+        BusUnreachable: it could not be removed.
+    """
+    _ip("link", "delete", channel)
+
+
+async def hold_vcan(channel: str, *, report: Callable[[dict[str, Any]], None]) -> None:
+    """Provide the interface until SIGTERM or SIGINT.
+
+    Raises:
+        BusUnreachable: it cannot be made or brought up.
+    """
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    made = make_vcan(channel)
+    try:
+        report({"event": "ready", "interface": "socketcan", "channel": channel, "made": made})
+        await stop.wait()
+    finally:
+        if made:
+            remove_vcan(channel)
+
+
+def _state(channel: str) -> str:
+    return (INTERFACES / channel / "operstate").read_text().strip()
+
+
+def _ip(*arguments: str) -> None:
+    try:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True, timeout=10)
+    except FileNotFoundError as error:
+        raise BusUnreachable("the `ip` tool is missing (package iproute2)") from error
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip()
+        raise BusUnreachable(f"ip {' '.join(arguments)}: {said}") from error

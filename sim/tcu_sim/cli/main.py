@@ -1,0 +1,53 @@
+"""`tcu-sim`: one sub-command a part.
+
+Only the part that is asked for is loaded, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tcu_sim.errors import SimulatorError
+
+PARTS = {
+    "bus": ("tcu_sim.bus.cli", "a CAN bus between processes, also without CAN in the kernel"),
+    "vehicle": ("tcu_sim.vehicle.cli", "the virtual vehicle: ECUs that behave and misbehave"),
+    "centre": ("tcu_sim.centre.cli", "the assistance centre and the owner's app"),
+    "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
+}
+"""Name of the sub-command: module with `add_parser(subparsers)`, and its line in `--help`."""
+
+BAD_INPUT_STATUS = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (2 when what the person gave is wrong)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        status: int = args.func(args)
+    except SimulatorError as error:
+        print(f"tcu-sim: {error}", file=sys.stderr)
+        return BAD_INPUT_STATUS
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tcu-sim", description="The bench for tcu-agent.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (module, summary) in PARTS.items():
+        if name == wanted:
+            importlib.import_module(module).add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
