@@ -1,7 +1,7 @@
 """The observer's eyes on the broker: topic and bytes in, a sighting out.
 
-Messages are read with the bench's own decoder; those of the car are checked with its public key. What is told about a
-message is a choice of safe fields: never a PIN (none is ever there), never a position (there only sealed).
+Messages are read with the bench's own decoder and checked with public keys: the car's, and the centre's from the trust
+bundle. What is told about a message is a choice of safe fields: never a PIN, never a position.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.pki.public import VehicleRegister
 from tcu_sim.wire import messages as m
-from tcu_sim.wire.envelope import Envelope, look, read
+from tcu_sim.wire.envelope import look, read
 from tcu_sim.wire.errors import WireError
-from tcu_sim.wire.keys import PublicKey
 from tcu_sim.wire.numbers import Lock, Told
+from tcu_sim.wire.trust import TrustedKeys
 
 TOPIC = re.compile(r"tcu/v1/(?P<vehicle>[^/]+)/(?P<way>up|down)/(?P<type>[^/]+)")
 LOCK_NAMES = ("front left", "front right", "rear left", "rear right", "tailgate")
@@ -26,10 +27,10 @@ class MqttWatch:
     """Reads what passes the broker. `reason_word` turns a reason number into its code."""
 
     def __init__(
-        self, *, vehicle_key: PublicKey, environment: str, reason_word: Callable[[int], str]
+        self, *, register: VehicleRegister, trusted: TrustedKeys, reason_word: Callable[[int], str]
     ) -> None:
-        self._vehicle_key = vehicle_key
-        self._environment = environment
+        self._register = register
+        self._trusted = trusted
         self._reason_word = reason_word
 
     def take(
@@ -45,10 +46,10 @@ class MqttWatch:
             sighting |= {"what": match["type"], "way": match["way"], "vehicle": match["vehicle"]}
             del sighting["topic"]
             if match["type"] != "trust":
-                sighting |= self._read(match["type"], payload)
+                sighting |= self._read(match["type"], match["vehicle"], payload)
         return sighting
 
-    def _read(self, word: str, payload: bytes) -> Summary:
+    def _read(self, word: str, vehicle_id: str, payload: bytes) -> Summary:
         try:
             envelope = look(payload)
             message = read(envelope, CLASSES[word])
@@ -57,13 +58,14 @@ class MqttWatch:
         except WireError as error:
             return {"signature": error.word}
         summary = {"hash": envelope.payload_hash.hex()[:16], **_summary(message, self._reason_word)}
-        return summary | {"signature": self._judge(message, envelope)}
+        return summary | {"signature": self._judge(payload, type(message), vehicle_id)}
 
-    def _judge(self, message: m.Message, envelope: Envelope) -> str:
-        if not isinstance(message, FROM_VEHICLE):
-            return "not checked"
+    def _judge(self, payload: bytes, cls: type[m.Message], vehicle_id: str) -> str:
         try:
-            envelope.verify(self._vehicle_key, self._environment)
+            if cls in FROM_VEHICLE:
+                self._register.open(payload, cls, vehicle_id)
+            else:
+                self._trusted.open(payload, cls)
         except WireError as error:
             return error.word
         return "good"
