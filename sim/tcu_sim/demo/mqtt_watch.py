@@ -50,11 +50,12 @@ class MqttWatch:
         return sighting
 
     def _read(self, word: str, vehicle_id: str, payload: bytes) -> Summary:
+        cls = CLASSES.get(word)
+        if cls is None:
+            return {"signature": "no message of the protocol"}
         try:
             envelope = look(payload)
-            message = read(envelope, CLASSES[word])
-        except KeyError:
-            return {"signature": "no message of the protocol"}
+            message = read(envelope, cls)
         except WireError as error:
             return {"signature": error.word}
         summary = {"hash": envelope.payload_hash.hex()[:16], **_summary(message, self._reason_word)}
