@@ -1,0 +1,41 @@
+"""TLS 1.3 with the vehicle's certificate; there is no setting that switches verification off."""
+
+from __future__ import annotations
+
+import ssl
+
+from tcu_agent.adapters.keys import read_secret
+from tcu_agent.config import TlsConfig
+from tcu_agent.errors import ConfigError
+
+
+def client_context(config: TlsConfig) -> ssl.SSLContext:
+    """Return a context that trusts `ca` alone, checks the host name and shows our certificate.
+
+    Raises:
+        ConfigError: a file is missing, is not what it should be, or key and certificate differ.
+        KeyStoreError: the key file is readable by others.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(cafile=config.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise _unusable(str(config.ca), "ca", error) from error
+    if config.certificate is not None and config.key is not None:
+        read_secret(config.key)
+        try:
+            context.load_cert_chain(config.certificate, config.key, password=_no_password)
+        except (OSError, ssl.SSLError) as error:
+            raise _unusable(str(config.certificate), "certificate and key", error) from error
+    return context
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL would ask on the terminal and a daemon would hang.
+    return ""
+
+
+def _unusable(path: str, field: str, error: OSError) -> ConfigError:
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    return ConfigError(f"cannot be used: {reason}", where=path, hint=f"see [mqtt.tls] {field}")

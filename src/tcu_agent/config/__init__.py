@@ -1,0 +1,27 @@
+"""tcu.toml: read once, checked once, frozen. Every field is explained in deploy/tcu.example.toml."""
+
+from __future__ import annotations
+
+from tcu_agent.config.load import REFERENCE_MAPPING, examine, load
+from tcu_agent.config.schema import (
+    BusConfig,
+    Config,
+    KeysConfig,
+    LogConfig,
+    MqttConfig,
+    TlsConfig,
+    TrustConfig,
+)
+
+__all__ = [
+    "REFERENCE_MAPPING",
+    "BusConfig",
+    "Config",
+    "KeysConfig",
+    "LogConfig",
+    "MqttConfig",
+    "TlsConfig",
+    "TrustConfig",
+    "examine",
+    "load",
+]

@@ -1,0 +1,191 @@
+"""Reads tcu.toml: shape, kinds, ranges, and what only two settings together can get wrong."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, cast
+
+from tcu_agent.config.core_settings import read_core_settings
+from tcu_agent.config.roots import read_roots
+from tcu_agent.config.schema import (
+    BusConfig,
+    Config,
+    KeysConfig,
+    LogConfig,
+    MqttConfig,
+    MqttProtocol,
+    TlsConfig,
+    TrustConfig,
+)
+from tcu_agent.config.table import Findings, Table, read_toml
+from tcu_agent.errors import ConfigError
+
+SCHEMA = 1
+REFERENCE_MAPPING = Path(__file__).parent.parent / "dbc" / "reference.toml"
+LEVELS = ("debug", "info", "warning", "error")
+_DAY_S = 86_400
+
+
+def load(file: Path) -> Config:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: wrong; the message has every problem, one a line.
+    """
+    config, findings = examine(file)
+    if config is None:
+        raise _joined(findings.problems)
+    return config
+
+
+def examine(file: Path) -> tuple[Config | None, Findings]:
+    """Return the configuration (None where it has problems), and everything that came up."""
+    findings = Findings(file)
+    try:
+        top = Table(read_toml(file), key="", findings=findings)
+    except ConfigError as error:
+        findings.problems.append(error)
+        return None, findings
+    schema = top.integer("schema", low=1, high=2**31)
+    if "schema" in top and schema != SCHEMA:
+        top.problem("schema", f"this agent reads schema {SCHEMA}, not {schema}")
+        return None, findings
+    config = _read(top, findings)
+    top.finish()
+    return (None if findings.problems else config), findings
+
+
+def _read(top: Table, findings: Findings) -> Config | None:
+    can, trust_table, state = top.table("can"), top.table("trust"), top.table("state")
+    trust = _read_trust(trust_table, findings)
+    core = read_core_settings(top, roots=trust.roots, threshold=trust.threshold)
+    warnings: list[str] = []
+    mqtt = _read_mqtt(top.table("mqtt"), top, warnings)
+    buses = tuple(_read_bus(name, table) for name, table in can.tables("bus").items())
+    if not buses:
+        can.problem("bus", "no CAN bus is configured", "add a section [can.bus.NAME]")
+    mapping = can.optional_path("mapping") or REFERENCE_MAPPING
+    can.finish()
+    keys, log = _read_keys(top.table("keys")), _read_log(top.table("log"))
+    directory = state.path("directory")
+    state.finish()
+    if core is None:
+        return None
+    return Config(
+        file=findings.file,
+        mapping=mapping,
+        buses=buses,
+        mqtt=mqtt,
+        keys=keys,
+        trust=trust,
+        state_directory=directory,
+        log=log,
+        core=core,
+        warnings=tuple(warnings),
+    )
+
+
+def _read_bus(name: str, table: Table) -> BusConfig:
+    bus = BusConfig(
+        name=name,
+        interface=table.text("interface"),
+        channel=table.text("channel"),
+        bitrate=table.optional_integer("bitrate", low=10_000, high=1_000_000),
+        fd=table.flag("fd", default=False),
+        options=table.table("options").scalars(),
+    )
+    table.finish()
+    return bus
+
+
+def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
+    vehicle_id = top.table("vehicle").text("id", "")
+    mqtt = MqttConfig(
+        host=table.text("host"),
+        client_id=table.text("client_id", f"tcu-{vehicle_id}", pattern=".{1,128}"),
+        port=table.integer("port", 8883, low=1, high=65_535),
+        protocol=cast("MqttProtocol", table.text("protocol", "5", choices=("5", "3.1.1"))),
+        keepalive_s=table.integer("keepalive_s", 30, low=5, high=3600),
+        session_expiry_s=table.integer("session_expiry_s", 7 * _DAY_S, low=0, high=60 * _DAY_S),
+        timeout_s=table.integer("timeout_s", 10, low=1, high=120),
+        username=table.optional_text("username"),
+        password_file=table.optional_path("password_file"),
+        tls=_read_tls(table),
+    )
+    _check_plain_text(mqtt, table, warnings)
+    table.finish()
+    return mqtt
+
+
+def _read_tls(mqtt: Table) -> TlsConfig | None:
+    is_wanted, table = "tls" in mqtt, mqtt.table("tls")
+    ca, certificate, key = (table.optional_path(name) for name in ("ca", "certificate", "key"))
+    table.finish()
+    if not is_wanted:
+        return None
+    if ca is None:
+        table.problem("ca", "is missing", "the file with the authority that signed the broker")
+        return None
+    if (certificate is None) != (key is None):
+        table.problem("certificate", "certificate and key belong together", "give both or neither")
+    return TlsConfig(ca=ca, certificate=certificate, key=key)
+
+
+def _check_plain_text(mqtt: MqttConfig, table: Table, warnings: list[str]) -> None:
+    allowed = table.flag("allow_plain_text", default=False)
+    if not mqtt.is_plain_text:
+        return
+    if not allowed and not _is_loopback(mqtt.host):
+        table.problem(
+            "host",
+            f"plain text to {mqtt.host} is refused",
+            "add [mqtt.tls], or set allow_plain_text = true and accept that all can be read",
+        )
+    elif not _is_loopback(mqtt.host):
+        warnings.append(f"MQTT to {mqtt.host} is plain text: all on the way can read along")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read_keys(table: Table) -> KeysConfig:
+    secoc = table.table("secoc")
+    keys = KeysConfig(
+        signing=table.path("signing"), secoc={name: secoc.path(name) for name in secoc.names()}
+    )
+    table.finish()
+    return keys
+
+
+def _read_trust(table: Table, findings: Findings) -> TrustConfig:
+    roots_file, bundle = table.optional_path("roots"), table.optional_path("bundle")
+    table.finish()
+    if roots_file is None:
+        table.problem("roots", "is missing", "the file with the root keys that sign the trust")
+        return TrustConfig(threshold=2, roots=(), bundle=bundle)
+    roots = read_roots(roots_file, findings)
+    return TrustConfig(threshold=roots.threshold, roots=roots.keys, bundle=bundle)
+
+
+def _read_log(table: Table) -> LogConfig:
+    log = LogConfig(
+        level=table.text("level", "info", choices=LEVELS),
+        format=cast(
+            "Literal['text', 'json']", table.text("format", "text", choices=("text", "json"))
+        ),
+    )
+    table.finish()
+    return log
+
+
+def _joined(problems: list[ConfigError]) -> ConfigError:
+    if len(problems) == 1:
+        return problems[0]
+    lines = "".join(f"\n  {problem}" for problem in problems)
+    first = problems[0]
+    return ConfigError(f"{len(problems)} problems:{lines}", where=first.where.split(":")[0])
