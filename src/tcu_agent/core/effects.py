@@ -77,11 +77,15 @@ class WakeBus:
 
 @dataclass(frozen=True, slots=True)
 class SealPosition:
-    """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case."""
+    """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case.
+
+    `recipient`: the theft desk's HPKE key of the trust bundle in force (32 bytes, X25519; `Keyring.position_recipient`).
+    """
 
     authorisation: PositionAuthorisation
     seq: int
     fix: Fix = field(repr=False)
+    recipient: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
