@@ -52,6 +52,17 @@ class Signer(Protocol):
         """
 
 
+class Sealer(Protocol):
+    """Encrypts to one recipient, so that nobody on the way can read it."""
+
+    def seal(self, plaintext: bytes, *, recipient: bytes, info: bytes) -> bytes:
+        """Return enc || ciphertext (docs/protocol.cddl, position) for the X25519 public key `recipient`, 32 bytes.
+
+        Raises:
+            KeyStoreError: `recipient` is no usable key.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class CanFrame:
     """One frame from or for a bus. `timestamp_s`: CLOCK_BOOTTIME of its arrival (kernel's stamp where there is one)."""
