@@ -1,0 +1,144 @@
+"""The judge of every simulated run: what the car did, held against what the centre's ledger allows. It knows no agent.
+
+Rules (docs/protocol.md, guarantees G1-G5):
+
+1. every unlock frame on CAN is covered by evidence of its own: no evidence covers two frames, no frame goes without;
+2. a frame stands within its evidence's time: direct until the challenge's end, armed until the plate window's end;
+3. every lock frame of the TCU follows an unlock frame of its own: it can only lock what it has unlocked;
+4. every sealed position is covered by evidence and approval for its case, and is sealed before the stop time;
+5. what the car reports as executed, the lock status on CAN said; never two different results for one request;
+6. no position passes the broker in clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tcu_sim.bench.light_centre import Deed
+from tcu_sim.wire import messages as m
+from tcu_sim.wire.numbers import Kind, Lock, Mode, Outcome, Service
+from tcu_sim.wire.parameters import Locate, Unlock
+
+CLOCK_SLACK_S = 0.001
+"""Events of one instant may carry times that differ in their last bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A central locking command frame on CAN at a boot time (s)."""
+
+    at: float
+    is_unlock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockStatus:
+    """What the five locks' status on CAN said from a boot time (s) on."""
+
+    at: float
+    locks: tuple[Lock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A position was sealed (put into the car's store) at a boot time (s)."""
+
+    at: float
+    case_id: bytes
+    seq: int
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All that a run has left behind."""
+
+    ledger: list[Deed] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    statuses: list[LockStatus] = field(default_factory=list)
+    sealed: list[Sealed] = field(default_factory=list)
+    results: list[tuple[float, m.Result]] = field(default_factory=list)
+    published_in_clear: int = 0
+
+
+def complaints(run: Evidence) -> list[str]:
+    """Return every rule that the run has broken, in words; empty = none."""
+    return [
+        *_uncovered_unlocks(run),
+        *_orphaned_locks(run.commands),
+        *_uncovered_positions(run),
+        *_untrue_results(run),
+        *([f"{run.published_in_clear} messages show a position"] if run.published_in_clear else []),
+    ]
+
+
+def _uncovered_unlocks(run: Evidence) -> Iterator[str]:
+    deeds = [deed for deed in run.ledger if deed.service is Service.UNLOCK]
+    for command in (each for each in run.commands if each.is_unlock):
+        covering = [deed for deed in deeds if deed.at <= command.at <= _latest_unlock(deed)]
+        if not covering:
+            yield f"unlock frame at {command.at:.3f} s without unused evidence that allows it"
+        else:
+            # The one that ends first: then no other choice would cover more frames.
+            deeds.remove(min(covering, key=_latest_unlock))
+
+
+def _latest_unlock(deed: Deed) -> float:
+    parameters = deed.parameters
+    window_s = 0
+    if isinstance(parameters, Unlock) and parameters.mode is Mode.ARMED:
+        window_s = parameters.window_s or 0
+    return deed.challenged_at + deed.ttl_s + window_s + CLOCK_SLACK_S
+
+
+def _orphaned_locks(commands: Sequence[Command]) -> Iterator[str]:
+    unlocked = 0
+    for command in commands:
+        unlocked += 1 if command.is_unlock else -1
+        if unlocked < 0:
+            unlocked = 0
+            yield f"lock frame at {command.at:.3f} s that follows no unlock"
+
+
+def _uncovered_positions(run: Evidence) -> Iterator[str]:
+    for case_id in {sealed.case_id for sealed in run.sealed}:
+        mine = [sealed for sealed in run.sealed if sealed.case_id == case_id]
+        deeds = [deed for deed in run.ledger if deed.case_id == case_id]
+        if len(mine) > sum(map(_most_positions, deeds)):
+            yield f"{len(mine)} positions of one case, more than its evidence allows"
+        for sealed in mine:
+            if not any(deed.at <= sealed.at <= _latest_position(deed) for deed in deeds):
+                yield f"position sealed at {sealed.at:.3f} s outside its evidence's time"
+
+
+def _most_positions(deed: Deed) -> int:
+    parameters = deed.parameters
+    if not isinstance(parameters, Locate) or parameters.kind is Kind.SNAPSHOT:
+        return 1
+    return 1 + (parameters.duration_s or 0) // (parameters.interval_s or 1)
+
+
+def _latest_position(deed: Deed) -> float:
+    parameters = deed.parameters
+    duration_s = parameters.duration_s if isinstance(parameters, Locate) else None
+    return deed.challenged_at + deed.ttl_s + (duration_s or 0) + CLOCK_SLACK_S
+
+
+def _untrue_results(run: Evidence) -> Iterator[str]:
+    first: dict[bytes, m.Result] = {}
+    for at, result in run.results:
+        known = first.setdefault(result.request_id, result)
+        if known != result:
+            yield f"two different results for one request, the second at {at:.3f} s"
+        elif known is result and result.service is Service.UNLOCK:
+            yield from _contradiction(run.statuses, at, result)
+
+
+def _contradiction(statuses: Sequence[LockStatus], at: float, result: m.Result) -> Iterator[str]:
+    if result.outcome is not Outcome.EXECUTED:
+        return
+    said = next((status for status in reversed(statuses) if status.at <= at), None)
+    if said is None or any(lock is not Lock.UNLOCKED for lock in said.locks):
+        yield f"executed at {at:.3f} s, but the lock status said something else"
+    if any(lock is not Lock.UNLOCKED for lock in result.locks.values()) or not result.locks:
+        yield f"executed at {at:.3f} s with locks that are not all unlocked"

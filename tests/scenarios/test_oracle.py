@@ -1,0 +1,151 @@
+"""The oracle sees each rule broken, and leaves a lawful run alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from tcu_sim.bench.light_centre import Deed
+from tcu_sim.bench.oracle import Command, Evidence, LockStatus, Sealed, complaints
+from tcu_sim.wire import messages as m
+from tcu_sim.wire.numbers import Kind, Lock, Mode, Outcome, Relock, Service
+from tcu_sim.wire.parameters import Locate, Unlock
+
+REQUEST, CASE = b"r" * 16, b"c" * 16
+DIRECT = Deed(
+    request_id=REQUEST,
+    service=Service.UNLOCK,
+    parameters=Unlock(mode=Mode.DIRECT),
+    at=101.0,
+    challenged_at=100.0,
+    ttl_s=30,
+    case_id=None,
+)
+ARMED = replace(DIRECT, parameters=Unlock(mode=Mode.ARMED, window_s=60))
+SNAPSHOT = replace(
+    DIRECT, service=Service.POSITION, parameters=Locate(kind=Kind.SNAPSHOT), case_id=CASE
+)
+TRACKING = replace(SNAPSHOT, parameters=Locate(kind=Kind.TRACKING, interval_s=10, duration_s=60))
+UNLOCKED, LOCKED = (Lock.UNLOCKED,) * 5, (Lock.LOCKED,) * 5
+EXECUTED = m.Result(
+    vehicle_id="car-1",
+    service=Service.UNLOCK,
+    request_id=REQUEST,
+    nonce=bytes(16),
+    boot_id=bytes(8),
+    outcome=Outcome.EXECUTED,
+    reason=0,
+    grant_hash=bytes(32),
+    locks=dict.fromkeys(range(5), Lock.UNLOCKED),
+    relock=Relock.AGENT,
+    seq=1,
+    stream_id=bytes(8),
+)
+
+
+def unlock(at: float) -> Command:
+    return Command(at, is_unlock=True)
+
+
+def lock(at: float) -> Command:
+    return Command(at, is_unlock=False)
+
+
+LAWFUL = [
+    Evidence(),
+    Evidence(ledger=[DIRECT], commands=[unlock(102)]),
+    Evidence(ledger=[DIRECT], commands=[unlock(102), lock(222)]),
+    Evidence(ledger=[ARMED], commands=[unlock(189)]),
+    Evidence(ledger=[ARMED, DIRECT], commands=[unlock(129), unlock(189)]),
+    Evidence(ledger=[SNAPSHOT], sealed=[Sealed(102, CASE, 1)]),
+    Evidence(ledger=[TRACKING], sealed=[Sealed(102 + 10 * n, CASE, n + 1) for n in range(7)]),
+    Evidence(
+        ledger=[DIRECT],
+        commands=[unlock(102)],
+        statuses=[LockStatus(90, LOCKED), LockStatus(103, UNLOCKED)],
+        results=[(103, EXECUTED), (104, replace(EXECUTED))],
+    ),
+]
+BROKEN = [
+    ("no evidence at all", Evidence(commands=[unlock(102)]), "without unused evidence"),
+    (
+        "one evidence, two frames",
+        Evidence(ledger=[DIRECT], commands=[unlock(102), unlock(103)]),
+        "without unused evidence",
+    ),
+    (
+        "after the challenge's end",
+        Evidence(ledger=[DIRECT], commands=[unlock(130.1)]),
+        "without unused evidence",
+    ),
+    (
+        "before the evidence",
+        Evidence(ledger=[DIRECT], commands=[unlock(100.5)]),
+        "without unused evidence",
+    ),
+    (
+        "after the plate window",
+        Evidence(ledger=[ARMED], commands=[unlock(190.1)]),
+        "without unused evidence",
+    ),
+    (
+        "with the evidence for a position",
+        Evidence(ledger=[SNAPSHOT], commands=[unlock(102)]),
+        "without unused evidence",
+    ),
+    ("lock out of nothing", Evidence(commands=[lock(102)]), "follows no unlock"),
+    (
+        "two locks after one unlock",
+        Evidence(ledger=[DIRECT], commands=[unlock(102), lock(222), lock(223)]),
+        "follows no unlock",
+    ),
+    ("position without a case", Evidence(sealed=[Sealed(102, CASE, 1)]), "more than its evidence"),
+    (
+        "a second snapshot",
+        Evidence(ledger=[SNAPSHOT], sealed=[Sealed(102, CASE, 1), Sealed(103, CASE, 2)]),
+        "more than its evidence",
+    ),
+    (
+        "after the stop time",
+        Evidence(ledger=[TRACKING], sealed=[Sealed(190.1, CASE, 1)]),
+        "outside its evidence",
+    ),
+    (
+        "executed on sending",
+        Evidence(statuses=[LockStatus(90, LOCKED)], results=[(103, EXECUTED)]),
+        "said something else",
+    ),
+    (
+        "executed without any status",
+        Evidence(results=[(103, EXECUTED)]),
+        "said something else",
+    ),
+    (
+        "executed with a locked door",
+        Evidence(
+            statuses=[LockStatus(90, UNLOCKED)],
+            results=[(103, replace(EXECUTED, locks={0: Lock.LOCKED}))],
+        ),
+        "not all unlocked",
+    ),
+    (
+        "two stories",
+        Evidence(
+            statuses=[LockStatus(90, UNLOCKED)],
+            results=[(103, EXECUTED), (104, replace(EXECUTED, outcome=Outcome.UNKNOWN))],
+        ),
+        "two different results",
+    ),
+    ("in clear", Evidence(published_in_clear=1), "show a position"),
+]
+
+
+@pytest.mark.parametrize("run", LAWFUL)
+def test_a_lawful_run_is_left_alone(run: Evidence) -> None:
+    assert complaints(run) == []
+
+
+@pytest.mark.parametrize(
+    ("run", "words"), [(run, words) for _, run, words in BROKEN], ids=[name for name, *_ in BROKEN]
+)
+def test_each_broken_rule_is_seen(run: Evidence, words: str) -> None:
+    assert any(words in complaint for complaint in complaints(run))
