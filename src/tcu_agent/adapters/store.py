@@ -154,11 +154,14 @@ class SqliteState:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _open(self) -> None:
+        self._set("locking_mode=EXCLUSIVE")
+        self._check()  # before anything that could write to a file that is not ours
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self._set(setting)
+
+    def _set(self, setting: str) -> None:
         with self._converted("cannot be opened"):
-            for setting in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-                self._database.execute(f"PRAGMA {setting}").fetchall()
-            self._database.execute("PRAGMA secure_delete=ON").fetchall()
-        self._check()
+            self._database.execute(f"PRAGMA {setting}").fetchall()
 
     def _check(self) -> None:
         with self._converted("cannot be read"):

@@ -1,0 +1,257 @@
+"""Both stores keep the promises of the `StatePort`, and SQLite's fails closed when it is damaged."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tcu_agent.adapters.store import FILE_NAME, SqliteState
+from tcu_agent.errors import BadInput, StorageError
+from tcu_agent.ports import StatePort, StoredPosition
+from tcu_agent.protocol.messages import Common, Event, Result
+from tcu_agent.protocol.vocabulary import (
+    EventKind,
+    LockState,
+    Outcome,
+    Reason,
+    Relock,
+    Service,
+)
+from tcu_sim.bench.ports import InMemoryState
+
+STREAM = bytes(range(8))
+CASE_A, CASE_B = b"A" * 16, b"B" * 16
+
+
+def event(seq: int) -> Event:
+    return Event(
+        vehicle_id="car-1",
+        boot_id=bytes(8),
+        kind=EventKind.STATE_CHANGED,
+        seq=seq,
+        boot_time_ms=1_000_000 + seq,
+        wall_time_ms=0,
+        stream_id=STREAM,
+        values={"Vehicle.Cabin.Door.Row1.DriverSide.IsLocked": None, "Vehicle.UsageMode": "active"},
+    )
+
+
+def result(seq: int) -> Result:
+    common = Common(
+        vehicle_id="car-1",
+        service=Service.UNLOCK,
+        request_id=bytes(16),
+        nonce=bytes(16),
+        boot_id=bytes(8),
+    )
+    return Result(
+        common=common,
+        outcome=Outcome.EXECUTED,
+        reason=Reason.NONE,
+        grant_hash=bytes(32),
+        locks={0: LockState.UNLOCKED, 4: LockState.UNKNOWN},
+        relock=Relock.AGENT,
+        seq=seq,
+        stream_id=STREAM,
+    )
+
+
+class Store:
+    """A state that can be closed and opened again, as a restart does."""
+
+    def __init__(self, open_again: Callable[[], StatePort]) -> None:
+        self._open_again = open_again
+        self.state = open_again()
+
+    def restart(self) -> None:
+        if isinstance(self.state, SqliteState):
+            self.state.close()
+        self.state = self._open_again()
+
+    def close(self) -> None:
+        if isinstance(self.state, SqliteState):
+            self.state.close()
+
+
+@pytest.fixture(params=["sqlite", "in-memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        store = Store(lambda: SqliteState(tmp_path / "state"))
+    else:
+        memory = InMemoryState()
+        store = Store(lambda: memory)
+    yield store
+    store.close()
+
+
+def test_a_first_start_finds_nothing(store: Store) -> None:
+    assert store.state.load() == {}
+    assert store.state.outbox(after_seq=0, limit=10) == []
+    assert store.state.positions() == []
+
+
+def test_what_was_put_survives_a_restart_and_none_deletes(store: Store) -> None:
+    store.state.commit(puts={"a": b"1", "b": b"2", "c": b""})
+    store.state.commit(puts={"a": b"3", "b": None, "never-there": None})
+    store.restart()
+    assert store.state.load() == {"a": b"3", "c": b""}
+
+
+def test_the_outbox_comes_back_in_order_as_it_was_put_in(store: Store) -> None:
+    store.state.commit(puts={}, append=[event(1), result(2)])
+    store.state.commit(puts={}, append=[event(5)])
+    store.restart()
+    assert store.state.outbox(after_seq=0, limit=10) == [event(1), result(2), event(5)]
+    assert store.state.outbox(after_seq=1, limit=1) == [result(2)]
+    assert store.state.outbox(after_seq=5, limit=10) == []
+
+
+def test_what_is_acknowledged_is_gone_and_the_rest_stays(store: Store) -> None:
+    store.state.commit(puts={}, append=[event(1), event(2), event(3)])
+    store.state.commit(puts={}, append=[event(4)], acknowledged=2)
+    store.restart()
+    assert [m.seq for m in store.state.outbox(after_seq=0, limit=10)] == [3, 4]
+
+
+def test_a_transaction_that_fails_leaves_nothing_of_itself(store: Store) -> None:
+    store.state.commit(puts={"mark": b"1"}, append=[event(1)])
+    with pytest.raises(StorageError):
+        store.state.commit(puts={"mark": b"2"}, append=[event(2), event(1)], acknowledged=1)
+    assert store.state.load() == {"mark": b"1"}
+    assert [m.seq for m in store.state.outbox(after_seq=0, limit=10)] == [1]
+    store.state.commit(puts={"mark": b"3"}, append=[event(2)])
+    assert store.state.load() == {"mark": b"3"}
+
+
+def test_positions_are_kept_by_case_and_seq_and_erased_by_case(store: Store) -> None:
+    stored = [StoredPosition(CASE_B, 1, b"b1"), StoredPosition(CASE_A, 2, b"a2")]
+    for position in [*stored, StoredPosition(CASE_A, 1, b"a1"), StoredPosition(CASE_A, 3, b"a3")]:
+        store.state.put_position(position)
+    store.state.erase_positions(CASE_A, 1)
+    store.restart()
+    kept = [(p.case_id, p.seq, p.payload) for p in store.state.positions()]
+    assert kept == [(CASE_A, 2, b"a2"), (CASE_A, 3, b"a3"), (CASE_B, 1, b"b1")]
+    store.state.erase_positions(CASE_A, None)
+    assert [p.case_id for p in store.state.positions()] == [CASE_B]
+
+
+def test_a_position_stored_again_replaces_itself(store: Store) -> None:
+    store.state.put_position(StoredPosition(CASE_A, 1, b"first"))
+    store.state.put_position(StoredPosition(CASE_A, 1, b"again"))
+    assert [p.payload for p in store.state.positions()] == [b"again"]
+
+
+# ----------------------------------------------------------------------------- SQLite's alone
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    state = SqliteState(tmp_path)
+    state.commit(puts={"mark": b"41"}, append=[event(1)])
+    state.put_position(StoredPosition(CASE_A, 1, b"sealed-position"))
+    state.close()
+    return tmp_path / FILE_NAME
+
+
+@pytest.fixture(autouse=True)
+def _narrow(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+
+def alter(file: Path, statement: str, *values: object) -> None:
+    database = sqlite3.connect(file)
+    with database:
+        database.execute(statement, values)
+    database.close()
+
+
+def test_a_flipped_bit_in_a_value_is_seen(file: Path) -> None:
+    alter(file, "UPDATE record SET value = ?", b"40")
+    state = SqliteState(file.parent)
+    with pytest.raises(StorageError, match="checksum"):
+        state.load()
+    state.close()
+
+
+def test_a_flipped_bit_in_the_outbox_is_seen(file: Path) -> None:
+    alter(file, "UPDATE outbox SET payload = CAST(payload || x'00' AS BLOB)")
+    state = SqliteState(file.parent)
+    with pytest.raises(StorageError, match="checksum"):
+        state.outbox(after_seq=0, limit=10)
+    state.close()
+
+
+@pytest.mark.parametrize("length", [0, 100, 5000])
+def test_a_file_that_was_cut_short_is_refused_and_left_as_it_is(file: Path, length: int) -> None:
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(StorageError):
+        SqliteState(file.parent)
+    assert file.stat().st_size == length
+
+
+def test_a_file_of_noise_is_refused(file: Path) -> None:
+    file.write_bytes(b"noise" * 4096)
+    with pytest.raises(StorageError):
+        SqliteState(file.parent)
+
+
+def test_damage_within_a_page_is_seen_at_the_start(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4096 + 3 : 4096 + 8] = b"\xff" * 5
+    file.write_bytes(content)
+    with pytest.raises(StorageError):
+        SqliteState(file.parent).load()
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(file: Path) -> None:
+    alter(file, "PRAGMA user_version = 2")
+    with pytest.raises(StorageError, match="schema 2 is newer than this agent's 1"):
+        SqliteState(file.parent)
+
+
+def test_a_foreign_database_is_refused(file: Path) -> None:
+    alter(file, "PRAGMA application_id = 1")
+    with pytest.raises(StorageError, match="not the state of a tcu-agent"):
+        SqliteState(file.parent)
+
+
+def test_a_second_agent_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    first = SqliteState(tmp_path)
+    with pytest.raises(BadInput, match="another tcu-agent uses this state"):
+        SqliteState(tmp_path)
+    first.close()
+
+
+def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with pytest.raises(BadInput, match="open to others"):
+        SqliteState(tmp_path)
+
+
+def test_the_directory_and_the_file_are_made_for_the_owner_alone(tmp_path: Path) -> None:
+    SqliteState(tmp_path / "a" / "state").close()
+    assert (tmp_path / "a" / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a" / "state" / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_state_directory_that_cannot_be_made_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="see \\[state\\] directory"):
+        SqliteState(tmp_path / "file")
+
+
+def test_an_unfinished_first_start_starts_again(tmp_path: Path) -> None:
+    (tmp_path / "state.new").write_bytes(b"half")
+    state = SqliteState(tmp_path)
+    assert state.load() == {}
+    state.close()
+
+
+def test_an_erased_position_is_in_no_file_any_more(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path)
+    state.put_position(StoredPosition(CASE_A, 1, b"sealed-position"))
+    assert any(b"sealed-position" in path.read_bytes() for path in tmp_path.iterdir())
+    state.erase_positions(CASE_A, None)
+    assert not any(b"sealed-position" in path.read_bytes() for path in tmp_path.iterdir())
+    state.close()
