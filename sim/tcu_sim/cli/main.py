@@ -16,6 +16,7 @@ PARTS = {
     "bus": ("tcu_sim.bus.cli", "a CAN bus between processes, also without CAN in the kernel"),
     "vehicle": ("tcu_sim.vehicle.cli", "the virtual vehicle: ECUs that behave and misbehave"),
     "centre": ("tcu_sim.centre.cli", "the assistance centre and the owner's app"),
+    "observe": ("tcu_sim.demo.observe_cli", "a witness: what passes on CAN and broker"),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
 """Name of the sub-command: module with `add_parser(subparsers)`, and its line in `--help`."""

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import can
+from can.interfaces.slcan import slcanBus
 
 from tcu_sim.errors import BadInput, BusUnreachable
 
 READ_TIMEOUT_S = 0.2
 """How long a read may take before the thread looks whether it shall end."""
+
+OPEN_TIMEOUT_S = 2.0
 
 Take = Callable[[int, bytes], None]
 
@@ -46,6 +49,7 @@ def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> 
         bus = can.Bus(**bus_options(address))
     except (can.CanError, OSError, ValueError) as error:
         raise BusUnreachable(f"{address}: {error}") from error
+    _await_adapter(bus)
     ended = threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -69,3 +73,9 @@ def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> 
         ended.set()
         thread.join()
         bus.shutdown()
+
+
+def _await_adapter(bus: can.BusABC) -> None:
+    """An slcan adapter answers in order: after this answer it has taken the command to open."""
+    if isinstance(bus, slcanBus):
+        bus.get_version(OPEN_TIMEOUT_S)
