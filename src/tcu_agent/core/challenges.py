@@ -1,8 +1,9 @@
-"""The challenges that the car waits to see quoted. RAM only: a restart forgets them all, and that is what keeps a
-recorded grant from acting a second time (docs/protocol.md, "Challenges").
+"""The challenges that the car waits to see quoted.
 
-A live challenge is never evicted: who can fill the table holds a command key, and who cannot sign cannot fill it.
-Dead ones are remembered for a while by nonce, so that a late grant is told why (expired, generation changed, ...).
+RAM only: a restart forgets them all, and that is what keeps a recorded grant from acting a second
+time (docs/protocol.md, "Challenges"). A live challenge is never evicted: who can fill the table
+holds a command key, and who cannot sign cannot fill it. Dead ones are remembered for a while by
+nonce, so that a late grant is told why (expired, generation changed, ...).
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ class ChallengeTable:
     def issue(
         self, request: Request, challenge: Challenge, *, account_epoch: int, now: float
     ) -> Outstanding | Reason:
-        """Remember a challenge about to be sent, or return `Reason.BUSY`: no room, or one is live for this request id."""
+        """Remember a challenge about to be sent.
+
+        Return `Reason.BUSY` where there is no room, or one is live for this request id.
+        """
         self._expire(now)
         if len(self._live) >= self._capacity or self._holds_request(request.request_id):
             return Reason.BUSY
@@ -78,8 +82,10 @@ class ChallengeTable:
         del self._live[nonce]
 
     def clear(self, reason: Reason) -> None:
-        """Kill all live challenges: `CHALLENGE_EXPIRED` around a suspend, `GENERATION_MISMATCH` or
-        `SUBSCRIPTION_ENDED` when the account changed so.
+        """Kill all live challenges.
+
+        Reasons: `CHALLENGE_EXPIRED` around a suspend, `GENERATION_MISMATCH` or `SUBSCRIPTION_ENDED`
+        when the account changed so (`AcceptedAccount.kills_challenges`).
         """
         for nonce in tuple(self._live):
             self._bury(nonce, reason)

@@ -1,116 +1,68 @@
-"""Every rule that a message from outside must pass, in the order of docs/protocol.md. No I/O, no clock, no state of its own.
-
-This first version fixes the types and signatures that the rest of the core builds on; the rules follow.
+"""Every rule that a message from outside must pass, in the order of docs/protocol.md. No I/O, no clock, no own state.
 
 How the core uses it:
-- Each `verify_*` gets the raw bytes of one MQTT message and the state that it is judged against, and returns a value:
-  what was accepted, or `Refused`. Nothing is raised, whatever the bytes are.
-- A failed verification changes nothing. A success of `verify_grant` or of a `verify_account` that carries evidence has
-  TAKEN the challenge out of the table before it returns: the same bytes can never be accepted twice in one boot.
+- Each `verify_*` gets the raw bytes of one MQTT message and the state that it is judged against, and
+  returns a value: what was accepted, or `Refused`. Nothing is raised, whatever the bytes are.
+- A failed verification changes nothing. A success of `verify_grant`, or of a `verify_account` that
+  needed evidence, has TAKEN the challenge out of the table before it returns: the same bytes are
+  never accepted twice within one boot, and no other boot knows the challenge.
 - The caller makes durable what the value says (mark, trust, account, intent) before it acts on it.
+
+This is the only place where `UnlockAuthorisation` and `PositionAuthorisation` are made of a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
-from tcu_agent.core.authorisation import PositionAuthorisation, UnlockAuthorisation
-from tcu_agent.core.challenges import ChallengeTable
+from tcu_agent.core import account_rules, verify_steps
+from tcu_agent.core.authorisation import _VERIFIER, PositionAuthorisation, UnlockAuthorisation
+from tcu_agent.core.challenges import ChallengeTable, Outstanding
+from tcu_agent.core.verdicts import (
+    AcceptedAccount,
+    AcceptedRequest,
+    AcceptedTrust,
+    AlreadyAnswered,
+    OpenCall,
+    Refused,
+    RequestMark,
+)
+from tcu_agent.core.verify_steps import Denial, M, Opened, Reader, demand
+from tcu_agent.errors import MalformedError
+from tcu_agent.protocol import trust
+from tcu_agent.protocol.cose import VerificationKey
 from tcu_agent.protocol.messages import (
     Account,
     Ack,
+    Approval,
     Call,
     CaseEnd,
     Challenge,
     Common,
+    Evidence,
+    Grant,
     PositionAck,
+    PositionParameters,
     Request,
+    UnlockParameters,
 )
-from tcu_agent.protocol.cose import VerificationKey
 from tcu_agent.protocol.trust import Keyring
-from tcu_agent.protocol.vocabulary import Reason
+from tcu_agent.protocol.vocabulary import Reason, Service
 
+__all__ = [
+    "AcceptedAccount",
+    "AcceptedRequest",
+    "AcceptedTrust",
+    "AlreadyAnswered",
+    "OpenCall",
+    "Refused",
+    "RequestMark",
+    "Verifier",
+]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestMark:
-    """The seq of an authentic request: to be made durable per `kid` before anything is answered to it.
-
-    A mark belongs to the key: whoever stole a command key and signed the highest seq there is has spoilt that key alone.
-    """
-
-    kid: bytes
-    seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """No, and why. `detail` is for the log: it holds no secret and no position.
-
-    `authenticated`: the outer signature was good, so the sender is who it says; only then may an answer cost anything.
-    `request_id`: what the message called itself (unverified unless `authenticated`), None where nothing could be read.
-    `mark`: an authentic new request was refused; its seq is used up all the same.
-    """
-
-    reason: Reason
-    detail: str
-    authenticated: bool
-    request_id: bytes | None = None
-    mark: RequestMark | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyAnswered:
-    """This request id has an intent or an outcome: send the stored result again (if there is one yet), do nothing else."""
-
-    request_id: bytes
-    mark: RequestMark | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedRequest:
-    """A request that may get a challenge (or, service STATE, its report at once). `request_hash`: of its payload."""
-
-    request: Request
-    request_hash: bytes
-    mark: RequestMark
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedAccount:
-    """An account state to adopt. `changed` False: it is the stored one again, nothing to do.
-
-    `payload` is what to make durable (decode it with `codec.decode(Account, payload)` after a restart).
-    `common` names the request that its evidence belongs to (result to be sent), None if it needed none.
-    `kills_challenges`: give this to `ChallengeTable.clear` (None: they stay good).
-    """
-
-    account: Account
-    payload: bytes
-    payload_hash: bytes
-    changed: bool
-    common: Common | None = None
-    kills_challenges: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedTrust:
-    """A trust bundle to adopt. `container` is what to make durable; after a restart it is verified again
-    (`verify_trust(container, keyring=None)`). `changed` False: it is the stored one again.
-    """
-
-    keyring: Keyring
-    container: bytes
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCall:
-    """The incident whose call is open: the boot id under which it was opened, and the last call seq taken (0 = none)."""
-
-    incident_id: bytes
-    boot_id: bytes
-    last_seq: int = 0
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +87,27 @@ class Verifier:
         marks: Mapping[bytes, int],
         answered: Container[bytes],
     ) -> AcceptedRequest | AlreadyAnswered | Refused:
-        """Judge a request. `marks`: kid -> highest seq taken; `answered`: request ids with an intent or an outcome."""
-        raise NotImplementedError
+        """Judge a request (R1 to R4).
+
+        `marks`: kid -> highest seq taken; `answered`: request ids with an intent or an outcome.
+        """
+
+        def rule(opened: Opened[Request]) -> AcceptedRequest | AlreadyAnswered | Refused:
+            request = opened.message
+            fresh = request.seq > marks.get(opened.kid, -1)
+            demand(
+                fresh, Reason.STALE_REQUEST, f"request.seq: {request.seq} is not above the mark"
+            )  # R2
+            mark = RequestMark(kid=opened.kid, seq=request.seq)
+            if request.request_id in answered:  # R3
+                return AlreadyAnswered(request_id=request.request_id, mark=mark)
+            try:
+                verify_steps.check_account(account, keyring)  # R4
+            except Denial as denial:
+                return replace(_refused(denial, data), authenticated=True, mark=mark)
+            return AcceptedRequest(request=request, request_hash=opened.payload_hash, mark=mark)
+
+        return self._judge(data, Request, keyring, rule)
 
     def challenge_for(
         self,
@@ -147,8 +118,26 @@ class Verifier:
         nonce: bytes,
         ttl_s: int,
     ) -> Challenge:
-        """Return the challenge that answers a request; `nonce`: 16 fresh random bytes. Put it into the table, then send it."""
-        raise NotImplementedError
+        """Return the challenge that answers a request; `nonce`: 16 fresh random bytes.
+
+        Put it into the table first (it may be BUSY), then send it.
+        """
+        return Challenge(
+            common=Common(
+                vehicle_id=self.vehicle_id,
+                service=accepted.request.service,
+                request_id=accepted.request.request_id,
+                nonce=nonce,
+                boot_id=self.boot_id,
+            ),
+            request_hash=accepted.request_hash,
+            trust_version=keyring.trust.version,
+            trust_epoch=keyring.trust.epoch,
+            account_version=account.version,
+            ownership_generation=account.ownership_generation,
+            pin_generation=account.pin_generation,
+            ttl_s=ttl_s,
+        )
 
     def verify_grant(
         self,
@@ -160,8 +149,36 @@ class Verifier:
         answered: Container[bytes],
         now: float,
     ) -> UnlockAuthorisation | PositionAuthorisation | AlreadyAnswered | Refused:
-        """Judge a grant for an unlock or a position, with its evidence and approval. `now`: CLOCK_BOOTTIME, s."""
-        raise NotImplementedError
+        """Judge a grant with its evidence and approval (1 to 6). `now`: CLOCK_BOOTTIME, s.
+
+        `answered`: request ids with an intent or an outcome.
+        """
+
+        def rule(
+            opened: Opened[Grant],
+        ) -> UnlockAuthorisation | PositionAuthorisation | AlreadyAnswered:
+            grant = opened.message
+            evidence, approval = self._nested(grant, keyring)  # 1, 2
+            entry = challenges.find(grant.common.nonce, now=now)  # 3
+            if isinstance(entry, Reason):
+                if grant.common.request_id in answered:
+                    return AlreadyAnswered(request_id=grant.common.request_id)
+                raise self._no_challenge(grant.common, entry)
+            _check_grant(grant, entry)  # 4a, 4d
+            verify_steps.check_evidence(evidence, entry)  # 4b
+            if approval is not None:
+                verify_steps.check_approval(approval, entry)  # 4c
+            _check_parameters(grant, entry)  # 4d
+            verify_steps.check_standing(entry, account=account, keyring=keyring)  # 4e
+            verify_steps.check_pin_age(evidence, entry, now=now)  # 4f
+            fresh = entry.is_fresh(now, grant.max_age_s)
+            demand(
+                fresh, Reason.CHALLENGE_EXPIRED, "the challenge is older than the grant allows"
+            )  # 5
+            challenges.take(grant.common.nonce)  # 6
+            return _authorisation(opened, entry, now=now)
+
+        return self._judge(data, Grant, keyring, rule)
 
     def verify_account(
         self,
@@ -172,33 +189,209 @@ class Verifier:
         challenges: ChallengeTable,
         now: float,
     ) -> AcceptedAccount | Refused:
-        """Judge an account state against the stored one (None: nothing stored yet)."""
-        raise NotImplementedError
+        """Judge an account state against the stored one, None if nothing is stored yet (A1 to A12)."""
+
+        def rule(opened: Opened[Account]) -> AcceptedAccount:
+            new = opened.message
+            if new == account:  # A2
+                return _accepted_account(opened, account, evidence=None)
+            account_rules.check_order(account, new, keyring=keyring)  # A3
+            account_rules.check_change(account, new)  # A4 to A8
+            if account is None or not account_rules.needs_evidence(account, new):
+                unasked = new.evidence is not None
+                detail = "evidence for a change that needs none"
+                demand(not unasked, Reason.CHANGE_NOT_ALLOWED, detail)  # A12
+                return _accepted_account(opened, account, evidence=None)
+            evidence = self._account_evidence(new, keyring)  # A9, A10
+            nonce = evidence.common.nonce
+            entry = challenges.find(nonce, now=now)
+            if isinstance(entry, Reason):
+                raise self._no_challenge(evidence.common, entry)
+            verify_steps.check_evidence(evidence, entry)
+            verify_steps.check_standing(entry, account=account, keyring=keyring)
+            verify_steps.check_pin_age(evidence, entry, now=now)
+            account_rules.check_exactly(account, new, entry.request)  # A11
+            challenges.take(nonce)
+            return _accepted_account(opened, account, evidence=evidence)
+
+        return self._judge(data, Account, keyring, rule)
 
     def verify_trust(self, data: bytes, *, keyring: Keyring | None) -> AcceptedTrust | Refused:
-        """Judge a trust container against the trust in force (None: nothing stored yet)."""
-        raise NotImplementedError
+        """Judge a trust container against the trust in force, None if there is none yet (T1 to T6)."""
+        try:
+            new = trust.open_container(  # T1 to T4
+                data, roots=self.roots, threshold=self.threshold, environment=self.environment
+            )
+        except MalformedError as error:
+            return Refused(reason=error.reason, detail=f"trust: {error}", authenticated=False)
+        changed = keyring is None or new.trust != keyring.trust  # T5
+        if keyring is not None and changed and not new.may_follow(keyring):  # T6
+            detail = "trust: epoch, version or issued is not above the bundle in force"
+            return Refused(reason=Reason.STALE_VERSION, detail=detail, authenticated=True)
+        return AcceptedTrust(keyring=new, container=data, changed=changed)
 
     def verify_call(
         self, data: bytes, *, keyring: Keyring | None, call: OpenCall | None
     ) -> Call | Refused:
         """Judge call control for the open call (None: there is none)."""
-        raise NotImplementedError
+
+        def rule(opened: Opened[Call]) -> Call:
+            new = opened.message
+            if call is None or new.incident_id != call.incident_id:
+                raise Denial(Reason.UNKNOWN_INCIDENT, "call.incident_id: no such call is open")
+            demand(
+                new.boot_id == call.boot_id,
+                Reason.BOOT_ID_MISMATCH,
+                "call.boot_id: of another boot",
+            )
+            demand(
+                new.seq > call.last_seq,
+                Reason.STALE_REQUEST,
+                f"call.seq: not above {call.last_seq}",
+            )
+            return new
+
+        return self._judge(data, Call, keyring, rule)
 
     def verify_ack(
         self, data: bytes, *, keyring: Keyring | None, stream_id: bytes, last_seq: int
     ) -> Ack | Refused:
-        """Judge an acknowledgement. `last_seq`: highest seq of results and events that was ever given out."""
-        raise NotImplementedError
+        """Judge an acknowledgement. `last_seq`: highest seq of results and events ever given out."""
+
+        def rule(opened: Opened[Ack]) -> Ack:
+            new = opened.message
+            demand(new.stream_id == stream_id, Reason.UNKNOWN_STREAM, "ack.stream_id: not ours")
+            demand(new.seq <= last_seq, Reason.BEYOND_SENT, f"ack.seq: above {last_seq}")
+            return new
+
+        return self._judge(data, Ack, keyring, rule)
 
     def verify_position_ack(
         self, data: bytes, *, keyring: Keyring | None, last_seqs: Mapping[bytes, int]
     ) -> PositionAck | Refused:
-        """Judge the theft desk's acknowledgement. `last_seqs`: case id -> highest position seq given out."""
-        raise NotImplementedError
+        """Judge the theft desk's acknowledgement. `last_seqs`: case id -> highest seq given out."""
+
+        def rule(opened: Opened[PositionAck]) -> PositionAck:
+            new = opened.message
+            if (last_seq := last_seqs.get(new.case_id)) is None:
+                raise Denial(Reason.CASE_MISMATCH, "position-ack.case_id: no such case")
+            demand(new.seq <= last_seq, Reason.BEYOND_SENT, f"position-ack.seq: above {last_seq}")
+            return new
+
+        return self._judge(data, PositionAck, keyring, rule)
 
     def verify_case_end(
         self, data: bytes, *, keyring: Keyring | None, cases: Container[bytes]
     ) -> CaseEnd | Refused:
         """Judge the end of a case. `cases`: ids of the cases that are open."""
-        raise NotImplementedError
+
+        def rule(opened: Opened[CaseEnd]) -> CaseEnd:
+            is_open = opened.message.case_id in cases
+            demand(is_open, Reason.CASE_MISMATCH, "case-end.case_id: no such case is open")
+            return opened.message
+
+        return self._judge(data, CaseEnd, keyring, rule)
+
+    def _judge(
+        self,
+        data: bytes,
+        message: type[M],
+        keyring: Keyring | None,
+        rule: Callable[[Opened[M]], R],
+    ) -> R | Refused:
+        """Return what `rule` makes of the message once it has passed E1 to E6, or the refusal."""
+        try:
+            opened = self._reader(keyring).open(data, message)
+        except Denial as denial:
+            return _refused(denial, data)
+        try:
+            return rule(opened)
+        except Denial as denial:
+            return replace(_refused(denial, data), authenticated=True)
+
+    def _reader(self, keyring: Keyring | None) -> Reader:
+        return Reader(vehicle_id=self.vehicle_id, environment=self.environment, keyring=keyring)
+
+    def _nested(self, grant: Grant, keyring: Keyring | None) -> tuple[Evidence, Approval | None]:
+        """1, 2: open the evidence and, for a position, the approval."""
+        reader = self._reader(keyring)
+        evidence = reader.open(grant.evidence, Evidence).message
+        if grant.common.service is not Service.POSITION:
+            return evidence, None
+        if grant.approval is None:
+            raise Denial(Reason.APPROVAL_MISSING, "grant.approval: missing")
+        return evidence, reader.open(grant.approval, Approval).message
+
+    def _account_evidence(self, new: Account, keyring: Keyring | None) -> Evidence:
+        """A9, A10: open the evidence that this change needs."""
+        if new.evidence is None:
+            raise Denial(Reason.EVIDENCE_MISSING, "account.evidence: missing, a PIN is needed")
+        return self._reader(keyring).open(new.evidence, Evidence).message
+
+    def _no_challenge(self, common: Common, reason: Reason) -> Denial:
+        """3: say why there is no live challenge with this nonce."""
+        if reason is Reason.UNKNOWN_CHALLENGE and common.boot_id != self.boot_id:
+            return Denial(Reason.BOOT_ID_MISMATCH, "the challenge was of another boot")
+        return Denial(reason, f"no live challenge: {reason.code}")
+
+
+def _refused(denial: Denial, data: bytes) -> Refused:
+    return Refused(
+        reason=denial.reason,
+        detail=denial.detail,
+        authenticated=denial.is_authentic,
+        request_id=verify_steps.claimed_request_id(data),
+    )
+
+
+def _check_parameters(grant: Grant, entry: Outstanding) -> None:
+    """4d: the parameters are those that the PIN was given for."""
+    same = grant.parameters == entry.request.parameters
+    demand(same, Reason.PARAMETERS_MISMATCH, "grant.parameters: not those of the request")
+
+
+def _check_grant(grant: Grant, entry: Outstanding) -> None:
+    """4a: the grant belongs to this challenge, and its service is one that has grants."""
+    verify_steps.check_common(grant.common, entry, "grant")
+    granted = isinstance(grant.parameters, UnlockParameters | PositionParameters)
+    demand(granted, Reason.SERVICE_MISMATCH, "grant.service: this service has no grants")
+
+
+def _authorisation(
+    opened: Opened[Grant], entry: Outstanding, *, now: float
+) -> UnlockAuthorisation | PositionAuthorisation:
+    """Make the permission, every rule having been passed."""
+    grant = opened.message
+    expires_at = entry.issued_at + min(entry.challenge.ttl_s, grant.max_age_s)
+    if isinstance(grant.parameters, PositionParameters):
+        return PositionAuthorisation(
+            common=grant.common,
+            parameters=grant.parameters,
+            case_id=entry.request.incident_id,
+            grant_hash=opened.payload_hash,
+            accepted_at=now,
+            expires_at=expires_at,
+            seal=_VERIFIER,
+        )
+    return UnlockAuthorisation(
+        common=grant.common,
+        parameters=cast("UnlockParameters", grant.parameters),
+        incident_id=entry.request.incident_id,
+        grant_hash=opened.payload_hash,
+        accepted_at=now,
+        expires_at=expires_at,
+        seal=_VERIFIER,
+    )
+
+
+def _accepted_account(
+    opened: Opened[Account], stored: Account | None, *, evidence: Evidence | None
+) -> AcceptedAccount:
+    return AcceptedAccount(
+        account=opened.message,
+        payload=opened.payload,
+        payload_hash=opened.payload_hash,
+        changed=opened.message != stored,
+        common=None if evidence is None else evidence.common,
+        kills_challenges=account_rules.kills_challenges(stored, opened.message),
+    )

@@ -99,6 +99,11 @@ def decode(message: type[M], payload: bytes) -> M:
     return cast("Table[M]", _TABLES[message]).read(cbor.decode(payload))
 
 
+def position_info(*, environment: str, vehicle_id: str, case_id: bytes, seq: int) -> bytes:
+    """Return HPKE's `info` for a sealed position: it opens as this position of this case alone."""
+    return cbor.encode(["tcu-position", 1, environment, vehicle_id, case_id, seq])
+
+
 def prepare(message: messages.Message, *, kid: bytes, alg: int, environment: str) -> cose.Unsigned:
     """Return a message of ours, ready for the signer whose `kid` and `alg` these are.
 

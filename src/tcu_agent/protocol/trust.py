@@ -67,6 +67,13 @@ class Keyring:
         """Whether the bundle revokes this id, be the key in it or not."""
         return kid in self.trust.revoked
 
+    def may_follow(self, current: Keyring) -> bool:
+        """T6: a higher epoch; or a higher version in the same epoch, not issued earlier."""
+        new, old = self.trust, current.trust
+        if new.epoch != old.epoch:
+            return new.epoch > old.epoch
+        return new.version > old.version and new.issued_s >= old.issued_s
+
     def position_recipient(self) -> bytes | None:
         """Return the HPKE public key (X25519, 32 bytes) that positions are sealed to.
 
