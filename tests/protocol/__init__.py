@@ -1,0 +1,1 @@
+"""The protocol: its bytes, its rules, and all that must be refused."""
