@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from tcu_agent.adapters.volatile_state import VolatileState
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 
 
-class InMemoryState:
+class InMemoryState(VolatileState):
     """The agent's `StatePort`, with faults set by attribute and contents open to look at."""
 
     def __init__(self) -> None:
-        self.values: dict[str, bytes] = {}
-        self.messages: dict[int, Result | Event] = {}
-        self.sealed: dict[tuple[bytes, int], StoredPosition] = {}
+        super().__init__()
         self.is_corrupt = False
         """`load` fails while True."""
         self.failing_commits = 0
@@ -25,7 +24,7 @@ class InMemoryState:
         """Return all keys and values."""
         if self.is_corrupt:
             raise StorageError("the state is corrupt")
-        return dict(self.values)
+        return super().load()
 
     def commit(
         self,
@@ -35,40 +34,13 @@ class InMemoryState:
         acknowledged: int | None = None,
     ) -> None:
         """Do all of it or nothing."""
-        new = {message.seq: message for message in append}
         self._fail_if_asked()
-        if new.keys() & self.messages.keys():
-            raise StorageError("a sequence number was used twice")
-        self.messages |= new
-        for key, value in puts.items():
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
-        if acknowledged is not None:
-            self.messages = {n: kept for n, kept in self.messages.items() if n > acknowledged}
-
-    def outbox(self, *, after_seq: int, limit: int) -> Sequence[Result | Event]:
-        """Return stored messages with a seq above `after_seq`, in order, at most `limit`."""
-        above = sorted(seq for seq in self.messages if seq > after_seq)
-        return [self.messages[seq] for seq in above[:limit]]
+        super().commit(puts=puts, append=append, acknowledged=acknowledged)
 
     def put_position(self, position: StoredPosition) -> None:
         """Store one sealed position; the same case and seq again replaces it."""
         self._fail_if_asked()
-        self.sealed[position.case_id, position.seq] = position
-
-    def positions(self) -> Sequence[StoredPosition]:
-        """Return sealed positions by case and seq."""
-        return [self.sealed[key] for key in sorted(self.sealed)]
-
-    def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
-        """Erase sealed positions of a case, all or up to a seq."""
-        self.sealed = {
-            (case, seq): position
-            for (case, seq), position in self.sealed.items()
-            if case != case_id or (up_to_seq is not None and seq > up_to_seq)
-        }
+        super().put_position(position)
 
     def _fail_if_asked(self) -> None:
         if self.failing_commits > 0:

@@ -1,0 +1,55 @@
+"""Signs what leaves the vehicle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcu_agent.ports import Signer
+from tcu_agent.protocol import codec, cose
+from tcu_agent.protocol.messages import Message, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One message, ready for the broker. `expiry_s`: useless after that long, None = never."""
+
+    topic_type: str
+    data: bytes
+    expiry_s: int | None = None
+
+
+class Notary:
+    """Makes signed messages of one environment with the vehicle's key."""
+
+    def __init__(self, *, signer: Signer, environment: str) -> None:
+        self._signer = signer
+        self._environment = environment
+
+    def sign(self, message: Message, *, expiry_s: int | None = None) -> Signed:
+        """Return the signed message.
+
+        Raises:
+            KeyStoreError: the key cannot be used now.
+        """
+        unsigned = codec.prepare(
+            message, kid=self._signer.kid, alg=self._signer.alg, environment=self._environment
+        )
+        return Signed(codec.topic_type(type(message)), self._finished(unsigned), expiry_s)
+
+    def sign_position(self, payload: bytes) -> Signed:
+        """Return a stored position, signed.
+
+        Raises:
+            KeyStoreError: the key cannot be used now.
+        """
+        unsigned = cose.prepare(
+            typ=codec.typ_of(Position),
+            payload=payload,
+            alg=self._signer.alg,
+            kid=self._signer.kid,
+            environment=self._environment,
+        )
+        return Signed(codec.topic_type(Position), self._finished(unsigned))
+
+    def _finished(self, unsigned: cose.Unsigned) -> bytes:
+        return unsigned.assemble(self._signer.sign(unsigned.signing_input))

@@ -1,0 +1,50 @@
+"""What the agent tells the process supervisor: ready, alive, what it is doing. systemd's protocol, a datagram a line.
+
+Source: sd_notify(3). Without NOTIFY_SOCKET in the environment nothing is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+
+
+class Supervisor:
+    """Speaks to the socket that `environment` names, if any."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        self._watchdog_us = environment.get("WATCHDOG_USEC", "")
+
+    @property
+    def watchdog_s(self) -> float | None:
+        """How often `alive` has to be said, in seconds: half of what systemd allows; None = not at all."""
+        return int(self._watchdog_us) / 2e6 if self._watchdog_us.isdigit() else None
+
+    def ready(self) -> None:
+        """Say that the agent listens on CAN."""
+        self._send("READY=1")
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """Say that the end is wanted."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Show one line in ``systemctl status``."""
+        self._send(f"STATUS={text}")
+
+    def _send(self, line: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        # The supervisor may be gone or slow; that is no reason to stop a car's agent.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as outlet,
+        ):
+            outlet.sendto(line.encode(), address)
