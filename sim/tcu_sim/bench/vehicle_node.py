@@ -1,4 +1,4 @@
-"""The virtual vehicle's node on the agent's in-memory bus: the simulator's frames on one side, the agent's on the other."""
+"""The virtual vehicle's node on the agent's in-memory bus: joins the two kinds of frames."""
 
 from __future__ import annotations
 
