@@ -24,9 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tcu_agent.core.effects import Effect
-from tcu_agent.core.events import CoreEvent
+from tcu_agent.core import events
+from tcu_agent.core.effects import Effect, SendMessage
+from tcu_agent.core.failures import Failures
+from tcu_agent.core.intake import Intake
+from tcu_agent.core.parts import build
+from tcu_agent.core.restore import restore
 from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.step import Step
+from tcu_agent.core.vehicle import Change
+from tcu_agent.protocol.messages import Availability
+from tcu_agent.protocol.vocabulary import EventKind, Presence, Reason
 
 
 class Core:
@@ -38,26 +46,118 @@ class Core:
         settings: CoreSettings,
         boot_id: bytes,
         boot_session: str,
-        stored: Mapping[str, bytes],
+        stored: Mapping[str, bytes] | None,
         now: float,
         wall: float | None,
         random: bytes,
     ) -> None:
-        """Restore from `stored`; nothing happens before `start`."""
-        raise NotImplementedError
+        """Restore from `stored` (None: it cannot be read at all); nothing happens before `start`."""
+        self._parts = build(
+            settings=settings,
+            boot_id=boot_id,
+            boot_session=boot_session,
+            stream_id=random[:8],
+            now=now,
+        )
+        self._open = restore(self._parts, stored)
+        self._intake = Intake(self._parts)
+        self._failures = Failures(self._parts)
+        self._now = now
+        self._last: tuple[Effect, ...] = ()
 
     def start(self, *, now: float, wall: float | None) -> tuple[Effect, ...]:
         """Return what a start has to do: settle open intents, resume call, re-lock and tracking, report STARTED."""
-        raise NotImplementedError
+        parts = self._parts
+        step = self._begin(now, wall, None)
+        reason = Reason.STATE_CORRUPT if parts.is_corrupt else Reason.NONE
+        parts.journal.report(step, EventKind.STARTED, reason=reason)
+        parts.unlock.start(step, self._open.unlock)
+        parts.relock.start(step, self._open.relock)
+        return self._finish(step)
 
-    def handle(self, event: CoreEvent, *, now: float, wall: float | None) -> tuple[Effect, ...]:
+    def handle(
+        self, event: events.CoreEvent, *, now: float, wall: float | None
+    ) -> tuple[Effect, ...]:
         """Return what to do about `event`, in order."""
-        raise NotImplementedError
+        step = self._begin(now, wall, getattr(event, "random", None))
+        if isinstance(event, events.EffectFailed):
+            self._failures.take(step, event, behind=self._behind(event.effect))
+        self._advance(step, self._observed(step, event))
+        if isinstance(event, events.MessageArrived):
+            self._intake.take(step, event)
+        return self._finish(step)
 
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is wanted next, or None."""
-        raise NotImplementedError
+        parts = self._parts
+        deadlines = (parts.unlock.deadline, parts.relock.deadline, parts.unsaved.deadline)
+        return min((each for each in deadlines if each is not None), default=None)
 
     def snapshot(self) -> Mapping[str, object]:
         """Return machine states and marks for tests and `tcu-agent` diagnostics; no secrets, no positions."""
-        raise NotImplementedError
+        parts = self._parts
+        return {
+            "unlock": parts.unlock.machine.state.value,
+            "relock": parts.relock.machine.state.value,
+            "last_seq": parts.journal.last_seq,
+            "acknowledged": parts.journal.acknowledged,
+            "stream_id": parts.journal.stream_id.hex(),
+            "challenges": len(parts.challenges),
+            "outcomes": len(tuple(parts.outcomes)),
+            "is_corrupt": parts.is_corrupt,
+            "is_durable": parts.unsaved.is_empty,
+        }
+
+    def _begin(self, now: float, wall: float | None, random: bytes | None) -> Step:
+        self._now = max(self._now, now)
+        return Step(now=self._now, wall=wall, random=random)
+
+    def _finish(self, step: Step) -> tuple[Effect, ...]:
+        self._parts.unsaved.merge_into(step)
+        self._last = step.finish()
+        return self._last
+
+    def _behind(self, failed: object) -> tuple[Effect, ...]:
+        """Return the effects of the last call that a failure kept from being carried out."""
+        places = [place for place, effect in enumerate(self._last) if effect is failed]
+        return self._last[places[0] + 1 :] if places else ()
+
+    def _advance(self, step: Step, changes: tuple[Change, ...]) -> None:
+        parts = self._parts
+        parts.unlock.advance(step, changes)
+        parts.relock.advance(step, changes)
+        parts.reports.tell_changes(step, changes)
+
+    def _observed(self, step: Step, event: events.CoreEvent) -> tuple[Change, ...]:
+        """Take over what the event says about the car and the link; return what changed in the car."""
+        vehicle, reports = self._parts.vehicle, self._parts.reports
+        match event:
+            case events.SignalsChanged():
+                return vehicle.apply(event.changes, now=step.now)
+            case events.SignalsRefreshed():
+                vehicle.refresh(event.paths, event.at, now=step.now)
+            case events.BusFellAsleep():
+                vehicle.fall_asleep(event.paths)
+            case events.BusFaulted():
+                reports.tell_bus(step, event)
+            case events.SecurityObserved():
+                reports.tell_security(step, event)
+            case events.Connected():
+                self._tell_presence(step, event.connection, Presence.ONLINE)
+            case events.SuspendBegan() | events.Resumed():
+                self._parts.challenges.clear(Reason.CHALLENGE_EXPIRED)
+            case _:
+                pass
+        return ()
+
+    def _tell_presence(self, step: Step, connection: int, presence: Presence) -> None:
+        step.do(
+            SendMessage(
+                Availability(
+                    vehicle_id=self._parts.settings.vehicle_id,
+                    boot_id=self._parts.boot_id,
+                    connection=connection,
+                    presence=presence,
+                )
+            )
+        )

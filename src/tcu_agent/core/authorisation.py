@@ -68,3 +68,31 @@ class RelockAuthorisation:
         """Refuse to exist outside the unlock machine."""
         if self.seal is not _RELOCKER:
             raise BugError("a RelockAuthorisation is born of an executed unlock alone")
+
+
+def relock_after_unlock(request_id: bytes) -> RelockAuthorisation:
+    """Return the permission that an executed unlock gives.
+
+    Callers: `core.unlock` when it settles an unlock as executed, and `core.relock` when it reads that very permission
+    back from durable state.
+    """
+    return RelockAuthorisation(request_id=request_id, seal=_RELOCKER)
+
+
+def resume_position(
+    *, common: Common, parameters: PositionParameters, case_id: bytes, grant_hash: bytes
+) -> PositionAuthorisation:
+    """Return the permission for a tracking that was accepted before a restart.
+
+    Caller: `core.position` alone, from the durable record of an accepted grant. The time left is its affair, so the
+    permission itself is as old as can be.
+    """
+    return PositionAuthorisation(
+        common=common,
+        parameters=parameters,
+        case_id=case_id,
+        grant_hash=grant_hash,
+        accepted_at=float("-inf"),
+        expires_at=float("-inf"),
+        seal=_VERIFIER,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tcu_agent.core import vss
-from tcu_agent.errors import BadInput
+from tcu_agent.errors import BadInput, MalformedError
+from tcu_agent.protocol.trust import root_keys
 from tcu_agent.protocol.vocabulary import Relock, Service
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -26,6 +27,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "snapshot_wait_s": (1, 120),
     "outcomes_kept": (1, 1024),
     "challenges_max": (1, 16),
+    "root_threshold": (2, 8),  # docs/protocol.cddl, trust-container
 }
 
 
@@ -95,6 +97,21 @@ class CoreSettings:
             raise BadInput("unlock is offered, but no lock status is mapped", where="locks")
         if self.armed_window_min_s > self.armed_window_max_s:
             raise BadInput("is above armed_window_max_s", where="armed_window_min_s")
+
+        if self.relock is Relock.AGENT and Service.UNLOCK in self.services and not self.doors:
+            raise BadInput("the agent can lock again only where doors are mapped", where="relock")
+        self._check_roots()
+
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """Paths that show whether a door is open."""
+        return tuple(path for path in vss.DOORS_OPEN if path in self.reported)
+
+    def _check_roots(self) -> None:
+        try:
+            root_keys(self.roots)
+        except MalformedError as error:
+            raise BadInput(str(error), where="roots") from error
 
     @staticmethod
     def _check_subset(name: str, given: set[str], allowed: set[str]) -> None:

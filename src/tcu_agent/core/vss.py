@@ -37,3 +37,16 @@ POSITION_PATHS = (LATITUDE, LONGITUDE, HEADING, ACCURACY_M, FIX_TYPE)
 
 REPORTED = (*DOOR_LOCKS, *DOORS_OPEN, ALARM, USAGE_MODE)
 """Paths whose changes become signed events, and that a state report lists (where the mapping has them)."""
+
+LOCKING_SOURCE = "Vehicle.Body.CentralLocking.LastSource"
+"""Overlay, str: "none" | "key" | "inside-button" | "remote-command" | "automatic"; what moved the locks last."""
+FIX_AGE_S = "Vehicle.CurrentLocation.FixAge"  # overlay, float, seconds
+
+CALL_STATE = (
+    "Vehicle.TCU.OnCall.CallState"  # overlay, str: a CallState in lower case; in events only
+)
+RELOCKED_BY = "Vehicle.TCU.Relock.By"  # overlay, str: "agent" | "vehicle"; in events only
+BUS_NAME = "Vehicle.TCU.Bus.Name"  # overlay, str: logical name in the mapping; in events only
+BUS_STATE = "Vehicle.TCU.Bus.State"  # overlay, str: "bus-off" | "link-down" | "error-passive" | "error-active"
+OBSERVED_MESSAGE = "Vehicle.TCU.Security.Message"  # overlay, str: DBC message name; in events only
+OBSERVED_COUNT = "Vehicle.TCU.Security.Count"  # overlay, int; in events only

@@ -1,0 +1,101 @@
+"""All parts of the core, put together once; each gets what it needs by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcu_agent.core.challenges import ChallengeTable
+from tcu_agent.core.journal import Journal
+from tcu_agent.core.knowledge import Knowledge
+from tcu_agent.core.outcomes import Outcomes
+from tcu_agent.core.refusals import Refusals
+from tcu_agent.core.relock import AutomaticRelock
+from tcu_agent.core.reports import Reports
+from tcu_agent.core.requests import Challenger
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.unlock import Unlock
+from tcu_agent.core.unsaved import Unsaved
+from tcu_agent.core.vehicle import VehicleState
+from tcu_agent.core.verify import Verifier
+from tcu_agent.protocol.trust import root_keys
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """`is_corrupt`: durable state could not be read; everything remote is refused."""
+
+    settings: CoreSettings
+    boot_id: bytes
+    boot_session: str
+    verifier: Verifier
+    knowledge: Knowledge
+    challenges: ChallengeTable
+    vehicle: VehicleState
+    journal: Journal
+    unsaved: Unsaved
+    outcomes: Outcomes
+    refusals: Refusals
+    challenger: Challenger
+    reports: Reports
+    unlock: Unlock
+    relock: AutomaticRelock
+    is_corrupt: bool = False
+
+
+def build(
+    *, settings: CoreSettings, boot_id: bytes, boot_session: str, stream_id: bytes, now: float
+) -> Parts:
+    """Return the parts of a core that knows nothing yet."""
+    verifier = Verifier(
+        vehicle_id=settings.vehicle_id,
+        environment=settings.environment,
+        boot_id=boot_id,
+        roots=root_keys(settings.roots),
+        threshold=settings.root_threshold,
+    )
+    knowledge = Knowledge()
+    challenges = ChallengeTable(capacity=settings.challenges_max)
+    vehicle = VehicleState(fresh_s=settings.fresh_s)
+    journal = Journal(vehicle_id=settings.vehicle_id, boot_id=boot_id, stream_id=stream_id)
+    outcomes = Outcomes(journal=journal, kept=settings.outcomes_kept)
+    refusals = Refusals(vehicle_id=settings.vehicle_id, boot_id=boot_id, now=now)
+    relock = AutomaticRelock(
+        settings=settings,
+        vehicle=vehicle,
+        journal=journal,
+        boot_session=boot_session,
+        is_unlocking=lambda: unlock.is_acting,
+    )
+    unlock = Unlock(
+        settings=settings,
+        vehicle=vehicle,
+        journal=journal,
+        outcomes=outcomes,
+        executed=relock.begin,
+        is_locking=lambda: relock.is_locking,
+    )
+    return Parts(
+        settings=settings,
+        boot_id=boot_id,
+        boot_session=boot_session,
+        verifier=verifier,
+        knowledge=knowledge,
+        challenges=challenges,
+        vehicle=vehicle,
+        journal=journal,
+        unsaved=Unsaved(journal),
+        outcomes=outcomes,
+        refusals=refusals,
+        challenger=Challenger(
+            settings=settings,
+            verifier=verifier,
+            knowledge=knowledge,
+            challenges=challenges,
+            refusals=refusals,
+        ),
+        reports=Reports(
+            settings=settings, vehicle=vehicle, journal=journal, knowledge=knowledge, now=now
+        ),
+        unlock=unlock,
+        relock=relock,
+    )

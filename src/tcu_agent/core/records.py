@@ -1,0 +1,123 @@
+"""What survives a power cut, as bytes: deterministic CBOR arrays, each headed by its own schema version.
+
+One key of the durable store holds one record, so a corrupt one says exactly what is not known any more. Reading never
+raises anything but `StorageError`; who reads decides what fails closed (everything remote) and what starts afresh
+(ON CALL). Times are integers in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Final, TypeVar
+
+from tcu_agent.errors import AgentError, StorageError
+from tcu_agent.protocol import cbor
+from tcu_agent.protocol.messages import Common
+from tcu_agent.protocol.vocabulary import Service
+
+T = TypeVar("T")
+E = TypeVar("E", bound=IntEnum)
+Scalar = bool | int | bytes | str | None
+
+JOURNAL: Final = "journal"
+MARKS: Final = "request-marks"
+UNLOCK: Final = "unlock"
+OUTCOME_PREFIX: Final = "outcome/"
+RELOCK: Final = "relock"
+POSITION: Final = "position"
+CALL: Final = "call"
+ACCOUNT: Final = "account"
+TRUST: Final = "trust"
+
+
+def milliseconds(time_s: float) -> int:
+    """Return a time for a record."""
+    return round(time_s * 1000)
+
+
+def pack(schema: int, *fields: Scalar) -> bytes:
+    """Return a record of this schema version."""
+    return cbor.encode([schema, *fields])
+
+
+class RecordReader:
+    """Takes a record's fields one by one, in their order.
+
+    Raises:
+        StorageError: not CBOR, another schema version, a field of another kind, too few or too many fields.
+    """
+
+    def __init__(self, data: bytes, *, key: str, schema: int) -> None:
+        self._key = key
+        self._fields: Iterator[object] = iter(self._decoded(data))
+        found = self.take(int)
+        if found != schema:
+            raise StorageError(f"{key}: schema version {found}, this agent knows {schema}")
+
+    def _decoded(self, data: bytes) -> Sequence[object]:
+        try:
+            fields = cbor.decode(data)
+        except AgentError as error:
+            raise StorageError(f"{self._key}: corrupt") from error
+        if not isinstance(fields, list):
+            raise StorageError(f"{self._key}: corrupt")
+        return fields
+
+    def take(self, kind: type[T]) -> T:
+        """Return the next field, which must be exactly of this kind."""
+        value = next(self._fields, None)
+        # `type(...) is`: a bool is an int to isinstance.
+        if type(value) is not kind:
+            raise StorageError(f"{self._key}: corrupt")
+        return value
+
+    def take_optional(self, kind: type[T]) -> T | None:
+        """Return the next field, which must be null or of this kind."""
+        value = next(self._fields, self)
+        if value is None:
+            return None
+        if type(value) is not kind:
+            raise StorageError(f"{self._key}: corrupt")
+        return value
+
+    def take_seconds(self) -> float:
+        """Return the next field, milliseconds, in seconds."""
+        return self.take(int) / 1000
+
+    def take_common(self) -> Common:
+        """Return the next five fields as what ties a grant and its result together."""
+        return Common(
+            vehicle_id=self.take(str),
+            service=self.take_member(Service),
+            request_id=self.take(bytes),
+            nonce=self.take(bytes),
+            boot_id=self.take(bytes),
+        )
+
+    def take_member(self, kind: type[E]) -> E:
+        """Return the next field as a member of an enumeration."""
+        try:
+            return kind(self.take(int))
+        except ValueError as error:
+            raise StorageError(f"{self._key}: corrupt") from error
+
+    def rest(self) -> list[object]:
+        """Return all fields that are left."""
+        return list(self._fields)
+
+    def end(self) -> None:
+        """Check that nothing is left."""
+        if self.rest():
+            raise StorageError(f"{self._key}: corrupt")
+
+
+def common_fields(common: Common) -> tuple[Scalar, ...]:
+    """Return the fields that `RecordReader.take_common` reads."""
+    return (
+        common.vehicle_id,
+        int(common.service),
+        common.request_id,
+        common.nonce,
+        common.boot_id,
+    )

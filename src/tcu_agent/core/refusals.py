@@ -1,0 +1,59 @@
+"""Saying no: a known sender always gets an answer, strangers get a few.
+
+Nobody can make the car talk itself dry. Every refusal is counted (a Note), answered or not.
+"""
+
+from __future__ import annotations
+
+from tcu_agent.core.effects import SendMessage
+from tcu_agent.core.limits import Bucket
+from tcu_agent.core.step import Step
+from tcu_agent.core.verify import Refused
+from tcu_agent.protocol.messages import Refusal
+from tcu_agent.protocol.vocabulary import Reason
+
+BURST = 5
+PER_MINUTE = 10
+"""Enough for an operator who tries things by hand; a flood costs at most ten signatures a minute."""
+
+
+class Refusals:
+    """Answers refusals and counts them."""
+
+    def __init__(self, *, vehicle_id: str, boot_id: bytes, now: float) -> None:
+        self._vehicle_id = vehicle_id
+        self._boot_id = boot_id
+        self._strangers = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+
+    def answer(self, step: Step, refused: Refused) -> None:
+        """Count a refusal, and send it if its sender is known or strangers have not had too many."""
+        step.note(
+            "refused",
+            reason=refused.reason.code,
+            detail=refused.detail,
+            authenticated=int(refused.authenticated),
+        )
+        if refused.authenticated or self._strangers.take(step.now):
+            self.send(step, refused.reason, request_id=refused.request_id)
+
+    def stranger(self, step: Step, reason: Reason, detail: str) -> None:
+        """Refuse what nobody has verified."""
+        self.answer(step, Refused(reason=reason, detail=detail, authenticated=False))
+
+    def known(self, step: Step, reason: Reason, request_id: bytes | None) -> None:
+        """Count a refusal of what was verified, and send it."""
+        step.note("refused", reason=reason.code, authenticated=1)
+        self.send(step, reason, request_id=request_id)
+
+    def send(self, step: Step, reason: Reason, *, request_id: bytes | None) -> None:
+        """Send a refusal."""
+        step.do(
+            SendMessage(
+                Refusal(
+                    vehicle_id=self._vehicle_id,
+                    boot_id=self._boot_id,
+                    reason=reason,
+                    request_id=request_id,
+                )
+            )
+        )

@@ -1,0 +1,309 @@
+"""Locking again after an unlock that nobody used: the one actuation without a grant of its own.
+
+Theory of operation
+===================
+IDLE      No unlock of ours is unsettled.
+COUNTING  Born of an executed unlock, durable. An opened door, the key, or driving ends it; a car that locks itself
+          too. Another executed unlock starts the time again.
+JUDGING   Time is up (or cannot be proven after a restart): the bus is woken if it sleeps, and the car is locked only
+          if all doors are known closed and it is known to be parked. Not known in time: left as it is, and said so.
+LOCKING   The attempt is durable since the step before: ONE frame goes out with the next step.
+WAITING   Only lock statuses from after the frame decide: all locked, or time is up.
+
+A restart while COUNTING goes on counting within the same boot session; in another one the elapsed time is not known,
+so it is judged at once. A restart while LOCKING or WAITING only looks at the locks: the command is not sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum, unique
+from typing import Final
+
+from tcu_agent.core import preconditions, records, vss
+from tcu_agent.core.authorisation import RelockAuthorisation, relock_after_unlock
+from tcu_agent.core.effects import TransmitLock, WakeBus
+from tcu_agent.core.journal import Journal
+from tcu_agent.core.machine import Machine
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.step import Step
+from tcu_agent.core.vehicle import Change, VehicleState
+from tcu_agent.protocol.vocabulary import EventKind, LockState, Reason, Relock
+
+SCHEMA = 1
+
+
+@unique
+class State(Enum):
+    """Where a re-lock stands."""
+
+    IDLE = "idle"
+    COUNTING = "counting"
+    JUDGING = "judging"
+    LOCKING = "locking"
+    WAITING = "waiting"
+
+
+@unique
+class Trigger(Enum):
+    """What moves it."""
+
+    UNLOCKED = "unlocked"
+    DOOR_OPENED = "door opened"
+    KEY_USED = "key used"
+    DRIVEN_OFF = "driven off"
+    LOCKED_BY_CAR = "locked by the car"
+    TIME_UP = "time up"
+    ALLOWED = "allowed"
+    SIGNALS_UNKNOWN = "signals unknown"
+    DURABLE = "durable"
+    NOT_DURABLE = "not durable"
+    NOT_SENT = "not sent"
+    LOCKED = "locked"
+    NO_STATUS_IN_TIME = "no status in time"
+
+
+TABLE: Final[dict[tuple[State, Trigger], State]] = {
+    (State.IDLE, Trigger.UNLOCKED): State.COUNTING,
+    (State.COUNTING, Trigger.UNLOCKED): State.COUNTING,
+    (State.COUNTING, Trigger.DOOR_OPENED): State.IDLE,
+    (State.COUNTING, Trigger.KEY_USED): State.IDLE,
+    (State.COUNTING, Trigger.DRIVEN_OFF): State.IDLE,
+    (State.COUNTING, Trigger.LOCKED_BY_CAR): State.IDLE,
+    (State.COUNTING, Trigger.TIME_UP): State.JUDGING,
+    (State.JUDGING, Trigger.UNLOCKED): State.COUNTING,
+    (State.JUDGING, Trigger.DOOR_OPENED): State.IDLE,
+    (State.JUDGING, Trigger.KEY_USED): State.IDLE,
+    (State.JUDGING, Trigger.DRIVEN_OFF): State.IDLE,
+    (State.JUDGING, Trigger.LOCKED_BY_CAR): State.IDLE,
+    (State.JUDGING, Trigger.SIGNALS_UNKNOWN): State.IDLE,
+    (State.JUDGING, Trigger.ALLOWED): State.LOCKING,
+    (State.LOCKING, Trigger.NOT_DURABLE): State.IDLE,
+    (State.LOCKING, Trigger.DURABLE): State.WAITING,
+    (State.WAITING, Trigger.NOT_SENT): State.IDLE,
+    (State.WAITING, Trigger.LOCKED): State.IDLE,
+    (State.WAITING, Trigger.NO_STATUS_IN_TIME): State.IDLE,
+}
+
+_CANCELLED_BY = {
+    Reason.DOOR_OPENED: Trigger.DOOR_OPENED,
+    Reason.KEY_USED: Trigger.KEY_USED,
+    Reason.DRIVEN: Trigger.DRIVEN_OFF,
+}
+_KEY_MODES = frozenset({"convenience", "active"})
+"""Usage modes that need a key in the car."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelockRecord:
+    """What survives a restart. `due_at`: CLOCK_BOOTTIME of `boot_session`, s. `is_attempted`: a frame may be out."""
+
+    request_id: bytes
+    incident_id: bytes
+    due_at: float
+    boot_session: str
+    is_attempted: bool = False
+
+    def to_bytes(self) -> bytes:
+        """Return the durable record."""
+        return records.pack(
+            SCHEMA,
+            self.request_id,
+            self.incident_id,
+            records.milliseconds(self.due_at),
+            self.boot_session,
+            self.is_attempted,
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RelockRecord:
+        """Read the durable record.
+
+        Raises:
+            StorageError: corrupt, or of another schema.
+        """
+        reader = records.RecordReader(data, key=records.RELOCK, schema=SCHEMA)
+        record = cls(
+            request_id=reader.take(bytes),
+            incident_id=reader.take(bytes),
+            due_at=reader.take_seconds(),
+            boot_session=reader.take(str),
+            is_attempted=reader.take(bool),
+        )
+        reader.end()
+        return record
+
+
+class AutomaticRelock:
+    """One pending re-lock at most: that of the last executed unlock."""
+
+    def __init__(
+        self,
+        *,
+        settings: CoreSettings,
+        vehicle: VehicleState,
+        journal: Journal,
+        boot_session: str,
+        is_unlocking: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._vehicle = vehicle
+        self._journal = journal
+        self._boot_session = boot_session
+        self._is_unlocking = is_unlocking
+        self._record: RelockRecord | None = None
+        self._began_at = 0.0
+        self.deadline: float | None = None
+        self.machine = Machine(TABLE, State.IDLE)
+
+    @property
+    def is_locking(self) -> bool:
+        """Whether a lock command is about to go out or was sent and not yet seen to work."""
+        return self.machine.state in {State.LOCKING, State.WAITING}
+
+    def start(self, step: Step, record: RelockRecord | None) -> None:
+        """Go on after a restart."""
+        if record is None:
+            return
+        self._record = record
+        self._began_at = step.now
+        if record.is_attempted:
+            self.machine.state = State.WAITING
+            self.deadline = step.now + self._settings.fresh_timeout_s
+            step.do(WakeBus("relock"))
+            return
+        self.machine.state = State.COUNTING
+        is_proven = record.boot_session == self._boot_session
+        self.deadline = record.due_at if is_proven else step.now
+
+    def begin(self, step: Step, permission: RelockAuthorisation, incident_id: bytes) -> None:
+        """Count from an executed unlock on."""
+        if self._settings.relock is not Relock.AGENT or not self.machine.move(Trigger.UNLOCKED):
+            return
+        self._began_at = step.now
+        self.deadline = step.now + self._settings.relock_after_s
+        self._record = RelockRecord(
+            request_id=permission.request_id,
+            incident_id=incident_id,
+            due_at=self.deadline,
+            boot_session=self._boot_session,
+        )
+        step.put(records.RELOCK, self._record.to_bytes())
+
+    def advance(self, step: Step, changes: Iterable[Change]) -> None:
+        """Look at time and signals again: called once for each event."""
+        record = self._record
+        if record is None:
+            return
+        if self.machine.state is State.COUNTING:
+            self._count(step, record, changes)
+        elif self.machine.state is State.JUDGING:
+            self._judge(step, record)
+        elif self.machine.state is State.LOCKING:
+            self._lock(step, record)
+        else:
+            self._observe(step)
+
+    def not_durable(self, step: Step) -> None:
+        """The attempt could not be made durable: nothing is sent."""
+        self._fail(step, Trigger.NOT_DURABLE, Reason.STATE_CORRUPT)
+
+    def transmit_failed(self, step: Step, *, may_have_happened: bool) -> None:
+        """The frame did not leave; where nobody knows, the lock status will tell."""
+        if not may_have_happened:
+            self._fail(step, Trigger.NOT_SENT, Reason.TRANSMIT_FAILED)
+
+    def _count(self, step: Step, record: RelockRecord, changes: Iterable[Change]) -> None:
+        by_people = _by_people(changes)
+        if by_people is not Reason.NONE:
+            self._end(step, _CANCELLED_BY[by_people], EventKind.RELOCK_CANCELLED, by_people)
+        elif self._is_locked_since(self._began_at):
+            self._end(step, Trigger.LOCKED_BY_CAR, EventKind.RELOCKED, Reason.NONE, by="vehicle")
+        elif self.deadline is not None and step.now >= self.deadline:
+            self.machine.move(Trigger.TIME_UP)
+            self._began_at = step.now
+            self.deadline = step.now + self._settings.fresh_timeout_s
+            if self._refusal(step) is Reason.SIGNALS_UNKNOWN:
+                step.do(WakeBus("relock"))
+            self._judge(step, record)
+
+    def _judge(self, step: Step, record: RelockRecord) -> None:
+        refusal = self._refusal(step)
+        if self._is_unlocking():
+            self.deadline = step.now + 1.0
+        elif refusal in _CANCELLED_BY:
+            self._end(step, _CANCELLED_BY[refusal], EventKind.RELOCK_CANCELLED, refusal)
+        elif refusal is Reason.SIGNALS_UNKNOWN:
+            if step.now >= self._began_at + self._settings.fresh_timeout_s:
+                self._fail(step, Trigger.SIGNALS_UNKNOWN, refusal)
+        elif self._is_locked_since(step.now - self._settings.fresh_s):
+            self._end(step, Trigger.LOCKED_BY_CAR, EventKind.RELOCKED, Reason.NONE, by="vehicle")
+        elif self.machine.move(Trigger.ALLOWED):
+            self._record = replace(record, is_attempted=True)
+            step.put(records.RELOCK, self._record.to_bytes())
+            self.deadline = step.now  # the next step comes at once: by then the attempt is durable
+
+    def _lock(self, step: Step, record: RelockRecord) -> None:
+        self.machine.move(Trigger.DURABLE)
+        self._began_at = step.now
+        self.deadline = step.now + self._settings.status_timeout_s
+        step.do(TransmitLock(relock_after_unlock(record.request_id)))
+
+    def _observe(self, step: Step) -> None:
+        if self._is_locked_since(self._began_at):
+            self._end(step, Trigger.LOCKED, EventKind.RELOCKED, Reason.NONE, by="agent")
+        elif self.deadline is not None and step.now >= self.deadline:
+            self._fail(step, Trigger.NO_STATUS_IN_TIME, Reason.NO_STATUS)
+
+    def _refusal(self, step: Step) -> Reason:
+        """Return why the car is not to be locked now; `SIGNALS_UNKNOWN` if that is not known."""
+        speed = self._vehicle.fresh(vss.SPEED_KMH, step.now)
+        mode = self._vehicle.fresh(vss.USAGE_MODE, step.now)
+        doors = [self._vehicle.fresh(path, step.now) for path in self._settings.doors]
+        if True in doors:
+            return Reason.DOOR_OPENED
+        if preconditions.is_driven(speed, mode):
+            return Reason.DRIVEN
+        if mode in _KEY_MODES:
+            return Reason.KEY_USED
+        if speed is None or mode is None or None in doors:
+            return Reason.SIGNALS_UNKNOWN
+        return Reason.NONE
+
+    def _is_locked_since(self, since: float) -> bool:
+        states = preconditions.lock_states(self._vehicle, self._settings.locks, since=since)
+        return preconditions.all_are(states, LockState.LOCKED)
+
+    def _fail(self, step: Step, trigger: Trigger, reason: Reason) -> None:
+        self._end(step, trigger, EventKind.RELOCK_FAILED, reason)
+
+    def _end(
+        self, step: Step, trigger: Trigger, kind: EventKind, reason: Reason, *, by: str = ""
+    ) -> None:
+        record = self._record
+        if record is None or not self.machine.move(trigger):
+            return
+        self._record = None
+        self.deadline = None
+        step.put(records.RELOCK, None)
+        self._journal.report(
+            step,
+            kind,
+            reason=reason,
+            values={vss.RELOCKED_BY: by} if by else None,
+            request_id=record.request_id,
+            incident_id=record.incident_id,
+        )
+
+
+def _by_people(changes: Iterable[Change]) -> Reason:
+    """Return what in these changes shows that somebody uses the car, `NONE` if nothing does."""
+    seen = tuple(changes)
+    if any(change.path in vss.DOORS_OPEN and change.new is True for change in seen):
+        return Reason.DOOR_OPENED
+    if preconditions.shows_driving(seen):
+        return Reason.DRIVEN
+    if any(change.path == vss.USAGE_MODE and change.new in _KEY_MODES for change in seen):
+        return Reason.KEY_USED
+    return Reason.NONE

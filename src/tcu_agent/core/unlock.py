@@ -1,0 +1,371 @@
+"""Remote unlock, direct and armed. Order of work: docs/protocol.md, "Order of work in the car", steps 6 to 10.
+
+Theory of operation
+===================
+A grant that the verifier accepted (its nonce is gone, so it can never be accepted again) meets a machine that does one
+thing at a time:
+
+IDLE     Nothing is going on. A direct grant makes the intent `firing` durable, an armed one the intent `armed`.
+ARMED    Waits for the tailgate plate: its rising edge, after arming, within the window, makes `firing` durable.
+FIRING   The intent is durable since the step before. Age and preconditions are judged from fresh signals (a sleeping
+         bus was woken); while they are not known it waits, at most until the grant's own time ends. Then ONE frame.
+WAITING  The frame is out. Only lock statuses from after it decide: all unlocked, or refused by the car, or time is up.
+
+Every way back to IDLE stores the outcome and the result that reports it in one transaction, which also removes the
+intent. At a start an intent that is still there was cut off: `armed` moved nothing (cancelled), `firing` may have
+moved something (unknown). Neither is ever tried again.
+
+A second grant meanwhile is answered with a stored outcome refused/busy: its nonce is used up, so it cannot act later,
+when nobody expects it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, unique
+from typing import Final
+
+from tcu_agent.core import preconditions, records, vss
+from tcu_agent.core.authorisation import (
+    RelockAuthorisation,
+    UnlockAuthorisation,
+    relock_after_unlock,
+)
+from tcu_agent.core.effects import TransmitUnlock, WakeBus
+from tcu_agent.core.intent import UnlockIntent
+from tcu_agent.core.journal import Journal
+from tcu_agent.core.machine import Machine
+from tcu_agent.core.outcomes import Outcomes
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.step import Step
+from tcu_agent.core.vehicle import Change, VehicleState
+from tcu_agent.protocol.vocabulary import (
+    EventKind,
+    LockState,
+    Outcome,
+    Reason,
+    Relock,
+    UnlockMode,
+)
+
+
+@unique
+class State(Enum):
+    """Where an unlock stands."""
+
+    IDLE = "idle"
+    ARMED = "armed"
+    FIRING = "firing"
+    WAITING = "waiting"
+
+
+@unique
+class Trigger(Enum):
+    """What moves it."""
+
+    ACCEPTED_DIRECT = "accepted direct"
+    ACCEPTED_ARMED = "accepted armed"
+    PLATE_PRESSED = "plate pressed"
+    WINDOW_PASSED = "window passed"
+    DRIVEN_OFF = "driven off"
+    GENERATION_CHANGED = "generation changed"
+    NOT_DURABLE = "not durable"
+    ALLOWED = "allowed"
+    NOT_ALLOWED = "not allowed"
+    ALREADY_UNLOCKED = "already unlocked"
+    TOO_LATE = "too late"
+    UNLOCKED = "unlocked"
+    REFUSED_BY_CAR = "refused by the car"
+    NOT_SENT = "not sent"
+    NO_STATUS_IN_TIME = "no status in time"
+    RESTARTED = "restarted"
+
+
+TABLE: Final[dict[tuple[State, Trigger], State]] = {
+    (State.IDLE, Trigger.ACCEPTED_DIRECT): State.FIRING,
+    (State.IDLE, Trigger.ACCEPTED_ARMED): State.ARMED,
+    (State.ARMED, Trigger.PLATE_PRESSED): State.FIRING,
+    (State.ARMED, Trigger.WINDOW_PASSED): State.IDLE,
+    (State.ARMED, Trigger.DRIVEN_OFF): State.IDLE,
+    (State.ARMED, Trigger.GENERATION_CHANGED): State.IDLE,
+    (State.ARMED, Trigger.NOT_DURABLE): State.IDLE,
+    (State.ARMED, Trigger.RESTARTED): State.IDLE,
+    (State.FIRING, Trigger.ALLOWED): State.WAITING,
+    (State.FIRING, Trigger.ALREADY_UNLOCKED): State.IDLE,
+    (State.FIRING, Trigger.NOT_ALLOWED): State.IDLE,
+    (State.FIRING, Trigger.TOO_LATE): State.IDLE,
+    (State.FIRING, Trigger.GENERATION_CHANGED): State.IDLE,
+    (State.FIRING, Trigger.NOT_DURABLE): State.IDLE,
+    (State.FIRING, Trigger.RESTARTED): State.IDLE,
+    (State.WAITING, Trigger.UNLOCKED): State.IDLE,
+    (State.WAITING, Trigger.REFUSED_BY_CAR): State.IDLE,
+    (State.WAITING, Trigger.NOT_SENT): State.IDLE,
+    (State.WAITING, Trigger.NO_STATUS_IN_TIME): State.IDLE,
+    (State.WAITING, Trigger.RESTARTED): State.IDLE,
+}
+
+_REFUSALS = frozenset({"refused", "authentication-failed"})
+"""What central locking answers when it will not; see `vss.CENTRAL_LOCKING_RESPONSE`."""
+
+_MAY_PASS = frozenset({Reason.SIGNALS_UNKNOWN, Reason.BUSY})
+"""Refusals that may be over before the grant's own time is."""
+
+Executed = Callable[[Step, RelockAuthorisation, bytes], None]
+"""Told about each executed unlock: permission to lock again, and the incident it belongs to."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """The unlock that is going on. Times: CLOCK_BOOTTIME, s."""
+
+    intent: UnlockIntent
+    grant: UnlockAuthorisation | None
+    began_at: float
+    until: float
+    """End of the grant's own time: of the challenge's lifetime, or of the plate's window. No frame after it."""
+    deadline: float
+    sent_at: float = float("-inf")
+    refused_at: float = float("inf")
+    is_armed: bool = False
+    is_doubtful: bool = False
+    """The transport cannot say whether the frame went out."""
+
+
+class Unlock:
+    """One unlock at a time, from an accepted grant to a stored result."""
+
+    def __init__(
+        self,
+        *,
+        settings: CoreSettings,
+        vehicle: VehicleState,
+        journal: Journal,
+        outcomes: Outcomes,
+        executed: Executed,
+        is_locking: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._vehicle = vehicle
+        self._journal = journal
+        self._outcomes = outcomes
+        self._executed = executed
+        self._is_locking = is_locking
+        self._job: _Job | None = None
+        self.machine = Machine(TABLE, State.IDLE)
+
+    @property
+    def request_id(self) -> bytes | None:
+        """The request that is going on, None if there is none."""
+        return self._job.intent.common.request_id if self._job else None
+
+    @property
+    def is_acting(self) -> bool:
+        """Whether a frame is about to go out or was sent and not yet judged."""
+        return self.machine.state in {State.FIRING, State.WAITING}
+
+    @property
+    def deadline(self) -> float | None:
+        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        return self._job.deadline if self._job else None
+
+    def start(self, step: Step, intent: UnlockIntent | None) -> None:
+        """Settle the intent that a restart cut off: nothing is tried again."""
+        if intent is None:
+            return
+        self.machine.state = State.FIRING if intent.is_firing else State.ARMED
+        self._job = _Job(
+            intent=intent,
+            grant=None,
+            began_at=step.now,
+            until=step.now,
+            deadline=step.now,
+            is_armed=not intent.is_firing,
+        )
+        outcome = Outcome.UNKNOWN if intent.is_firing else Outcome.CANCELLED
+        self._end(step, Trigger.RESTARTED, outcome, Reason.RESTARTED)
+
+    def accept(self, step: Step, grant: UnlockAuthorisation) -> None:
+        """Begin what a grant allows, or settle it as busy."""
+        is_armed = grant.parameters.mode is UnlockMode.ARMED
+        if not self.machine.move(Trigger.ACCEPTED_ARMED if is_armed else Trigger.ACCEPTED_DIRECT):
+            self._outcomes.settle(
+                step,
+                common=grant.common,
+                grant_hash=grant.grant_hash,
+                outcome=Outcome.REFUSED,
+                reason=Reason.BUSY,
+            )
+            return
+        until = step.now + (grant.parameters.window_s or 0) if is_armed else grant.expires_at
+        intent = UnlockIntent(
+            common=grant.common,
+            incident_id=grant.incident_id,
+            grant_hash=grant.grant_hash,
+            is_firing=not is_armed,
+        )
+        job = _Job(
+            intent=intent,
+            grant=grant,
+            began_at=step.now,
+            until=until,
+            deadline=until,
+            is_armed=is_armed,
+        )
+        self._job = job
+        step.put(records.UNLOCK, intent.to_bytes())
+        if is_armed:
+            self._tell(step, job, EventKind.UNLOCK_ARMED, Reason.NONE)
+        else:
+            self._prepare(step, job)
+
+    def advance(self, step: Step, changes: Iterable[Change]) -> None:
+        """Look at time and signals again: called once for each event, before anything new is accepted."""
+        job = self._job
+        if job is None:
+            return
+        if self.machine.state is State.ARMED:
+            self._watch(step, job, changes)
+        elif self.machine.state is State.FIRING:
+            self._judge(step, job)
+        else:
+            self._observe(step, job, changes)
+
+    def cancel(self, step: Step) -> None:
+        """Give up what has not moved yet: a generation changed or the subscription ended."""
+        self._end(step, Trigger.GENERATION_CHANGED, Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+
+    def intent_not_durable(self, step: Step) -> None:
+        """The intent could not be made durable: nothing may move."""
+        self._end(step, Trigger.NOT_DURABLE, Outcome.REFUSED, Reason.STATE_CORRUPT)
+
+    def transmit_failed(self, step: Step, *, may_have_happened: bool) -> None:
+        """The frame did not leave, or nobody knows."""
+        if may_have_happened and self._job:
+            self._job.is_doubtful = True
+        else:
+            self._end(step, Trigger.NOT_SENT, Outcome.FAILED, Reason.TRANSMIT_FAILED)
+
+    def _watch(self, step: Step, job: _Job, changes: Iterable[Change]) -> None:
+        if step.now >= job.until:
+            self._end(step, Trigger.WINDOW_PASSED, Outcome.CANCELLED, Reason.WINDOW_PASSED)
+        elif preconditions.shows_driving(changes):
+            self._end(step, Trigger.DRIVEN_OFF, Outcome.CANCELLED, Reason.DRIVEN)
+        elif any(_is_plate_pressed(change, after=job.began_at) for change in changes):
+            self.machine.move(Trigger.PLATE_PRESSED)
+            job.intent = replace(job.intent, is_firing=True)
+            step.put(records.UNLOCK, job.intent.to_bytes())
+            self._prepare(step, job)
+
+    def _prepare(self, step: Step, job: _Job) -> None:
+        job.began_at = step.now
+        job.deadline = step.now  # the next step comes at once: by then the intent is durable
+        known = preconditions.refusal(self._vehicle, self._settings, step.now)
+        if known is Reason.SIGNALS_UNKNOWN:
+            step.do(WakeBus("unlock"))
+
+    def _judge(self, step: Step, job: _Job) -> None:
+        refusal = preconditions.refusal(self._vehicle, self._settings, step.now)
+        if refusal is Reason.NONE and self._is_locking():
+            refusal = Reason.BUSY  # a re-lock settles within seconds: one actuation at a time
+        last_look = min(job.until, job.began_at + self._settings.fresh_timeout_s)
+        if refusal in _MAY_PASS and step.now < last_look:
+            job.deadline = last_look
+        elif refusal is not Reason.NONE:
+            self._end(step, Trigger.NOT_ALLOWED, Outcome.REFUSED, refusal)
+        elif step.now > job.until:
+            self._end_too_late(step, job)
+        elif preconditions.all_are(self._seen(self._fresh_since(step)), LockState.UNLOCKED):
+            self._end(step, Trigger.ALREADY_UNLOCKED, Outcome.EXECUTED, Reason.ALREADY_UNLOCKED)
+        else:
+            self._fire(step, job)
+
+    def _fire(self, step: Step, job: _Job) -> None:
+        # `grant` is None only after a restart, and `start` never comes here.
+        if job.grant is not None and self.machine.move(Trigger.ALLOWED):
+            job.sent_at = step.now
+            job.deadline = step.now + self._settings.status_timeout_s
+            step.do(TransmitUnlock(job.grant))
+
+    def _observe(self, step: Step, job: _Job, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if _is_refusal(change, after=job.sent_at):
+                job.refused_at = change.at
+        if preconditions.all_are(self._seen(job.sent_at), LockState.UNLOCKED):
+            self._end(step, Trigger.UNLOCKED, Outcome.EXECUTED, Reason.NONE)
+        # The answer of central locking alone decides nothing: the locks must say the same after it.
+        elif preconditions.all_are(self._seen(job.refused_at), LockState.LOCKED):
+            self._end(step, Trigger.REFUSED_BY_CAR, Outcome.REFUSED, Reason.VEHICLE_REFUSED)
+        elif step.now >= job.deadline:
+            self._give_up(step, job)
+
+    def _give_up(self, step: Step, job: _Job) -> None:
+        states = self._seen(max(job.sent_at, self._fresh_since(step)))
+        if LockState.LOCKED in states.values() and not job.is_doubtful:
+            verdict = (Outcome.FAILED, Reason.DOORS_STILL_LOCKED)
+        elif job.is_doubtful:
+            verdict = (Outcome.UNKNOWN, Reason.TRANSMIT_FAILED)
+        else:
+            verdict = (Outcome.UNKNOWN, Reason.NO_STATUS)
+        self._end(step, Trigger.NO_STATUS_IN_TIME, *verdict)
+
+    def _end_too_late(self, step: Step, job: _Job) -> None:
+        if job.is_armed:
+            self._end(step, Trigger.TOO_LATE, Outcome.CANCELLED, Reason.WINDOW_PASSED)
+        else:
+            self._end(step, Trigger.TOO_LATE, Outcome.REFUSED, Reason.CHALLENGE_EXPIRED)
+
+    def _end(self, step: Step, trigger: Trigger, outcome: Outcome, reason: Reason) -> None:
+        """Store outcome and result, and remove the intent, in one transaction."""
+        job = self._job
+        if job is None or not self.machine.move(trigger):
+            return
+        self._job = None
+        is_executed = outcome is Outcome.EXECUTED
+        self._outcomes.settle(
+            step,
+            common=job.intent.common,
+            grant_hash=job.intent.grant_hash,
+            outcome=outcome,
+            reason=reason,
+            locks=self._seen(max(job.sent_at, self._fresh_since(step))),
+            relock=self._settings.relock if is_executed else Relock.NONE,
+        )
+        step.put(records.UNLOCK, None)
+        if job.is_armed and outcome is Outcome.CANCELLED:
+            self._tell(step, job, EventKind.UNLOCK_DISARMED, reason)
+        if is_executed:
+            permission = relock_after_unlock(job.intent.common.request_id)
+            self._executed(step, permission, job.intent.incident_id)
+
+    def _seen(self, since: float) -> Mapping[int, LockState]:
+        return preconditions.lock_states(self._vehicle, self._settings.locks, since=since)
+
+    def _fresh_since(self, step: Step) -> float:
+        return step.now - self._settings.fresh_s
+
+    def _tell(self, step: Step, job: _Job, kind: EventKind, reason: Reason) -> None:
+        self._journal.report(
+            step,
+            kind,
+            reason=reason,
+            request_id=job.intent.common.request_id,
+            incident_id=job.intent.incident_id,
+        )
+
+
+def _is_plate_pressed(change: Change, *, after: float) -> bool:
+    return (
+        change.path == vss.PLATE
+        and change.old is False
+        and change.new is True
+        and change.at >= after
+    )
+
+
+def _is_refusal(change: Change, *, after: float) -> bool:
+    return (
+        change.path == vss.CENTRAL_LOCKING_RESPONSE
+        and change.new in _REFUSALS
+        and change.at > after
+    )

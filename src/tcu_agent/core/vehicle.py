@@ -1,0 +1,88 @@
+"""The car as its own signals show it: the last value of each path, and how old that knowledge is.
+
+Three kinds of not knowing are kept apart: never seen or lost (stale, failed its E2E check: value None), asleep (the bus
+went silent as a sleeping bus does: value None, but what it was before counts for edges), and old (a value that was not
+seen again within `fresh_s`). Whoever decides about a lock asks for `fresh` or `since`, never for the last value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tcu_agent.core.events import SignalChange, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path's new value. `old`: the value before (that from before the sleep, if it slept); None = unknown."""
+
+    path: str
+    old: Value
+    new: Value
+    at: float
+
+
+@dataclass(slots=True)
+class _Signal:
+    value: Value = None
+    seen_at: float = float("-inf")
+    is_asleep: bool = False
+    before_sleep: Value = None
+
+
+class VehicleState:
+    """Last value of each path. `fresh_s`: how old a sighting may be to count as now."""
+
+    def __init__(self, *, fresh_s: float) -> None:
+        self._fresh_s = fresh_s
+        self._signals: dict[str, _Signal] = {}
+
+    def apply(self, changes: Iterable[SignalChange], *, now: float) -> tuple[Change, ...]:
+        """Take over what a frame showed; return it with the values from before."""
+        return tuple(self._apply_one(change, min(change.at, now)) for change in changes)
+
+    def refresh(self, paths: Iterable[str], at: float, *, now: float) -> None:
+        """Note that these known values were seen again, unchanged."""
+        for path in paths:
+            signal = self._signal(path)
+            if signal.value is not None:
+                signal.seen_at = max(signal.seen_at, min(at, now))
+
+    def fall_asleep(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Forget what a sleeping bus said, but for edges; return the paths that were awake."""
+        slept = tuple(path for path in paths if not self._signal(path).is_asleep)
+        for path in slept:
+            signal = self._signal(path)
+            self._signals[path] = _Signal(is_asleep=True, before_sleep=signal.value)
+        return slept
+
+    def value(self, path: str) -> Value:
+        """Return the last value, None if it is not known now."""
+        return self._signal(path).value
+
+    def fresh(self, path: str, now: float) -> Value:
+        """Return the value if it was seen within `fresh_s` before `now`, else None."""
+        return self.since(path, now - self._fresh_s)
+
+    def since(self, path: str, at: float) -> Value:
+        """Return the value if it was seen after `at`, else None."""
+        signal = self._signal(path)
+        return signal.value if signal.seen_at > at else None
+
+    def age_s(self, path: str, now: float) -> float:
+        """Return how long ago the value was seen (infinite if never)."""
+        return now - self._signal(path).seen_at
+
+    def any_asleep(self, paths: Iterable[str]) -> bool:
+        """Whether one of the paths is on a bus that sleeps."""
+        return any(self._signal(path).is_asleep for path in paths)
+
+    def _signal(self, path: str) -> _Signal:
+        return self._signals.get(path) or _Signal()
+
+    def _apply_one(self, change: SignalChange, at: float) -> Change:
+        before = self._signal(change.path)
+        old = before.before_sleep if before.is_asleep else before.value
+        self._signals[change.path] = _Signal(value=change.value, seen_at=at)
+        return Change(change.path, old, change.value, at)
