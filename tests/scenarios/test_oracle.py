@@ -64,6 +64,12 @@ LAWFUL = [
         statuses=[LockStatus(90, LOCKED), LockStatus(103, UNLOCKED)],
         results=[(103, EXECUTED), (104, replace(EXECUTED))],
     ),
+    Evidence(  # offline: the result comes when the car has locked itself again
+        ledger=[DIRECT],
+        commands=[unlock(102), lock(222)],
+        statuses=[LockStatus(90, LOCKED), LockStatus(103, UNLOCKED), LockStatus(223, LOCKED)],
+        results=[(400, EXECUTED)],
+    ),
 ]
 BROKEN = [
     ("no evidence at all", Evidence(commands=[unlock(102)]), "without unused evidence"),
@@ -112,6 +118,15 @@ BROKEN = [
     (
         "executed on sending",
         Evidence(statuses=[LockStatus(90, LOCKED)], results=[(103, EXECUTED)]),
+        "said something else",
+    ),
+    (
+        "executed because it had been unlocked before the grant",
+        Evidence(
+            ledger=[DIRECT],
+            statuses=[LockStatus(50, UNLOCKED), LockStatus(90, LOCKED)],
+            results=[(103, EXECUTED)],
+        ),
         "said something else",
     ),
     (

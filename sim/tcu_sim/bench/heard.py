@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.envelope import Verified, open_signed
 from tcu_sim.wire.keys import PublicKey
 
+T = TypeVar("T", bound=m.Message)
 FROM_CAR: tuple[type[m.Message], ...] = (
     m.Challenge,
     m.Refusal,
@@ -45,9 +47,17 @@ class Heard:
             WireError: malformed, or its signature does not hold.
         """
         cls = next(cls for cls in FROM_CAR if word == cls.TYP)
-        verified = open_signed(data, cls, self._vehicle_key, self._environment)
+        verified = self.open(data, cls)
         self._keep(verified.message, verified.payload)
         return verified.message
+
+    def open(self, data: bytes, cls: type[T]) -> Verified[T]:
+        """Return a message of the car without keeping it.
+
+        Raises:
+            WireError: malformed, of another type, or its signature does not hold.
+        """
+        return open_signed(data, cls, self._vehicle_key, self._environment)
 
     def complete_up_to(self, stream_id: bytes) -> int:
         """Return the highest seq of a stream below which nothing is missing, tombstones counted."""

@@ -130,15 +130,33 @@ def _untrue_results(run: Evidence) -> Iterator[str]:
         known = first.setdefault(result.request_id, result)
         if known != result:
             yield f"two different results for one request, the second at {at:.3f} s"
-        elif known is result and result.service is Service.UNLOCK:
-            yield from _contradiction(run.statuses, at, result)
+        elif known is result and _claims_unlocked(result):
+            yield from _contradiction(run, at, result)
 
 
-def _contradiction(statuses: Sequence[LockStatus], at: float, result: m.Result) -> Iterator[str]:
-    if result.outcome is not Outcome.EXECUTED:
-        return
-    said = next((status for status in reversed(statuses) if status.at <= at), None)
-    if said is None or any(lock is not Lock.UNLOCKED for lock in said.locks):
+def _claims_unlocked(result: m.Result) -> bool:
+    return result.service is Service.UNLOCK and result.outcome is Outcome.EXECUTED
+
+
+def _contradiction(run: Evidence, at: float, result: m.Result) -> Iterator[str]:
+    since = min(
+        (deed.at for deed in run.ledger if deed.request_id == result.request_id), default=at
+    )
+    if not any(_all_unlocked(locks) for locks in _locks_between(run.statuses, since, at)):
         yield f"executed at {at:.3f} s, but the lock status said something else"
-    if any(lock is not Lock.UNLOCKED for lock in result.locks.values()) or not result.locks:
+    if not result.locks or not _all_unlocked(tuple(result.locks.values())):
         yield f"executed at {at:.3f} s with locks that are not all unlocked"
+
+
+def _locks_between(
+    statuses: Sequence[LockStatus], since: float, until: float
+) -> Iterator[tuple[Lock, ...]]:
+    """What the status said at any time in between; each holds until the next one."""
+    for number, status in enumerate(statuses):
+        ends = statuses[number + 1].at if number + 1 < len(statuses) else until
+        if status.at <= until and ends >= since:
+            yield status.locks
+
+
+def _all_unlocked(locks: tuple[Lock, ...]) -> bool:
+    return all(lock is Lock.UNLOCKED for lock in locks)

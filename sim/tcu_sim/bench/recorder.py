@@ -1,0 +1,110 @@
+"""What a simulated run leaves behind for the oracle: frames, messages and sealings, each with the car's boot time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from tcu_agent.ports import CanFrame, Clock, StoredPosition
+from tcu_sim.bench.broker import Publication
+from tcu_sim.bench.can_bus import InMemoryBus
+from tcu_sim.bench.light_centre import LightCentre
+from tcu_sim.bench.oracle import Command, Evidence, LockStatus, Sealed
+from tcu_sim.bench.state import InMemoryState
+from tcu_sim.bus.frame import Frame
+from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.vehicle.database import Database, Decoded
+from tcu_sim.wire import messages as m
+from tcu_sim.wire.numbers import Lock
+
+LOCK_SIGNALS = ("LockFrontLeft", "LockFrontRight", "LockRearLeft", "LockRearRight", "LockTailgate")
+LOCKS = {"Unlocked": Lock.UNLOCKED, "Locked": Lock.LOCKED}
+RESULT_TOPIC = "/up/result"
+
+
+class RecordingState(InMemoryState):
+    """The agent's store; notes when a position is sealed into it."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.sealings: list[Sealed] = []
+        self._clock = clock
+
+    @override
+    def put_position(self, position: StoredPosition) -> None:
+        """Store one sealed position; the same case and seq again replaces it."""
+        known = (position.case_id, position.seq) in self.sealed
+        super().put_position(position)
+        if not known:
+            self.sealings.append(Sealed(self._clock.boottime(), position.case_id, position.seq))
+
+
+class Recorder:
+    """Follows one bus and one broker."""
+
+    def __init__(self, *, bus: InMemoryBus, database: Database, clock: Clock) -> None:
+        self.messages: list[tuple[float, Publication]] = []
+        self._bus = bus
+        self._database = database
+        self._clock = clock
+
+    def take(self, publication: Publication) -> None:
+        """Note one publication."""
+        self.messages.append((self._clock.boottime(), publication))
+
+    def commands(self) -> list[Command]:
+        """Return every central locking command that was on the bus."""
+        return [
+            Command(at, is_unlock=decoded.signals["LockCommand"] == "UnlockAll")
+            for at, decoded in self._decoded("CentralLockCommand")
+        ]
+
+    def statuses(self) -> list[LockStatus]:
+        """Return the lock status each time it changed."""
+        found: list[LockStatus] = []
+        for at, decoded in self._decoded("DoorLockStatus"):
+            locks = tuple(
+                LOCKS.get(str(decoded.signals[name]), Lock.UNKNOWN) for name in LOCK_SIGNALS
+            )
+            if not found or found[-1].locks != locks:
+                found.append(LockStatus(at, locks))
+        return found
+
+    def evidence(self, centre: LightCentre, state: RecordingState) -> Evidence:
+        """Return all that the oracle judges."""
+        return Evidence(
+            ledger=centre.ledger,
+            commands=self.commands(),
+            statuses=self.statuses(),
+            sealed=state.sealings,
+            results=list(self._results(centre)),
+            published_in_clear=self._in_clear(),
+        )
+
+    def _results(self, centre: LightCentre) -> Iterator[tuple[float, m.Result]]:
+        for at, publication in self.messages:
+            if publication.topic.endswith(RESULT_TOPIC):
+                yield at, centre.heard.open(publication.payload, m.Result).message
+
+    def _in_clear(self) -> int:
+        positions = {
+            (
+                round(float(each.signals["Latitude"]) * 1e7),
+                round(float(each.signals["Longitude"]) * 1e7),
+            )
+            for _, each in self._decoded("GnssPosition")
+        }
+        return sum(is_in_clear(publication.payload, positions) for _, publication in self.messages)
+
+    def _decoded(self, name: str) -> Iterator[tuple[float, Decoded]]:
+        wanted = self._database.arbitration_id(name)
+        for frame in self._bus.sent:
+            if frame.arbitration_id == wanted and not frame.is_extended_id:
+                decoded = self._database.decoded(_as_frame(frame))
+                if decoded is not None:
+                    yield frame.timestamp_s, decoded
+
+
+def _as_frame(frame: CanFrame) -> Frame:
+    return Frame(arbitration_id=frame.arbitration_id, data=frame.data)
