@@ -12,7 +12,7 @@ LONGEST_MODULE_LINES = 400
 
 SUPPRESSION = re.compile(r"#\s*(?:type:\s*ignore|noqa)\b(?P<rest>.*)")
 CODES = re.compile(r"\[[a-z\-, ]+\]|:\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*")
-REASON = re.compile(r"\s*[#-]?\s*\w{3,}")
+REASON = re.compile(r"[\s#-]*\w[\w ,]{3,}")
 
 
 def too_long(module: Module) -> bool:
