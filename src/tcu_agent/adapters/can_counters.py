@@ -1,0 +1,64 @@
+"""What was counted on one bus: for the log, the `signals` command and the doctor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_MOST_IDS = 4096
+"""An 11-bit bus has 2048 identifiers; who invents 29-bit ones without end fills no memory."""
+
+_MOST_CAUSES = 32
+"""A cause names what was found, such as a multiplexer value; somebody may try them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderCounters:
+    """Frames by kind, and what went wrong with them. Keys of `decode_errors`: (arbitration id, is 29-bit).
+
+    `suppressed`: values that debounce held back, by path. `never_seen`: mapped paths whose message never came.
+    """
+
+    frames: int
+    error_frames: int
+    remote_frames: int
+    own_id_frames: int
+    mapped_frames: int
+    ids_known: int
+    ids_unknown: int
+    decode_errors: Mapping[tuple[int, bool], Mapping[str, int]] = field(default_factory=dict)
+    e2e_errors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unmapped_values: Mapping[str, int] = field(default_factory=dict)
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    never_seen: tuple[str, ...] = ()
+
+
+class Tally:
+    """The running counts behind `DecoderCounters`."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.error_frames = 0
+        self.remote_frames = 0
+        self.own_id_frames = 0
+        self.others: dict[tuple[int, bool], int] = {}
+        self.decode_errors: dict[tuple[int, bool], Counter[str]] = {}
+        self.e2e_errors: dict[str, Counter[str]] = {}
+        self.unmapped_values: Counter[str] = Counter()
+
+    def other(self, key: tuple[int, bool]) -> None:
+        """Count a frame that no plan is for."""
+        if key in self.others:
+            self.others[key] += 1
+        elif len(self.others) < _MOST_IDS:
+            self.others[key] = 1
+
+    def decode_error(self, key: tuple[int, bool], cause: str) -> None:
+        """Count a frame that does not decode."""
+        causes = self.decode_errors.setdefault(key, Counter())
+        causes[cause if cause in causes or len(causes) < _MOST_CAUSES else "other causes"] += 1
+
+    def e2e_error(self, message: str, cause: str) -> None:
+        """Count a frame that failed its end-to-end check."""
+        self.e2e_errors.setdefault(message, Counter())[cause] += 1

@@ -1,0 +1,33 @@
+"""What a CAN error frame says about the state of the controller.
+
+Source: Linux include/uapi/linux/can/error.h (the error class stands in the identifier, details in the data bytes).
+"""
+
+from __future__ import annotations
+
+from tcu_agent.ports import CanFrame
+
+BUS_OFF = "bus-off"
+ERROR_PASSIVE = "error-passive"
+ERROR_ACTIVE = "error-active"
+LINK_DOWN = "link-down"
+
+_CLASS_CONTROLLER = 0x04
+_CLASS_BUS_OFF = 0x40
+_CLASS_RESTARTED = 0x100
+_CONTROLLER_PASSIVE = 0x30  # receive 0x10, transmit 0x20
+_CONTROLLER_ACTIVE = 0x40
+
+
+def bus_state(frame: CanFrame) -> str | None:
+    """Return the state that an error frame announces, or None if it announces none."""
+    if frame.arbitration_id & _CLASS_BUS_OFF:
+        return BUS_OFF
+    if frame.arbitration_id & _CLASS_RESTARTED:
+        return ERROR_ACTIVE
+    if frame.arbitration_id & _CLASS_CONTROLLER and len(frame.data) > 1:
+        if frame.data[1] & _CONTROLLER_PASSIVE:
+            return ERROR_PASSIVE
+        if frame.data[1] & _CONTROLLER_ACTIVE:
+            return ERROR_ACTIVE
+    return None

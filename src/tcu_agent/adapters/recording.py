@@ -1,0 +1,206 @@
+"""Reads CAN recordings, also damaged ones: keeps every frame before the damage, and says what and where it is.
+
+Any format that python-can reads, compressed with gzip or not. candump text is read line by line, so that one bad line
+costs one line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import can
+from can.io.canutils import CanutilsLogReader
+from can.io.generic import MessageReader
+
+from tcu_agent.errors import RecordingError
+from tcu_agent.ports import CanFrame
+
+_CANDUMP_LINE = re.compile(r"\(\d+(\.\d+)?\)\s+\S+\s+[0-9A-Fa-f]+#")
+_CANDUMP_ID = re.compile(r"\s([0-9A-Fa-f]+)#(#[0-9A-Fa-f])?([0-9A-Fa-f]*)")
+_STREAM_ERRORS = (EOFError, OSError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with a recording, and where: a line, or a number of frames."""
+
+    what: str
+    where: str
+
+
+class Recording:
+    """The frames of one file, in its order. `truncated` and `damaged_lines` are complete after the last frame."""
+
+    def __init__(self, file: Path, *, channel: str | None = None) -> None:
+        """`channel`: only frames of this channel, as the recording spells it.
+
+        Raises:
+            RecordingError: the file cannot be read, or is in no known format.
+        """
+        self.file = file
+        self.truncated: Damage | None = None
+        self.damaged_lines = 0
+        self._channel = channel
+        self._messages = (
+            self._candump() if _is_candump(file) else self._any_format(_open_reader(file))
+        )
+
+    def __iter__(self) -> Iterator[CanFrame]:
+        """Yield the frames; `timestamp_s` is the recording's own.
+
+        Raises:
+            RecordingError: there is no frame in it at all, only damage.
+        """
+        count = 0
+        for message in self._messages:
+            count += 1
+            if self._channel is None or str(message.channel) == self._channel:
+                yield frame_of(message)
+        if not count and (self.truncated or self.damaged_lines):
+            what = (
+                self.truncated.what
+                if self.truncated
+                else f"{self.damaged_lines} lines, none of them a frame"
+            )
+            raise RecordingError(f"holds no frame that can be read: {what}", where=str(self.file))
+
+    def _candump(self) -> Iterator[can.Message]:
+        with _open_text(self.file) as text:
+            lines = _Lines(text, self.file)
+            while not lines.ended:
+                try:
+                    yield from CanutilsLogReader(lines)
+                except _CutOff:
+                    self.damaged_lines += 1
+                    lines.note(f"cut off in mid-frame: {lines.text.strip()[:60]!r}")
+                except Exception as error:  # noqa: BLE001 -- the reader raises whatever it stumbles over
+                    self.damaged_lines += 1
+                    lines.note(f"no frame ({_one_line(error)}): {lines.text.strip()[:60]!r}")
+            self.truncated = lines.damage_at_end()
+            self.damaged_lines -= self.truncated is not None and not lines.stream_error
+
+    def _any_format(self, reader: MessageReader) -> Iterator[can.Message]:
+        count, messages = 0, iter(reader)
+        with reader:
+            while True:
+                try:
+                    message = next(messages, None)
+                except Exception as error:  # noqa: BLE001 -- each format has errors of its own
+                    self.truncated = Damage(
+                        f"the recording breaks off: {_one_line(error)}", f"after frame {count}"
+                    )
+                    return
+                if message is None:
+                    return
+                count += 1
+                yield message
+
+
+class _CutOff(Exception):
+    """The last line ends in mid-frame."""
+
+
+class _Lines(io.TextIOWrapper):
+    """The lines of a candump file, for python-can's reader; knows the number of the last one."""
+
+    def __init__(self, text: TextIO, file: Path) -> None:
+        super().__init__(io.BytesIO())
+        self.text = ""
+        self.ended = False
+        self.stream_error = False
+        self._source: Iterable[str] = text
+        self._file = file
+        self._number = 0
+        self._noted: tuple[int, str] | None = None
+
+    def __next__(self) -> str:
+        try:
+            self.text = next(iter(self._source))
+        except StopIteration:
+            self.ended = True
+            raise
+        except _STREAM_ERRORS as error:
+            self.ended = self.stream_error = True
+            self.note(f"the compressed file breaks off: {_one_line(error)}")
+            raise StopIteration from error
+        self._number += 1
+        if not self.text.endswith("\n") and _is_cut(self.text, self._file):
+            raise _CutOff
+        return self.text
+
+    def close(self) -> None:
+        """The reader closes at the end of each try; the file goes on."""
+
+    def note(self, what: str) -> None:
+        self._noted = (self._number, what)
+
+    def damage_at_end(self) -> Damage | None:
+        """Return the damage if it is at the last line, where a recording is cut off."""
+        if self._noted is None or self._noted[0] != self._number:
+            return None
+        return Damage(self._noted[1], f"line {self._number}")
+
+
+def frame_of(message: can.Message) -> CanFrame:
+    """Return python-can's message as the port's frame, with its own timestamp."""
+    return CanFrame(
+        message.arbitration_id,
+        bytes(message.data),
+        message.is_extended_id,
+        message.is_fd,
+        message.is_error_frame,
+        message.is_remote_frame,
+        message.timestamp,
+    )
+
+
+def _is_candump(file: Path) -> bool:
+    try:
+        with _open_text(file) as text:
+            return any(_CANDUMP_LINE.match(line) for line, _ in zip(text, range(20), strict=False))
+    except _STREAM_ERRORS as error:
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise RecordingError(f"cannot be read: {error.strerror}", where=str(file)) from error
+        return False
+
+
+def _open_text(file: Path) -> TextIO:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8", errors="replace")
+    return file.open(encoding="utf-8", errors="replace")
+
+
+def _open_reader(file: Path) -> MessageReader:
+    try:
+        return can.LogReader(file)
+    except Exception as error:
+        raise RecordingError(
+            f"is no recording that python-can can read: {_one_line(error)}",
+            where=str(file),
+            hint="known by their endings: .log (candump), .asc, .blf, .csv, .db, .trc, .mf4 (with asammdf); also .gz",
+        ) from error
+
+
+def _is_cut(line: str, file: Path) -> bool:
+    """Return whether a last line without a line end is cut: half a byte, or fewer bytes than that id had before."""
+    found = _CANDUMP_ID.search(line)
+    if found is None or len(found[3]) % 2:
+        return True
+    with _open_text(file) as text:
+        before = [
+            match[3]
+            for one in text
+            if (match := _CANDUMP_ID.search(one)) and match[1] == found[1] and one != line
+        ]
+    return bool(before) and len(found[3]) < len(before[-1])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
