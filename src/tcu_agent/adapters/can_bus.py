@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import select
 import threading
 import time
 from collections import deque
@@ -83,7 +84,9 @@ class PythonCanBus:
         self._interface = interface
         self._boottime = boottime
         self._wall = wall
+        self._queue_frames = queue_frames
         self._queue: deque[CanFrame] = deque(maxlen=queue_frames)
+        self._lock = threading.Lock()
         self._ready = asyncio.Event()
         self._sending = asyncio.Lock()
         self._bus: can.BusABC | None = None
@@ -143,9 +146,9 @@ class PythonCanBus:
                 raise self._error(self._failure or "is not open", temporary=True)
             self._ready.clear()
             await self._ready.wait()
-        frames = []
-        while self._queue:
-            frames.append(self._queue.popleft())
+        with self._lock:
+            frames = list(self._queue)
+            self._queue.clear()
         return frames
 
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
@@ -187,44 +190,47 @@ class PythonCanBus:
     def _read(
         self, bus: can.BusABC, stop: threading.Event, loop: asyncio.AbstractEventLoop
     ) -> None:
+        has_more = _poller(bus)
         while not stop.is_set():
             try:
-                batch = self._read_batch(bus)
-            except (can.CanError, OSError) as error:
+                batch = self._read_batch(bus, has_more)
+            except Exception as error:  # noqa: BLE001 -- each interface has its own; any of them ends the reading
                 self._failure = f"cannot be read: {error}"
                 self._wake(loop)
                 return
             if batch:
-                self._dropped += max(0, len(self._queue) + len(batch) - (self._queue.maxlen or 0))
-                self._received += len(batch)
-                self._queue.extend(batch)
+                self._put(batch)
                 self._wake(loop)
 
-    def _read_batch(self, bus: can.BusABC) -> list[CanFrame]:
+    def _read_batch(self, bus: can.BusABC, has_more: Callable[[], bool]) -> list[CanFrame]:
         batch: list[CanFrame] = []
         now, wall = 0.0, 0.0
-        while len(batch) < _BATCH_FRAMES:
+        for count in range(_BATCH_FRAMES):
+            if count and not has_more():
+                break
             try:
-                message = bus.recv(0 if batch else _POLL_S)
+                message = bus.recv(0 if count else _POLL_S)
             except (ValueError, IndexError, KeyError):  # a serial line with noise on it (slcan)
                 self._malformed += 1
-                continue
+                break
             if message is None:
                 break
-            if not batch:
+            if not count:
                 now, wall = self._boottime(), self._wall()
             if (frame := self._accept(message, now, wall)) is not None:
                 batch.append(frame)
         return batch
 
+    def _put(self, batch: list[CanFrame]) -> None:
+        with self._lock:
+            self._received += len(batch)
+            self._dropped += max(0, len(self._queue) + len(batch) - self._queue_frames)
+            self._queue.extend(batch)
+
     def _accept(self, message: can.Message, now: float, wall: float) -> CanFrame | None:
         if not message.is_rx and self._interface.interface != "socketcan":
             return None  # an echo of our own; on SocketCAN we ask for none, and others on this host are not "rx" either
-        length = len(message.data)
-        if not message.is_error_frame and (
-            message.arbitration_id > _LARGEST_ID[message.is_extended_id]
-            or (length > _CLASSIC_BYTES and not message.is_fd)
-        ):
+        if not message.is_error_frame and not _is_well_formed(message):
             self._malformed += 1
             return None
         age = wall - message.timestamp
@@ -251,6 +257,28 @@ class PythonCanBus:
         return CanTransportError(
             f"{where} {what}", may_have_happened=may_have_happened, temporary=temporary
         )
+
+
+def _is_well_formed(message: can.Message) -> bool:
+    """Return whether id and length are possible; a serial line that lost characters brings others."""
+    length = len(message.data)
+    return (
+        message.arbitration_id <= _LARGEST_ID[message.is_extended_id]
+        and (message.is_remote_frame or length == message.dlc)
+        and (message.is_fd or length <= _CLASSIC_BYTES)
+    )
+
+
+def _poller(bus: can.BusABC) -> Callable[[], bool]:
+    """Return what tells whether another frame can be read at once.
+
+    Interfaces with a file descriptor are asked through it: slcan's `recv(0)` waits for its serial timeout all the same.
+    """
+    try:
+        number = bus.fileno()
+    except NotImplementedError:
+        return lambda: True
+    return lambda: bool(select.select([number], [], [], 0)[0])
 
 
 def _message_of(frame: CanFrame) -> can.Message:

@@ -120,7 +120,7 @@ class _Lines(io.TextIOWrapper):
         self._number = 0
         self._noted: tuple[int, str] | None = None
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]  # TextIOWrapper itself overrides it so
         try:
             self.text = next(iter(self._source))
         except StopIteration:
