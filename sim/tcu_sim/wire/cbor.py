@@ -12,8 +12,9 @@ import cbor2
 
 from tcu_sim.wire.errors import WireError
 
-LONGEST_MESSAGE_BYTES = 32768
-"""A trust container of eight roots over 32 key records has about 29,000 bytes."""
+LONGEST_MESSAGE_BYTES = 8192
+LONGEST_CONTAINER_BYTES = 65536
+"""Source: docs/protocol.md, "Encoding"."""
 DEEPEST = 4
 _SIGN1_TAG_HEAD = 0xD2
 _SIMPLE = frozenset({0xF4, 0xF5, 0xF6})  # false, true, null
@@ -24,14 +25,14 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(data: bytes) -> object:
+def decode(data: bytes, *, longest: int = LONGEST_MESSAGE_BYTES) -> object:
     """Return the one item in `data`; a leading tag 18 is not part of what is returned.
 
     Raises:
         WireError: too long, or not the deterministic encoding of plain data.
     """
-    if len(data) > LONGEST_MESSAGE_BYTES:
-        raise WireError(f"{len(data)} bytes are more than {LONGEST_MESSAGE_BYTES}")
+    if len(data) > longest:
+        raise WireError(f"{len(data)} bytes are more than {longest}")
     _scan(data)
     try:
         value: object = cbor2.loads(data)

@@ -55,17 +55,21 @@ class Refusal:
     reason: int = f.at(5, c.REASON)
 
 
-def _read_vss(value: object, _: f.Wire) -> bool | int | str | None:
-    if (
-        value is None
-        or type(value) in {bool, int}
-        or (isinstance(value, str) and len(value.encode()) <= 64)
-    ):
-        return value  # type: ignore[return-value]  # narrowed by the line above
+def _read_path(value: object, _: f.Wire) -> str:
+    if isinstance(value, str) and 1 <= len(value.encode()) <= 96:
+        return value
+    raise WireError("no VSS path")
+
+
+def _read_value(value: object, _: f.Wire) -> bool | int | str | None:
+    if isinstance(value, str) and len(value.encode()) > 64:
+        raise WireError("a VSS value of more than 64 bytes")
+    if value is None or isinstance(value, bool | int | str):
+        return value
     raise WireError("no VSS value")
 
 
-VSS = f.mapping(f.text(r"[\x20-\x7e]{1,96}"), f.Kind(_read_vss))
+VSS = f.mapping(f.Kind(_read_path), f.Kind(_read_value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ def open_container(data: bytes, roots: Roots, environment: str) -> TrustedKeys:
     Raises:
         WireError: malformed, or ``threshold``.
     """
-    parts = cbor.decode(data)
+    parts = cbor.decode(data, longest=cbor.LONGEST_CONTAINER_BYTES)
     if not isinstance(parts, list) or not 2 <= len(parts) <= MOST_SIGNATURES:
         raise WireError("no trust container")
     envelopes = [look(part) for part in parts if type(part) is bytes]

@@ -1,0 +1,67 @@
+"""What the command service knows of each vehicle's reachability, and the durable request number of each."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from tcu_sim.centre.api import Reply
+from tcu_sim.centre.store import transaction
+from tcu_sim.centre.world import Clock
+from tcu_sim.wire.messages import Availability
+from tcu_sim.wire.numbers import Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All vehicles."""
+
+    store: sqlite3.Connection
+    clock: Clock
+
+    def next_seq(self, vehicle_id: str) -> int:
+        """Return the next request number; to be called inside the transaction that stores its use."""
+        self.store.execute("INSERT OR IGNORE INTO vehicles (vehicle_id) VALUES (?)", (vehicle_id,))
+        self.store.execute("UPDATE vehicles SET seq = seq + 1 WHERE vehicle_id = ?", (vehicle_id,))
+        row = self.store.execute(
+            "SELECT seq FROM vehicles WHERE vehicle_id = ?", (vehicle_id,)
+        ).fetchone()
+        return int(row["seq"])
+
+    def learn(self, message: Availability) -> None:
+        """Take what an availability message says, unless it is older than what is known.
+
+        Within one boot the connection number orders them; the will of a connection that was replaced comes late.
+        """
+        with transaction(self.store):
+            self.store.execute(
+                "INSERT INTO vehicles (vehicle_id, presence, connection, boot_id, asleep_until_s, heard_at_s)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (vehicle_id) DO UPDATE SET presence = ?2,"
+                " connection = ?3, boot_id = ?4, asleep_until_s = ?5, heard_at_s = ?6"
+                " WHERE boot_id IS NOT ?4 OR connection <= ?3",
+                (
+                    message.vehicle_id, int(message.presence), message.connection, message.boot_id,
+                    message.asleep_until_s, self.clock.now_s(),
+                ),
+            )  # fmt: skip
+
+    def presence(self, vehicle_id: str) -> Presence | None:
+        """Return what the vehicle said last; None: it never said anything."""
+        row = self._row(vehicle_id)
+        return None if row is None or row["presence"] is None else Presence(row["presence"])
+
+    def describe(self, vehicle_id: str) -> Reply:
+        """Return the vehicle as operators see it."""
+        row, presence = self._row(vehicle_id), self.presence(vehicle_id)
+        return {
+            "vehicle_id": vehicle_id,
+            "presence": "never heard of" if presence is None else presence.name.lower(),
+            "asleep_until_s": None if row is None else row["asleep_until_s"],
+            "heard_at_s": None if row is None else row["heard_at_s"],
+        }
+
+    def _row(self, vehicle_id: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self.store.execute(
+            "SELECT * FROM vehicles WHERE vehicle_id = ?", (vehicle_id,)
+        ).fetchone()
+        return row

@@ -1,0 +1,165 @@
+"""What the command service does when a vehicle speaks: a challenge becomes a grant, an event an incident.
+
+Nothing here decides whether the car may act: the evidence is the PIN authority's, the approval the theft desk's.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from tcu_sim.centre import words
+from tcu_sim.centre.api import Bus, Peer
+from tcu_sim.centre.command import schema
+from tcu_sim.centre.command.fleet import Fleet
+from tcu_sim.centre.command.incidents import IncidentBook
+from tcu_sim.centre.command.records import RecordBook
+from tcu_sim.centre.command.requests import RequestBook
+from tcu_sim.centre.errors import CentreError, Denied
+from tcu_sim.centre.identity import Identity
+from tcu_sim.centre.news import News
+from tcu_sim.centre.proof import common_of, read_draft
+from tcu_sim.wire.envelope import Verified, look
+from tcu_sim.wire.errors import WireError
+from tcu_sim.wire.messages import Availability, Challenge, Event, Grant, Refusal, Result
+from tcu_sim.wire.numbers import ACCOUNT_SERVICES, Service, Told
+from tcu_sim.wire.numbers import Call as CallState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Handles the vehicles' messages."""
+
+    identity: Identity
+    requests: RequestBook
+    incidents: IncidentBook
+    records: RecordBook
+    fleet: Fleet
+    bus: Bus
+    pin: Peer
+    desk: Peer
+    news: News
+
+    async def receive(self, vehicle_id: str, message_type: str, payload: bytes) -> None:
+        """Take one message; whatever is wrong with it is logged and ends here."""
+        try:
+            if message_type == Challenge.TYP:
+                challenge = self.identity.vehicles.open(payload, Challenge, vehicle_id)
+                await self._on_challenge(challenge, payload)
+            elif message_type == Refusal.TYP:
+                self._on_refusal(self.identity.vehicles.open(payload, Refusal, vehicle_id).message)
+            elif message_type == Result.TYP:
+                await self._on_result(self.identity.vehicles.open(payload, Result, vehicle_id))
+            elif message_type == Event.TYP:
+                event = self.identity.vehicles.open(payload, Event, vehicle_id)
+                await self._on_event(event, payload)
+            elif message_type == Availability.TYP:
+                told = self.identity.vehicles.open(payload, Availability, vehicle_id)
+                self.fleet.learn(told.message)
+        except (WireError, CentreError) as error:
+            log.warning("%s/%s: %s", vehicle_id, message_type, error)
+        self.news.tell()
+
+    async def _on_challenge(self, challenge: Verified[Challenge], message: bytes) -> None:
+        said = challenge.message
+        row = self.requests.find(said.request_id)
+        if row["payload_hash"] != challenge.message.request_hash or row["service"] != said.service:
+            raise Denied("challenge", "it answers no request of ours")
+        self.requests.note_challenge(said.request_id, ttl_s=said.ttl_s)
+        await self._send_trust_if_behind(said)
+        if said.service in ACCOUNT_SERVICES:
+            return  # the account service answers these
+        try:
+            grant = await self._make_grant(said, row["message"], message)
+        except Denied as denied:
+            self.requests.end(said.request_id, words.REJECTED, detail=str(denied))
+            return
+        await self.bus.publish(
+            said.vehicle_id, Grant.TYP, grant, expiry_s=min(said.ttl_s, schema.MAX_AGE_S)
+        )
+
+    async def _make_grant(self, said: Challenge, request: bytes, challenge: bytes) -> bytes:
+        asked = {"request": request.hex(), "challenge": challenge.hex()}
+        evidence = bytes.fromhex((await self.pin.call("evidence", asked))["evidence"])
+        approval = None
+        if said.service is Service.POSITION:
+            approval = bytes.fromhex((await self.desk.call("approve", asked))["approval"])
+        grant = Grant(
+            **common_of(said),
+            evidence=evidence,
+            approval=approval,
+            parameters=read_draft(self.requests.find(said.request_id)["draft"]).parameters,
+            max_age_s=min(said.ttl_s, schema.MAX_AGE_S),
+        )
+        message = self.identity.sign(grant)
+        self.requests.note_grant(said.request_id, message, look(message).payload_hash)
+        return message
+
+    async def _send_trust_if_behind(self, said: Challenge) -> None:
+        trust = self.identity.trust.trust
+        if (said.trust_epoch, said.trust_version) < (trust.epoch, trust.version):
+            container = (self.identity.directory / "trust.cbor").read_bytes()
+            await self.bus.publish(said.vehicle_id, "trust", container)
+
+    def _on_refusal(self, refusal: Refusal) -> None:
+        if refusal.request_id is None:
+            log.info("%s refused: %s", refusal.vehicle_id, words.word_of(refusal.reason))
+            return
+        if self.requests.find(refusal.request_id)["vehicle_id"] != refusal.vehicle_id:
+            raise Denied("refusal", "of another vehicle's request")
+        if refusal.reason < words.ANYBODY_CAN_PROVOKE:
+            self.requests.remark(refusal.request_id, words.plain_words(refusal.reason))
+            return
+        state = words.state_of_refusal(refusal.reason)
+        self.requests.end(refusal.request_id, state, reason=refusal.reason)
+
+    async def _on_result(self, result: Verified[Result]) -> None:
+        said = result.message
+        self.records.keep(result)
+        await self._acknowledge(said.vehicle_id, said.stream_id)
+        row = self.requests.find(said.request_id)
+        if row["vehicle_id"] != said.vehicle_id or row["service"] != said.service:
+            raise Denied("result", "of another request")
+        is_ours = self.requests.is_grant_of(said.grant_hash, said.request_id)
+        if not is_ours and said.service not in ACCOUNT_SERVICES:
+            raise Denied("result", "of a grant that is not ours")
+        self.requests.note_result(
+            said.request_id,
+            words.state_of_result(said.outcome, said.reason),
+            reason=said.reason,
+            told={
+                "outcome": said.outcome.name.lower(),
+                "reason": words.word_of(said.reason),
+                "locks": {str(door): lock.name.lower() for door, lock in said.locks.items()},
+                "relock": said.relock.name.lower(),
+            },
+        )
+
+    async def _on_event(self, event: Verified[Event], message: bytes) -> None:
+        said = event.message
+        is_new = self.records.keep(event)
+        await self._acknowledge(said.vehicle_id, said.stream_id)
+        if is_new and said.kind == Told.ON_CALL_PRESSED:
+            await self._on_call(said, message)
+        elif is_new and said.kind == Told.HANG_UP and said.incident_id is not None:
+            await self._tell_call(said.incident_id, CallState.ENDED)
+        elif said.kind == Told.STATE_REPORT and said.request_id is not None:
+            self.requests.note_result(
+                said.request_id, words.COMPLETED, reason=0, told={"values": dict(said.values)}
+            )
+
+    async def _on_call(self, event: Event, message: bytes) -> None:
+        if self.incidents.open_on_call(event, message) and event.incident_id is not None:
+            await self._tell_call(event.incident_id, CallState.RINGING)
+
+    async def _tell_call(self, incident_id: bytes, state: CallState) -> None:
+        call = self.incidents.move(incident_id, state)
+        if call is not None:
+            await self.bus.publish(call.vehicle_id, call.TYP, self.identity.sign(call))
+
+    async def _acknowledge(self, vehicle_id: str, stream_id: bytes) -> None:
+        ack = self.records.ack(vehicle_id, stream_id)
+        if ack is not None:
+            await self.bus.publish(vehicle_id, ack.TYP, self.identity.sign(ack))

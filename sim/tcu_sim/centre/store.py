@@ -1,0 +1,40 @@
+"""A service's own SQLite database: private file, every transaction on the disk before the answer goes out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tcu_sim.pki.files import make_private_directory
+
+IN_MEMORY = ":memory:"
+
+
+def open_store(path: Path | str, schema: str) -> sqlite3.Connection:
+    """Open (or make) a database with `schema`.
+
+    Deleted content is overwritten, not merely forgotten.
+    """
+    if path != IN_MEMORY:
+        make_private_directory(Path(path).parent)
+        Path(path).touch(mode=0o600)
+    database = sqlite3.connect(path, isolation_level=None)
+    database.row_factory = sqlite3.Row
+    for pragma in ("journal_mode = TRUNCATE", "synchronous = FULL", "secure_delete = ON"):
+        database.execute(f"PRAGMA {pragma}")
+    database.executescript(schema)
+    return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of the block or nothing of it."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
