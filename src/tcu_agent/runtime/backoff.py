@@ -36,4 +36,4 @@ class Backoff:
 
     def _fraction(self) -> float:
         drawn = int.from_bytes(self._entropy.random_bytes(_RANDOM_BYTES), "big")
-        return drawn / 256**_RANDOM_BYTES
+        return drawn / (1 << 8 * _RANDOM_BYTES)

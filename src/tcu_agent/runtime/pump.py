@@ -7,19 +7,22 @@ in a row while events wait, so that neither can starve the other.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from tcu_agent.core.effects import Effect
-from tcu_agent.core.events import CoreEvent, EffectFailed, TimePassed
+from tcu_agent.core.events import CoreEvent, EffectFailed, Resumed, TimePassed
 from tcu_agent.errors import KeyStoreError, StorageError, TransportError
-from tcu_agent.ports import Clock, Entropy
-from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_agent.runtime.waiting import Alarm
 
 QUEUE_EVENTS = 256
 """About two seconds of a busy bus after debounce; a core step takes well under a millisecond."""
 MOST_FAILURES_IN_A_ROW = 16
 """The core answers a failure with effects, which may fail too; after so many the rest is dropped."""
+LEAST_SUSPEND_S = 0.5
+"""Less is the time between two readings of two clocks."""
 _RANDOM_BYTES = 16
 
 Perform = Callable[[Effect], Awaitable[None]]
@@ -46,78 +49,75 @@ class Pump:
         *,
         core: Decider,
         perform: Perform,
-        clock: Clock,
-        entropy: Entropy,
-        logbook: Logbook,
+        around: Surroundings,
     ) -> None:
         self._core = core
         self._perform = perform
-        self._clock = clock
-        self._entropy = entropy
-        self._logbook = logbook
+        self._clock = around.clock
+        self._entropy = around.entropy
+        self._logbook = around.logbook
         self._queue: asyncio.Queue[CoreEvent] = asyncio.Queue(QUEUE_EVENTS)
+        self._own: deque[CoreEvent] = deque()
         self._news = asyncio.Event()
         self._rang = False
-        self._alarm: asyncio.Task[None] | None = None
-        self._alarm_at: float | None = None
+        self._is_stopping = False
+        self._suspended_s = 0.0
+        self._alarm = Alarm(clock=around.clock, ring=self._news.set)
 
     async def put(self, event: CoreEvent) -> None:
         """Queue one event; waits when the queue is full."""
         await self._queue.put(event)
         self._news.set()
 
-    async def put_all(self, events: Iterable[CoreEvent]) -> None:
-        """Queue events in their order."""
-        for event in events:
-            await self.put(event)
+    def push(self, events: Iterable[CoreEvent]) -> None:
+        """Take events that come before all that is queued; for what an effect itself brings about."""
+        self._own.extend(events)
+        self._news.set()
 
     async def drain(self) -> None:
         """Return when everything queued so far has been handled, effects included."""
         await self._queue.join()
 
+    def stop(self) -> None:
+        """Let `run` end when the event under way is finished."""
+        self._is_stopping = True
+        self._news.set()
+
     async def run(self) -> None:
-        """Start the core, then handle events until cancelled."""
+        """Start the core, then handle events until `stop`."""
         async with asyncio.TaskGroup() as group:
+            self._suspended_s = self._suspended()
+            alarm = group.create_task(self._alarm.run(), name="core timer")
             now, wall = self._clock.boottime(), self._clock.wall()
             await self._settle(self._core.start(now=now, wall=wall))
-            while True:
-                event, is_queued = await self._next(group)
+            while (found := await self._next()) is not None:
+                event, is_queued = found
+                await self._notice_suspend()
                 await self._settle(self._decide(event))
                 if is_queued:
                     self._queue.task_done()
                 # Others must run even when there is always something to do.
                 await asyncio.sleep(0)
+            alarm.cancel()
 
-    async def _next(self, group: asyncio.TaskGroup) -> tuple[CoreEvent, bool]:
-        while True:
+    async def _next(self) -> tuple[CoreEvent, bool] | None:
+        while not self._is_stopping:
             self._news.clear()
+            if self._own:
+                return self._own.popleft(), False
             if self._is_due() and not (self._rang and self._queue.qsize()):
                 self._rang = True
                 return TimePassed(self._entropy.random_bytes(_RANDOM_BYTES)), False
             if self._queue.qsize():
                 self._rang = False
                 return self._queue.get_nowait(), True
-            self._set_alarm(group)
+            self._alarm.set(self._core.next_deadline())
             await self._news.wait()
+        return None
 
     def _is_due(self) -> bool:
         deadline = self._core.next_deadline()
         return deadline is not None and deadline <= self._clock.boottime()
-
-    def _set_alarm(self, group: asyncio.TaskGroup) -> None:
-        deadline = self._core.next_deadline()
-        if self._alarm is not None:
-            if deadline == self._alarm_at and not self._alarm.done():
-                return
-            self._alarm.cancel()
-        self._alarm_at = deadline
-        self._alarm = (
-            None if deadline is None else group.create_task(self._ring(deadline), name="core timer")
-        )
-
-    async def _ring(self, deadline: float) -> None:
-        await self._clock.wait_until(deadline)
-        self._news.set()
 
     async def _settle(self, effects: tuple[Effect, ...]) -> None:
         """Carry out effects; a failure goes into the core before anything else does."""
@@ -130,6 +130,17 @@ class Pump:
 
     def _decide(self, event: CoreEvent) -> tuple[Effect, ...]:
         return self._core.handle(event, now=self._clock.boottime(), wall=self._clock.wall())
+
+    async def _notice_suspend(self) -> None:
+        """Tell the core of a suspend before it sees anything that came after it."""
+        before, self._suspended_s = self._suspended_s, self._suspended()
+        if self._suspended_s - before >= LEAST_SUSPEND_S:
+            self._logbook.info("resumed", suspended_s=self._suspended_s - before)
+            await self._settle(self._decide(Resumed()))
+
+    def _suspended(self) -> float:
+        # The event loop's clock (CLOCK_MONOTONIC) stands still in a suspend, CLOCK_BOOTTIME does not.
+        return self._clock.boottime() - asyncio.get_running_loop().time()
 
     async def _carry_out(self, effects: tuple[Effect, ...]) -> EffectFailed | None:
         for effect in effects:

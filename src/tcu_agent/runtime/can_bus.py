@@ -1,0 +1,160 @@
+"""One CAN bus: frames in, events out; lost and opened again; the alarm of its decoder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from tcu_agent.core.events import BusFellAsleep, BusWokeUp, CoreEvent
+from tcu_agent.errors import CanTransportError, ConfigError
+from tcu_agent.ports import CanFrame, CanPort, EventSink
+from tcu_agent.runtime.backoff import Backoff
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_agent.runtime.waiting import Alarm
+
+FIRST_RETRY_S = 0.2
+MOST_RETRY_S = 5.0
+"""A bus that comes back must be heard soon: somebody may press ON CALL."""
+SEND_TIMEOUT_S = 0.5
+"""For room in the driver's queue; a frame that waits longer would act too late to be expected."""
+
+
+class Decoder(Protocol):
+    """What is needed of `adapters.can_signals.SignalDecoder`."""
+
+    def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
+        """Take one frame."""
+
+    def handle_timer(self, now: float) -> Sequence[CoreEvent]:
+        """Let time pass."""
+
+    def next_deadline(self) -> float | None:
+        """Return when `handle_timer` is wanted next."""
+
+    def command_sent(self, counter: int, *, now: float) -> Sequence[CoreEvent]:
+        """Wait for the response to this command."""
+
+    def link_lost(self, *, now: float) -> Sequence[CoreEvent]:
+        """Forget every value: the interface is gone."""
+
+
+class CanBus:
+    """Joins one port and its decoder."""
+
+    def __init__(
+        self,
+        *,
+        port: CanPort,
+        decoder: Decoder,
+        sink: EventSink,
+        around: Surroundings,
+    ) -> None:
+        self._port = port
+        self._decoder = decoder
+        self._sink = sink
+        self._around = around
+        self._clock = around.clock
+        self._logbook = around.logbook
+        self._backoff = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
+        self._due = asyncio.Event()
+        self._alarm = Alarm(clock=around.clock, ring=self._due.set)
+        self._has_traffic = False
+        # Two tasks put events; what one decoded first must reach the core first, also when the queue is full.
+        self._in_order = asyncio.Lock()
+        self.opened = asyncio.Event()
+        """Set once the bus has been opened for the first time."""
+
+    @property
+    def name(self) -> str:
+        """Logical name of the bus."""
+        return self._port.name
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether other nodes have been heard since the last silence."""
+        return self._has_traffic
+
+    async def run(self) -> None:
+        """Keep the bus open and listen until cancelled.
+
+        Raises:
+            ConfigError: it can never be opened as it is configured.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._alarm.run(), name=f"can alarm {self.name}")
+            group.create_task(self._watch_time(), name=f"can timer {self.name}")
+            try:
+                while True:
+                    await self._open()
+                    await self._listen()
+            finally:
+                await self._port.close()
+
+    async def send(self, frame: CanFrame) -> None:
+        """Hand a frame to the driver.
+
+        Raises:
+            CanTransportError: not taken; `may_have_happened` says whether it may be on the bus.
+        """
+        await self._port.send(frame, timeout_s=SEND_TIMEOUT_S)
+
+    def expect_response(self, counter: int) -> Sequence[CoreEvent]:
+        """Prepare for the response to a command, before it is sent; return what that changes."""
+        return self._decoder.command_sent(counter, now=self._clock.boottime())
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                await self._port.open()
+            except CanTransportError as error:
+                if not (error.temporary or self.opened.is_set()):
+                    raise ConfigError(str(error), where=f"[can.bus.{self.name}]") from error
+                await self._pause("can-open-failed", error)
+            else:
+                self._logbook.info("can-open", bus=self.name)
+                self.opened.set()
+                return
+
+    async def _listen(self) -> None:
+        """Listen until the bus is lost."""
+        try:
+            while True:
+                frames = await self._port.receive()
+                self._backoff.reset()
+                await self._take(frames)
+        except CanTransportError as error:
+            self._has_traffic = False
+            async with self._in_order:
+                await self._put_all(self._decoder.link_lost(now=self._clock.boottime()))
+            await self._port.close()
+            await self._pause("can-lost", error)
+
+    async def _take(self, frames: Sequence[CanFrame]) -> None:
+        self._has_traffic = True
+        async with self._in_order:
+            for frame in frames:
+                await self._put_all(self._decoder.receive(frame))
+        self._alarm.set(self._decoder.next_deadline())
+
+    async def _watch_time(self) -> None:
+        while True:
+            self._alarm.set(self._decoder.next_deadline())
+            await self._due.wait()
+            self._due.clear()
+            now = self._clock.boottime()
+            deadline = self._decoder.next_deadline()
+            if deadline is not None and deadline <= now:
+                async with self._in_order:
+                    await self._put_all(self._decoder.handle_timer(now))
+
+    async def _put_all(self, events: Sequence[CoreEvent]) -> None:
+        for event in events:
+            if isinstance(event, BusFellAsleep | BusWokeUp):
+                self._has_traffic = isinstance(event, BusWokeUp)
+            await self._sink.put(event)
+
+    async def _pause(self, word: str, error: CanTransportError) -> None:
+        delay_s = self._backoff.next_delay_s()
+        self._logbook.warning(word, bus=self.name, detail=str(error), retry_s=delay_s)
+        await self._around.wait_s(delay_s)

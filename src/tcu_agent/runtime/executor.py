@@ -1,0 +1,115 @@
+"""Carries out what the core decided: one small step for each kind of effect, and nothing decided here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from tcu_agent.core.authorisation import RelockAuthorisation, UnlockAuthorisation
+from tcu_agent.core.effects import (
+    Effect,
+    ErasePositions,
+    Note,
+    Persist,
+    SealPosition,
+    SendMessage,
+    ShowCallState,
+    TransmitLock,
+    TransmitUnlock,
+    WakeBus,
+)
+from tcu_agent.errors import BugError
+from tcu_agent.ports import Sealer, StatePort, StoredPosition
+from tcu_agent.protocol import codec
+from tcu_agent.protocol.messages import Challenge, Message
+from tcu_agent.runtime.connection import Senders
+from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.notary import Notary
+from tcu_agent.runtime.sealing import seal_position
+from tcu_agent.runtime.transmitter import Transmitter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlets:
+    """Everything that effects reach."""
+
+    state: StatePort
+    senders: Senders
+    transmitter: Transmitter
+    notary: Notary
+    sealer: Sealer
+    environment: str
+    logbook: Logbook
+
+
+class Executor:
+    """Its `perform` is what the pump calls."""
+
+    def __init__(self, outlets: Outlets) -> None:
+        self._to = outlets
+
+    async def perform(self, effect: Effect) -> None:
+        """Carry out one effect; when this returns, it has happened.
+
+        Raises:
+            TransportError, StorageError, KeyStoreError: it has not (or may have, as the error says).
+        """
+        match effect:
+            case Persist():
+                self._persist(effect)
+            case SendMessage():
+                self._send(effect.message)
+            case TransmitUnlock():
+                await self._unlock(effect.authorisation)
+            case TransmitLock():
+                await self._lock(effect.authorisation)
+            case ShowCallState():
+                self._to.transmitter.show(effect)
+            case WakeBus():
+                self._to.logbook.info("wake-bus", reason=effect.reason)
+                self._to.transmitter.wake()
+            case SealPosition():
+                self._seal(effect)
+            case ErasePositions():
+                self._erase(effect)
+            case Note():
+                self._to.logbook.info(effect.word, **effect.fields)
+            case _:
+                assert_never(effect)
+
+    def _persist(self, effect: Persist) -> None:
+        self._to.state.commit(
+            puts=effect.puts, append=effect.append, acknowledged=effect.acknowledged
+        )
+        if effect.acknowledged is not None:
+            self._to.senders.outbox.acknowledged(effect.acknowledged)
+        if effect.append:
+            self._to.senders.outbox.appended()
+
+    def _send(self, message: Message) -> None:
+        expiry_s = message.ttl_s if isinstance(message, Challenge) else None
+        self._to.senders.prompt.offer(self._to.notary.sign(message, expiry_s=expiry_s))
+
+    async def _unlock(self, authorisation: UnlockAuthorisation) -> None:
+        # The type says it already; this line is the last one before a door opens.
+        if not isinstance(authorisation, UnlockAuthorisation):
+            raise BugError("an unlock without an UnlockAuthorisation")
+        await self._to.transmitter.unlock()
+        self._to.logbook.info("unlock-transmitted")
+
+    async def _lock(self, authorisation: RelockAuthorisation) -> None:
+        if not isinstance(authorisation, RelockAuthorisation):
+            raise BugError("a re-lock without a RelockAuthorisation")
+        await self._to.transmitter.lock()
+        self._to.logbook.info("lock-transmitted")
+
+    def _seal(self, effect: SealPosition) -> None:
+        position = seal_position(effect, sealer=self._to.sealer, environment=self._to.environment)
+        self._to.state.put_position(
+            StoredPosition(position.case_id, position.seq, codec.encode(position))
+        )
+        self._to.senders.positions.changed()
+
+    def _erase(self, effect: ErasePositions) -> None:
+        self._to.state.erase_positions(effect.case_id, effect.up_to_seq)
+        self._to.senders.positions.changed()

@@ -1,0 +1,85 @@
+"""Sends stored results and events in order of seq, and again after each reconnection, until the centre has them.
+
+The broker's PUBACK says that the broker has a message, not that the centre has stored it; only the centre's signed
+acknowledgement (which the core turns into `Persist`) takes a message out of the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from tcu_agent.errors import KeyStoreError, StorageError
+from tcu_agent.ports import Clock, StatePort
+from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.notary import Notary, Signed
+from tcu_agent.runtime.waiting import wait_news
+
+WINDOW_MESSAGES = 32
+"""Sent and not acknowledged at any time: bounds what a reconnection sends again."""
+RESEND_S = 60.0
+"""Nothing acknowledged for so long: the window is sent once more."""
+
+Publish = Callable[[Signed], Awaitable[None]]
+
+
+class OutboxSender:
+    """One for the agent's life; `run` is started anew for each connection."""
+
+    def __init__(self, *, state: StatePort, notary: Notary, clock: Clock, logbook: Logbook) -> None:
+        self._state = state
+        self._notary = notary
+        self._clock = clock
+        self._logbook = logbook
+        self._news = asyncio.Event()
+        self._sent_up_to = 0
+        self._unacknowledged: deque[int] = deque()
+
+    def appended(self) -> None:
+        """Look into the store: there is something new."""
+        self._news.set()
+
+    def acknowledged(self, seq: int) -> None:
+        """Go on: the centre has stored everything up to `seq`."""
+        while self._unacknowledged and self._unacknowledged[0] <= seq:
+            self._unacknowledged.popleft()
+        self._news.set()
+
+    async def run(self, publish: Publish) -> None:
+        """Send all that is stored, then what comes, until the connection is lost or this is cancelled.
+
+        Raises:
+            MqttTransportError: the connection is lost.
+        """
+        self._start_over()
+        while True:
+            self._news.clear()
+            try:
+                is_idle = not await self._send_window(publish)
+            except (StorageError, KeyStoreError) as error:
+                self._logbook.error("outbox-stuck", detail=str(error), retry_s=RESEND_S)
+                is_idle = True
+            if is_idle:
+                await self._wait()
+
+    async def _send_window(self, publish: Publish) -> bool:
+        room = WINDOW_MESSAGES - len(self._unacknowledged)
+        messages = self._state.outbox(after_seq=self._sent_up_to, limit=room) if room else ()
+        for message in messages:
+            signed = self._notary.sign(message)
+            self._sent_up_to = message.seq
+            self._unacknowledged.append(message.seq)
+            await publish(signed)
+        return bool(messages)
+
+    async def _wait(self) -> None:
+        started = self._clock.boottime()
+        await wait_news(self._news, clock=self._clock, timeout_s=RESEND_S)
+        if self._unacknowledged and self._clock.boottime() >= started + RESEND_S:
+            self._logbook.info("outbox-sent-again", messages=len(self._unacknowledged))
+            self._start_over()
+
+    def _start_over(self) -> None:
+        self._sent_up_to = 0
+        self._unacknowledged.clear()

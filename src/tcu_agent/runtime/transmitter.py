@@ -1,0 +1,174 @@
+"""What goes out to the car: commands once, the status frame again and again, the wake-up for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tcu_agent.core.effects import Lamp, ShowCallState
+from tcu_agent.core.events import CoreEvent
+from tcu_agent.errors import CanTransportError, StorageError
+from tcu_agent.ports import CanFrame
+from tcu_agent.protocol.vocabulary import CallState
+from tcu_agent.runtime.can_bus import CanBus
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_agent.runtime.waiting import wait_news
+
+Push = Callable[[Iterable[CoreEvent]], None]
+
+IDLE_S = 3600.0
+"""How often to look again where the mapping has no cyclic status."""
+
+
+class Command(Protocol):
+    """A frame to send once; see `adapters.can_commands.CommandFrame`."""
+
+    @property
+    def bus(self) -> str:
+        """Name of the bus."""
+
+    @property
+    def frame(self) -> CanFrame:
+        """The frame."""
+
+    @property
+    def counter(self) -> int:
+        """Number of the command, which the response echoes."""
+
+
+class Cyclic(Protocol):
+    """A frame to send again and again; see `adapters.can_commands.CyclicFrame`."""
+
+    @property
+    def bus(self) -> str:
+        """Name of the bus."""
+
+    @property
+    def frame(self) -> CanFrame:
+        """The frame."""
+
+    @property
+    def repeat_s(self) -> float | None:
+        """Pause between two of them."""
+
+    @property
+    def for_s(self) -> float | None:
+        """For how long; None = until there is another."""
+
+
+class Encoder(Protocol):
+    """What is needed of `adapters.can_commands.CommandEncoder`."""
+
+    def unlock(self) -> Command:
+        """Return the frame that unlocks all doors."""
+
+    def lock(self) -> Command:
+        """Return the frame that locks all doors."""
+
+    def status(self, lamp: Lamp, call_state: CallState) -> Cyclic | None:
+        """Return the status frame, or None if the mapping has none."""
+
+    def wake(self) -> Sequence[Cyclic]:
+        """Return what wakes each bus."""
+
+
+class Transmitter:
+    """Puts the agent's frames on the buses."""
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        buses: Mapping[str, CanBus],
+        push: Push,
+        around: Surroundings,
+    ) -> None:
+        """`push` takes events that must reach the core before anything that comes later."""
+        self._encoder = encoder
+        self._buses = buses
+        self._push = push
+        self._around = around
+        self._clock = around.clock
+        self._logbook = around.logbook
+        self._shown = ShowCallState(Lamp.OFF, CallState.IDLE)
+        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._failing: set[str] = set()
+
+    async def unlock(self) -> None:
+        """Send the unlock command.
+
+        Raises:
+            CanTransportError: not sent (`may_have_happened` says whether it may be on the bus).
+            StorageError: its freshness value could not be made durable; nothing was sent.
+        """
+        await self._send(self._encoder.unlock())
+
+    async def lock(self) -> None:
+        """Send the lock command; as `unlock`."""
+        await self._send(self._encoder.lock())
+
+    def show(self, shown: ShowCallState) -> None:
+        """Let the status frame say this from now on."""
+        self._shown = shown
+        self._news.set()
+
+    def wake(self) -> None:
+        """Wake the buses, or keep them awake for another while."""
+        self._wake.set()
+
+    async def run_status(self) -> None:
+        """Send the status frame on every change and in its cycle, while its bus is awake."""
+        while True:
+            self._news.clear()
+            cyclic = self._status()
+            if cyclic is not None and self._buses[cyclic.bus].is_awake:
+                await self._try("status", cyclic)
+            repeat_s = None if cyclic is None else cyclic.repeat_s
+            await wait_news(self._news, clock=self._clock, timeout_s=repeat_s or IDLE_S)
+
+    async def run_wake(self) -> None:
+        """Send the wake-up frames whenever the buses shall wake."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            async with asyncio.TaskGroup() as group:
+                for cyclic in self._encoder.wake():
+                    group.create_task(self._wake_bus(cyclic), name=f"wake {cyclic.bus}")
+
+    async def _send(self, command: Command) -> None:
+        bus = self._buses[command.bus]
+        # Before the frame: the car may answer before we get to run again.
+        self._push(bus.expect_response(command.counter))
+        await bus.send(command.frame)
+
+    def _status(self) -> Cyclic | None:
+        try:
+            return self._encoder.status(self._shown.lamp, self._shown.call_state)
+        except StorageError as error:
+            self._logbook.error("status-not-sent", detail=str(error))
+            return None
+
+    async def _wake_bus(self, cyclic: Cyclic) -> None:
+        until = self._clock.boottime() + (cyclic.for_s or 0.0)
+        while True:
+            await self._try("wake", cyclic)
+            pause_s = cyclic.repeat_s or IDLE_S
+            if self._clock.boottime() + pause_s > until:
+                return
+            await self._around.wait_s(pause_s)
+
+    async def _try(self, what: str, cyclic: Cyclic) -> None:
+        """Send a frame that comes again anyway; say once that it does not get out, and once that it does again."""
+        key = f"{what} {cyclic.bus}"
+        try:
+            await self._buses[cyclic.bus].send(cyclic.frame)
+        except CanTransportError as error:
+            if key not in self._failing:
+                self._failing.add(key)
+                self._logbook.warning(f"{what}-not-sent", bus=cyclic.bus, detail=str(error))
+        else:
+            if key in self._failing:
+                self._failing.discard(key)
+                self._logbook.info(f"{what}-sent-again", bus=cyclic.bus)

@@ -1,0 +1,61 @@
+"""Waiting for the first of several things, and for a deadline that moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tcu_agent.ports import Clock
+
+
+async def wait_first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Return when the first one ends, with the others cancelled; raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def wait_news(news: asyncio.Event, *, clock: Clock, timeout_s: float) -> None:
+    """Return when there is news, or after `timeout_s` of CLOCK_BOOTTIME."""
+    await wait_first(news.wait(), clock.wait_until(clock.boottime() + timeout_s))
+
+
+class Alarm:
+    """Calls `ring` once the deadline has come.
+
+    Moving the deadline back costs nothing: the alarm then rings early once, and who is called looks at the time.
+    """
+
+    def __init__(self, *, clock: Clock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._deadline: float | None = None
+        self._armed: float | None = None
+        self._is_earlier = asyncio.Event()
+
+    def set(self, deadline: float | None) -> None:
+        """Set the deadline (CLOCK_BOOTTIME, s), or None for none."""
+        self._deadline = deadline
+        if deadline is not None and (self._armed is None or deadline < self._armed):
+            self._is_earlier.set()
+
+    async def run(self) -> None:
+        """Wait and ring until cancelled."""
+        while True:
+            self._is_earlier.clear()
+            self._armed = self._deadline
+            if self._armed is None:
+                await self._is_earlier.wait()
+                continue
+            if self._clock.boottime() < self._armed:
+                await wait_first(self._is_earlier.wait(), self._clock.wait_until(self._armed))
+            if self._clock.boottime() >= self._armed:
+                self._deadline = None
+                self._ring()
