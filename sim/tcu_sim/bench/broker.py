@@ -44,8 +44,12 @@ class InMemoryBroker:
     def link(self, vehicle_id: str) -> InMemoryLink:
         """Return a vehicle's connection with a persistent session."""
         link = InMemoryLink(broker=self, vehicle_id=vehicle_id, clock=self._clock)
-        self._links.append(link)
+        self.attach(link)
         return link
+
+    def attach(self, link: InMemoryLink) -> None:
+        """Serve a connection that somebody else has made, such as one with faults of its own."""
+        self._links.append(link)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher` with every publication from now on (the centre's end, or an observer)."""

@@ -27,8 +27,12 @@ class InMemoryBus:
     def port(self) -> InMemoryCanPort:
         """Return a new node's connection, to be opened by the node."""
         port = InMemoryCanPort(bus=self)
-        self._ports.append(port)
+        self.attach(port)
         return port
+
+    def attach(self, port: InMemoryCanPort) -> None:
+        """Take in a port that somebody else has made, such as one with faults of its own."""
+        self._ports.append(port)
 
     def put(self, frame: CanFrame, *, sender: InMemoryCanPort | None = None) -> None:
         """Put a frame on the bus; all nodes but the sender hear it."""
