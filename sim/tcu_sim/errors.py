@@ -3,6 +3,8 @@
     SimulatorError
     +-- BadInput          an option, a file or a command line of a person is wrong (exit status 2)
     |   +-- CommandError  one line of a command language; knows its column
+    |   +-- NotPossible   an act that the world does not allow, such as opening a locked door
+    +-- ExpectationFailed a script's `expect` has waited in vain (exit status 1)
     +-- MalformedFrame    bytes of a node that are no slcan frame (counted, answered with BEL)
     +-- BusUnreachable    the CAN interface cannot be opened, or went away
     +-- (each room adds its own below this root)
@@ -32,6 +34,14 @@ class CommandError(BadInput):
         self.what = what
         self.column = column
         self.hint = hint
+
+
+class NotPossible(BadInput):
+    """The world does not allow it; nothing has changed."""
+
+
+class ExpectationFailed(SimulatorError):
+    """What a script expected did not happen."""
 
 
 class MalformedFrame(SimulatorError):

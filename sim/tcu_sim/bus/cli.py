@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     needs_hub = bool(args.fault or args.bitrate or args.control)
     if args.interface == "socketcan":
         if needs_hub:
-            raise BadInput("--fault, --bitrate and --control are the hub's own: use --interface slcan")
+            raise BadInput(
+                "--fault, --bitrate and --control are the hub's own: use --interface slcan"
+            )
         asyncio.run(socketcan.hold_vcan(args.channel, report=report))
     elif args.interface == "slcan" or needs_hub or not _held_by_kernel(args.channel, report):
         asyncio.run(run_hub(_settings(args), report=report))

@@ -71,6 +71,10 @@ class WordReader:
             return self._words[self._next].column
         return self._words[-1].column + len(self._words[-1].text) if self._words else 1
 
+    def next_is(self, text: str) -> bool:
+        """Whether this word comes next; takes nothing."""
+        return not self.is_at_end and self._words[self._next].text == text
+
     def word(self, what: str) -> Word:
         """Take any word; `what` names it in the error.
 

@@ -1,0 +1,105 @@
+"""The reference vehicle's messages, packed and unpacked with cantools from the one DBC that the agent ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import cantools
+from cantools.database import Database as CanDatabase
+from cantools.database.namedsignalvalue import NamedSignalValue
+from cantools.errors import Error as CantoolsError
+
+from tcu_sim.bus.frame import Frame
+from tcu_sim.errors import BadInput
+
+Signals = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One message of the DBC: its name and its signals, value table entries as their text."""
+
+    name: str
+    signals: Mapping[str, int | float | str]
+
+
+class Database:
+    """Message names in, frames out, and back. Cycle times are the DBC's."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` None = the DBC shipped with the agent.
+
+        Raises:
+            BadInput: the file cannot be read, or is no DBC.
+        """
+        self._messages = _load(path)
+        self._last: tuple[Frame, Decoded | None] | None = None
+
+    def frame(self, name: str, signals: Signals) -> Frame:
+        """Return the frame of a message of which every signal is given.
+
+        Not strict about ranges: the raw values that mean "invalid" stand outside of them.
+        """
+        message = self._messages.get_message_by_name(name)
+        return Frame(
+            arbitration_id=message.frame_id,
+            is_extended_id=message.is_extended_frame,
+            data=message.encode(dict(signals), strict=False),
+        )
+
+    def decoded(self, frame: Frame) -> Decoded | None:
+        """Return the message, or None for an unknown identifier or a wrong length.
+
+        Every ECU asks for the same frame in turn, so the last answer is kept.
+        """
+        if self._last is None or self._last[0] != frame:
+            self._last = (frame, self._decoded(frame))
+        return self._last[1]
+
+    def _decoded(self, frame: Frame) -> Decoded | None:
+        if frame.remote_dlc is not None or frame.is_extended_id or frame.is_fd:
+            return None
+        try:
+            message = self._messages.get_message_by_frame_id(frame.arbitration_id)
+        except KeyError:
+            return None
+        if message.length != len(frame.data):
+            return None
+        signals = message.decode_simple(frame.data)
+        return Decoded(message.name, {name: _plain(value) for name, value in signals.items()})
+
+    def cycle_s(self, name: str) -> float | None:
+        """Return the cycle time in seconds; None for a message that is sent on an event only."""
+        cycle_ms = self._messages.get_message_by_name(name).cycle_time
+        return cycle_ms / 1000 if cycle_ms else None
+
+    def arbitration_id(self, name: str) -> int:
+        """Return the identifier of a message."""
+        return self._messages.get_message_by_name(name).frame_id
+
+
+def _load(path: Path | None) -> CanDatabase:
+    try:
+        if path is not None:
+            return _checked(cantools.database.load_file(path, strict=True))
+        with as_file(files("tcu_agent") / "dbc" / "reference.dbc") as shipped:
+            return _checked(cantools.database.load_file(shipped, strict=True))
+    except (OSError, UnicodeDecodeError, CantoolsError) as error:
+        raise BadInput(f"{path or 'reference.dbc'}: cannot be loaded: {error}") from error
+
+
+def _checked(loaded: object) -> CanDatabase:
+    if not isinstance(loaded, CanDatabase):
+        raise BadInput("the database is no CAN database")
+    return loaded
+
+
+def _plain(value: object) -> int | float | str:
+    if isinstance(value, NamedSignalValue):
+        return value.name
+    if isinstance(value, int | float | str):
+        return value
+    raise TypeError(f"cantools decoded a {type(value).__name__}")
