@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tcu_sim.centre.words import word_of
 from tcu_sim.demo.can_watch import CanWatch
 from tcu_sim.demo.mqtt_watch import MqttWatch
 from tcu_sim.demo.observer import PROTOCOLS, BrokerAddress, observe, open_out
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """
     register = read_vehicles(args.public / "vehicles.toml")
     trusted = read_trust(args.public, register.environment)
-    watch = MqttWatch(register=register, trusted=trusted, reason_word=str)
+    watch = MqttWatch(register=register, trusted=trusted, reason_word=word_of)
     to_stdout = args.out == Path("-")
     out = sys.stdout if to_stdout else open_out(args.out)
     try:
