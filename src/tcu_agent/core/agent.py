@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tcu_agent.core import events
+from tcu_agent.core import events, vss
 from tcu_agent.core.effects import Effect, SendMessage
 from tcu_agent.core.failures import Failures
 from tcu_agent.core.intake import Intake
@@ -48,7 +48,7 @@ class Core:
         boot_session: str,
         stored: Mapping[str, bytes] | None,
         now: float,
-        wall: float | None,
+        wall: float | None,  # noqa: ARG002 - one shape with `start` and `handle`; nothing is decided before `start`
         random: bytes,
     ) -> None:
         """Restore from `stored` (None: it cannot be read at all); nothing happens before `start`."""
@@ -73,13 +73,16 @@ class Core:
         parts.journal.report(step, EventKind.STARTED, reason=reason)
         parts.unlock.start(step, self._open.unlock)
         parts.relock.start(step, self._open.relock)
+        parts.position.start(step, self._open.position, is_corrupt=parts.is_corrupt)
+        parts.on_call.start(step, self._open.call)
         return self._finish(step)
 
     def handle(
         self, event: events.CoreEvent, *, now: float, wall: float | None
     ) -> tuple[Effect, ...]:
         """Return what to do about `event`, in order."""
-        step = self._begin(now, wall, getattr(event, "random", None))
+        random = event.random if isinstance(event, events.TimePassed) else None
+        step = self._begin(now, wall, random)
         if isinstance(event, events.EffectFailed):
             self._failures.take(step, event, behind=self._behind(event.effect))
         self._advance(step, self._observed(step, event))
@@ -90,7 +93,15 @@ class Core:
     def next_deadline(self) -> float | None:
         """Return when `TimePassed` is wanted next, or None."""
         parts = self._parts
-        deadlines = (parts.unlock.deadline, parts.relock.deadline, parts.unsaved.deadline)
+        deadlines = (
+            parts.button.deadline,
+            parts.on_call.deadline,
+            parts.unlock.deadline,
+            parts.relock.deadline,
+            parts.position.deadline,
+            parts.position.cases.deadline,
+            parts.unsaved.deadline,
+        )
         return min((each for each in deadlines if each is not None), default=None)
 
     def snapshot(self) -> Mapping[str, object]:
@@ -99,6 +110,9 @@ class Core:
         return {
             "unlock": parts.unlock.machine.state.value,
             "relock": parts.relock.machine.state.value,
+            "position": parts.position.machine.state.value,
+            "button": parts.button.machine.state.value,
+            "call": parts.on_call.machine.state.name.lower(),
             "last_seq": parts.journal.last_seq,
             "acknowledged": parts.journal.acknowledged,
             "stream_id": parts.journal.stream_id.hex(),
@@ -124,8 +138,11 @@ class Core:
 
     def _advance(self, step: Step, changes: tuple[Change, ...]) -> None:
         parts = self._parts
+        parts.button.advance(step, changes)
+        parts.on_call.advance(step)
         parts.unlock.advance(step, changes)
         parts.relock.advance(step, changes)
+        parts.position.advance(step)
         parts.reports.tell_changes(step, changes)
 
     def _observed(self, step: Step, event: events.CoreEvent) -> tuple[Change, ...]:
@@ -137,7 +154,8 @@ class Core:
             case events.SignalsRefreshed():
                 vehicle.refresh(event.paths, event.at, now=step.now)
             case events.BusFellAsleep():
-                vehicle.fall_asleep(event.paths)
+                if vss.ON_CALL_BUTTON in vehicle.fall_asleep(event.paths):
+                    self._parts.button.fall_asleep()
             case events.BusFaulted():
                 reports.tell_bus(step, event)
             case events.SecurityObserved():

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 
-from tcu_agent.core.authorisation import PositionAuthorisation, RelockAuthorisation, UnlockAuthorisation
+from tcu_agent.core.authorisation import (
+    PositionAuthorisation,
+    RelockAuthorisation,
+    UnlockAuthorisation,
+)
 from tcu_agent.protocol.messages import Event, Fix, Message, Result
 from tcu_agent.protocol.vocabulary import CallState
 
@@ -20,8 +24,8 @@ from tcu_agent.protocol.vocabulary import CallState
 class Persist:
     """Make durable, in one transaction, before anything behind it.
 
-    `puts`: key -> value (None deletes). `append`: messages of the durable outbox, each with its seq; sent in order of seq
-    until acknowledged. `acknowledged`: highest seq of the outbox that the centre has stored (drop up to it).
+    `puts`: key -> value (None deletes). `append`: messages of the durable outbox, each with its seq; sent in order of
+    seq until acknowledged. `acknowledged`: highest seq of the outbox that the centre has stored (drop up to it).
     """
 
     puts: Mapping[str, bytes | None] = field(default_factory=dict)
@@ -79,7 +83,8 @@ class WakeBus:
 class SealPosition:
     """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case.
 
-    `recipient`: the theft desk's HPKE key of the trust bundle in force (32 bytes, X25519; `Keyring.position_recipient`).
+    `recipient`: the theft desk's HPKE key of the trust bundle in force (32 bytes, X25519;
+    `Keyring.position_recipient`).
     """
 
     authorisation: PositionAuthorisation
@@ -105,5 +110,13 @@ class Note:
 
 
 Effect = (
-    Persist | SendMessage | TransmitUnlock | TransmitLock | ShowCallState | WakeBus | SealPosition | ErasePositions | Note
+    Persist
+    | SendMessage
+    | TransmitUnlock
+    | TransmitLock
+    | ShowCallState
+    | WakeBus
+    | SealPosition
+    | ErasePositions
+    | Note
 )

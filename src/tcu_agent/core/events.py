@@ -29,7 +29,7 @@ class SignalsChanged:
 
 @dataclass(frozen=True, slots=True)
 class SignalsRefreshed:
-    """These paths were seen again, unchanged: proof of freshness, without a change. Sent at most every 100 ms a path."""
+    """These paths were seen again, unchanged: proof of freshness without a change. At most every 100 ms a path."""
 
     paths: tuple[str, ...]
     at: float
@@ -62,7 +62,7 @@ class BusFaulted:
 
 @dataclass(frozen=True, slots=True)
 class SecurityObserved:
-    """The CAN side saw something that an attacker might do (E2E failures past the threshold, own id from another node)."""
+    """The CAN side saw what an attacker might do (E2E failures past the threshold, own id from another node)."""
 
     bus: str
     kind: str
@@ -122,6 +122,17 @@ class TimePassed:
 
 
 CoreEvent = (
-    SignalsChanged | SignalsRefreshed | BusFellAsleep | BusWokeUp | BusFaulted | SecurityObserved
-    | MessageArrived | Connected | Disconnected | EffectFailed | SuspendBegan | Resumed | TimePassed
+    SignalsChanged
+    | SignalsRefreshed
+    | BusFellAsleep
+    | BusWokeUp
+    | BusFaulted
+    | SecurityObserved
+    | MessageArrived
+    | Connected
+    | Disconnected
+    | EffectFailed
+    | SuspendBegan
+    | Resumed
+    | TimePassed
 )

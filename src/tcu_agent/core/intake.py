@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tcu_agent.core.authorisation import UnlockAuthorisation
-from tcu_agent.core.effects import SendMessage
+from tcu_agent.core.effects import ErasePositions, SendMessage
 from tcu_agent.core.events import MessageArrived
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
-from tcu_agent.core.verify import AlreadyAnswered, Refused
+from tcu_agent.core.verdicts import AlreadyAnswered, Refused
 from tcu_agent.protocol.vocabulary import Reason, Service
 
 Handler = Callable[[Step, MessageArrived], None]
@@ -27,8 +27,15 @@ class Intake:
         self._remote: Mapping[str, Handler] = {
             "request": self._take_request,
             "grant": self._take_grant,
+            "account": self._take_account,
+            "trust": self._take_trust,
         }
-        self._harmless: Mapping[str, Handler] = {}
+        self._harmless: Mapping[str, Handler] = {
+            "call": self._take_call,
+            "ack": self._take_ack,
+            "position-ack": self._take_position_ack,
+            "case-end": self._take_case_end,
+        }
 
     def take(self, step: Step, arrived: MessageArrived) -> None:
         """Judge one message and let the machine that it concerns act."""
@@ -82,6 +89,75 @@ class Intake:
             self._answer_again(step, verdict.request_id)
         elif isinstance(verdict, UnlockAuthorisation):
             parts.unlock.accept(step, verdict)
+        else:
+            parts.position.accept(step, verdict)
+
+    def _take_account(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_account(
+            arrived.payload,
+            keyring=parts.knowledge.keyring,
+            account=parts.knowledge.account,
+            challenges=parts.challenges,
+            now=step.now,
+        )
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            parts.adopter.account(step, verdict)
+
+    def _take_trust(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_trust(arrived.payload, keyring=parts.knowledge.keyring)
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            parts.adopter.trust(step, verdict)
+
+    def _take_call(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_call(
+            arrived.payload, keyring=parts.knowledge.keyring, call=parts.on_call.open_call
+        )
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            parts.on_call.control(step, verdict)
+
+    def _take_ack(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_ack(
+            arrived.payload,
+            keyring=parts.knowledge.keyring,
+            stream_id=parts.journal.stream_id,
+            last_seq=parts.journal.last_seq,
+        )
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            parts.journal.acknowledge(step, verdict.seq)
+
+    def _take_position_ack(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_position_ack(
+            arrived.payload,
+            keyring=parts.knowledge.keyring,
+            last_seqs=parts.position.cases.last_seqs,
+        )
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            step.do(ErasePositions(verdict.case_id, verdict.seq))
+
+    def _take_case_end(self, step: Step, arrived: MessageArrived) -> None:
+        parts = self._parts
+        verdict = parts.verifier.verify_case_end(
+            arrived.payload, keyring=parts.knowledge.keyring, cases=parts.position.open_cases
+        )
+        if isinstance(verdict, Refused):
+            parts.refusals.answer(step, verdict)
+        else:
+            parts.position.case_ended(step, verdict.case_id)
 
     def _answer_again(self, step: Step, request_id: bytes) -> None:
         """Send the stored result once more; while there is none that is durable, say that it is under way."""
@@ -95,5 +171,5 @@ class Intake:
     def _answered(self) -> frozenset[bytes]:
         """Return the request ids that have an intent or an outcome."""
         parts = self._parts
-        under_way = (parts.unlock.request_id,)
+        under_way = (parts.unlock.request_id, parts.position.request_id)
         return frozenset((*parts.outcomes, *(each for each in under_way if each is not None)))

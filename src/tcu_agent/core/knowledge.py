@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from tcu_agent.core import records
 from tcu_agent.core.step import Step
-from tcu_agent.core.verify import AcceptedAccount, AcceptedTrust, Refused, RequestMark, Verifier
+from tcu_agent.core.verdicts import AcceptedAccount, AcceptedTrust, Refused, RequestMark
+from tcu_agent.core.verify import Verifier
 from tcu_agent.errors import AgentError, StorageError
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Account

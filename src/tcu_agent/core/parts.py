@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcu_agent.core.account import Adopter
+from tcu_agent.core.button import Button
 from tcu_agent.core.challenges import ChallengeTable
+from tcu_agent.core.fixes import FixSource
 from tcu_agent.core.journal import Journal
 from tcu_agent.core.knowledge import Knowledge
+from tcu_agent.core.oncall import OnCall
 from tcu_agent.core.outcomes import Outcomes
+from tcu_agent.core.position import PositionCase
 from tcu_agent.core.refusals import Refusals
 from tcu_agent.core.relock import AutomaticRelock
 from tcu_agent.core.reports import Reports
@@ -39,6 +44,10 @@ class Parts:
     reports: Reports
     unlock: Unlock
     relock: AutomaticRelock
+    position: PositionCase
+    adopter: Adopter
+    button: Button
+    on_call: OnCall
     is_corrupt: bool = False
 
 
@@ -74,6 +83,15 @@ def build(
         executed=relock.begin,
         is_locking=lambda: relock.is_locking,
     )
+    position = PositionCase(
+        settings=settings,
+        fixes=FixSource(vehicle=vehicle, fresh_s=settings.fresh_s),
+        journal=journal,
+        outcomes=outcomes,
+        knowledge=knowledge,
+        boot_session=boot_session,
+    )
+    on_call = OnCall(settings=settings, journal=journal, boot_id=boot_id, boot_session=boot_session)
     return Parts(
         settings=settings,
         boot_id=boot_id,
@@ -98,4 +116,15 @@ def build(
         ),
         unlock=unlock,
         relock=relock,
+        position=position,
+        adopter=Adopter(
+            knowledge=knowledge,
+            challenges=challenges,
+            journal=journal,
+            outcomes=outcomes,
+            unlock=unlock,
+            position=position,
+        ),
+        button=Button(settings=settings, listener=on_call),
+        on_call=on_call,
     )

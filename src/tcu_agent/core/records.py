@@ -26,6 +26,7 @@ UNLOCK: Final = "unlock"
 OUTCOME_PREFIX: Final = "outcome/"
 RELOCK: Final = "relock"
 POSITION: Final = "position"
+CASES: Final = "position-cases"
 CALL: Final = "call"
 ACCOUNT: Final = "account"
 TRUST: Final = "trust"
@@ -84,6 +85,11 @@ class RecordReader:
     def take_seconds(self) -> float:
         """Return the next field, milliseconds, in seconds."""
         return self.take(int) / 1000
+
+    def take_optional_seconds(self) -> float | None:
+        """Return the next field, null or milliseconds, in seconds."""
+        value = self.take_optional(int)
+        return None if value is None else value / 1000
 
     def take_common(self) -> Common:
         """Return the next five fields as what ties a grant and its result together."""

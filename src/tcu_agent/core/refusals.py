@@ -8,7 +8,7 @@ from __future__ import annotations
 from tcu_agent.core.effects import SendMessage
 from tcu_agent.core.limits import Bucket
 from tcu_agent.core.step import Step
-from tcu_agent.core.verify import Refused
+from tcu_agent.core.verdicts import Refused
 from tcu_agent.protocol.messages import Refusal
 from tcu_agent.protocol.vocabulary import Reason
 

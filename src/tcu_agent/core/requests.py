@@ -8,7 +8,8 @@ from tcu_agent.core.knowledge import Knowledge
 from tcu_agent.core.refusals import Refusals
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
-from tcu_agent.core.verify import AcceptedRequest, Verifier
+from tcu_agent.core.verdicts import AcceptedRequest
+from tcu_agent.core.verify import Verifier
 from tcu_agent.protocol.messages import Parameters, PositionParameters, UnlockParameters
 from tcu_agent.protocol.vocabulary import Reason
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tcu_agent.core import records
+from tcu_agent.core.call_record import CallRecord
 from tcu_agent.core.intent import UnlockIntent
 from tcu_agent.core.parts import Parts
+from tcu_agent.core.position_record import PositionRecord
 from tcu_agent.core.relock import RelockRecord
 from tcu_agent.errors import StorageError
 
@@ -24,6 +26,8 @@ class OpenMatters:
 
     unlock: UnlockIntent | None = None
     relock: RelockRecord | None = None
+    position: PositionRecord | None = None
+    call: CallRecord | None = None
     corrupt: list[str] = field(default_factory=list)
 
 
@@ -62,10 +66,13 @@ def restore(parts: Parts, stored: Mapping[str, bytes] | None) -> OpenMatters:
     )
     restorer.attempt(records.ACCOUNT, lambda: knowledge.restore_account(restorer.stored))
     restorer.attempt(records.MARKS, lambda: knowledge.restore_marks(restorer.stored))
+    restorer.read(records.CASES, parts.position.cases.restore)
     found = OpenMatters(
         unlock=restorer.read(records.UNLOCK, UnlockIntent.from_bytes),
         relock=restorer.read(records.RELOCK, RelockRecord.from_bytes),
+        position=restorer.read(records.POSITION, PositionRecord.from_bytes),
+        call=restorer.read(records.CALL, CallRecord.from_bytes),
         corrupt=restorer.corrupt,
     )
-    parts.is_corrupt = stored is None or bool(restorer.corrupt)
+    parts.is_corrupt = stored is None or bool(set(restorer.corrupt) - {records.CALL})
     return found

@@ -50,3 +50,10 @@ BUS_NAME = "Vehicle.TCU.Bus.Name"  # overlay, str: logical name in the mapping; 
 BUS_STATE = "Vehicle.TCU.Bus.State"  # overlay, str: "bus-off" | "link-down" | "error-passive" | "error-active"
 OBSERVED_MESSAGE = "Vehicle.TCU.Security.Message"  # overlay, str: DBC message name; in events only
 OBSERVED_COUNT = "Vehicle.TCU.Security.Count"  # overlay, int; in events only
+
+ACCOUNT_VERSION = "Vehicle.TCU.Account.Version"  # overlay, int; in events only, as all below
+OWNERSHIP_GENERATION = "Vehicle.TCU.Account.OwnershipGeneration"  # overlay, int
+PIN_GENERATION = "Vehicle.TCU.Account.PinGeneration"  # overlay, int
+SUBSCRIPTION_ACTIVE = "Vehicle.TCU.Account.IsSubscriptionActive"  # overlay, bool
+TRUST_VERSION = "Vehicle.TCU.Trust.Version"  # overlay, int
+TRUST_EPOCH = "Vehicle.TCU.Trust.Epoch"  # overlay, int
