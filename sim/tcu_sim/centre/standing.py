@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
+from tcu_sim.centre.api import Call
 from tcu_sim.centre.errors import Denied
 from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.store import transaction
@@ -12,9 +14,36 @@ from tcu_sim.wire.messages import Challenge
 STANDING_SCHEMA = """
 CREATE TABLE IF NOT EXISTS standing (
     vehicle_id TEXT PRIMARY KEY, account_version INTEGER NOT NULL,
-    ownership_generation INTEGER NOT NULL, pin_generation INTEGER NOT NULL
+    ownership_generation INTEGER NOT NULL, pin_generation INTEGER NOT NULL,
+    is_active INTEGER NOT NULL
 ) STRICT;
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What the account service tells of a vehicle."""
+
+    vehicle_id: str
+    version: int
+    ownership_generation: int
+    pin_generation: int
+    is_active: bool
+
+
+def read_news(call: Call) -> News:
+    """Return what a call of the account service tells.
+
+    Raises:
+        BadCall: a field is missing or of another form.
+    """
+    return News(
+        vehicle_id=call.text("vehicle_id"),
+        version=call.integer("version"),
+        ownership_generation=call.integer("ownership_generation"),
+        pin_generation=call.integer("pin_generation"),
+        is_active=call.flag("is_active"),
+    )
 
 
 class Standing:
@@ -27,19 +56,20 @@ class Standing:
         self._store = store
         self._identity = identity
 
-    def learn(
-        self, vehicle_id: str, *, version: int, ownership_generation: int, pin_generation: int
-    ) -> None:
+    def learn(self, news: News) -> None:
         """Take the account service's word; an older version than the known one changes nothing."""
         with transaction(self._store):
             self._store.execute(
-                "INSERT INTO standing VALUES (?, ?, ?, ?) ON CONFLICT (vehicle_id) DO UPDATE SET"
+                "INSERT INTO standing VALUES (?, ?, ?, ?, ?) ON CONFLICT (vehicle_id) DO UPDATE SET"
                 " account_version = excluded.account_version,"
                 " ownership_generation = excluded.ownership_generation,"
-                " pin_generation = excluded.pin_generation"
+                " pin_generation = excluded.pin_generation, is_active = excluded.is_active"
                 " WHERE excluded.account_version >= account_version",
-                (vehicle_id, version, ownership_generation, pin_generation),
-            )
+                (
+                    news.vehicle_id, news.version, news.ownership_generation, news.pin_generation,
+                    int(news.is_active),
+                ),
+            )  # fmt: skip
 
     def check(self, challenge: Challenge) -> None:
         """Return if the vehicle has learnt all there is to know (guarantee G6).
@@ -53,6 +83,8 @@ class Standing:
         ).fetchone()
         if row is None:
             raise Denied("no-account", "no account state is known for this vehicle")
+        if not row["is_active"]:
+            raise Denied("subscription-ended", "the subscription of this vehicle has ended")
         trust = self._identity.trust.trust
         if (challenge.trust_epoch, challenge.trust_version) < (trust.epoch, trust.version):
             raise Denied("vehicle-behind", "it has not learnt the newest trust bundle")

@@ -94,6 +94,7 @@ CHANGES_OF_STATE = {34: USAGE_MODE, 35: USAGE_MODE}
 ANYBODY_CAN_PROVOKE = 10
 """A refusal with a reason below may have been provoked by whoever can publish: it is shown and ends nothing."""
 WINDOW_PASSED = 91
+ACCOUNT_MISSING = 31
 
 
 def word_of(reason: int) -> str:

@@ -60,7 +60,7 @@ class Issuer:
         return generation
 
     def retire(self, vehicle_id: str) -> None:
-        """End the PIN without a new one: change of keeper, end of subscription, too many guesses."""
+        """End the PIN without a new one: at the end of the subscription."""
         with transaction(self.store):
             self.store.execute(
                 "UPDATE pins SET salt = NULL, hash = NULL WHERE vehicle_id = ?", (vehicle_id,)

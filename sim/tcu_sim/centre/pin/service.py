@@ -16,7 +16,7 @@ from tcu_sim.centre.pin.hashing import PinHasher
 from tcu_sim.centre.pin.issuing import Issuer
 from tcu_sim.centre.pin.post import NOTICES, Post
 from tcu_sim.centre.pin.tickets import TicketOffice
-from tcu_sim.centre.standing import Standing
+from tcu_sim.centre.standing import Standing, read_news
 from tcu_sim.centre.world import Clock, Entropy
 
 
@@ -75,7 +75,6 @@ class PinAuthority:
             "ticket-for-app": Operation(account, self._ticket_for_app),
             "app-account": Operation(account, self._app_account),
             "issue": Operation(account, self._issue),
-            "retire": Operation(account, self._retire),
             "notify": Operation(account, self._notify),
             "standing": Operation(account, self._learn),
             "alarms": Operation(frozenset({OPERATOR}), self._alarms),
@@ -130,10 +129,6 @@ class PinAuthority:
         )
         return {"pin_generation": generation}
 
-    async def _retire(self, call: Call) -> Reply:
-        self._issuer.retire(call.text("vehicle_id"))
-        return {}
-
     async def _notify(self, call: Call) -> Reply:
         kind = call.text("kind")
         if kind not in NOTICES:
@@ -142,12 +137,10 @@ class PinAuthority:
         return {}
 
     async def _learn(self, call: Call) -> Reply:
-        self._standing.learn(
-            call.text("vehicle_id"),
-            version=call.integer("version"),
-            ownership_generation=call.integer("ownership_generation"),
-            pin_generation=call.integer("pin_generation"),
-        )
+        news = read_news(call)
+        self._standing.learn(news)
+        if not news.is_active:
+            self._issuer.retire(news.vehicle_id)
         return {}
 
     async def _alarms(self, _: Call) -> Reply:
