@@ -146,6 +146,14 @@ class SignalDecoder:
         events = self._fault(LINK_DOWN)
         return [*self._all_unknown(self._now), *events]
 
+    def link_restored(self, *, now: float) -> Sequence[CoreEvent]:
+        """Listen again after `link_lost`: from now on silence may be sleep."""
+        if self._state != LINK_DOWN:
+            return ()
+        self._now = self._last_rx = max(now, self._now)
+        self._asleep = False
+        return self._fault(ERROR_ACTIVE)
+
     def counters(self) -> DecoderCounters:
         """Return what was counted so far."""
         known = {(one.frame_id, one.is_extended_frame) for one in self._bus.database.messages}

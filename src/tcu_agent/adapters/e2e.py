@@ -151,14 +151,13 @@ class E2eReceiver:
         failure = self._failure(data, at)
         self._window = (self._window << 1 | (failure is not None)) & self._window_mask
         self.failures += failure is not None
+        if self._window == 0:
+            self._reported = False
         return failure
 
     def threshold_reached(self) -> bool:
         """Return True once for each time that the failures come to the threshold."""
-        count = self._window.bit_count()
-        if count == 0:
-            self._reported = False
-        if self._reported or count < self._protection.threshold:
+        if self._reported or self._window.bit_count() < self._protection.threshold:
             return False
         self._reported = True
         return True

@@ -1,0 +1,1 @@
+"""CAN: database, mapping, decoding, commands, the port, recordings."""

@@ -1,0 +1,513 @@
+"""From frames to events: changes, freshness, staleness, sleep, faults, E2E, foreign frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tcu_agent.adapters.can_signals import SignalDecoder
+from tcu_agent.core.events import (
+    BusFaulted,
+    BusFellAsleep,
+    BusWokeUp,
+    CoreEvent,
+    SecurityObserved,
+    SignalsChanged,
+    SignalsRefreshed,
+)
+from tcu_agent.ports import CanFrame
+from tests.can.vehicle import (
+    BUTTON,
+    FRONT_LEFT_LOCKED,
+    FRONT_LEFT_OPEN,
+    RESPONSE,
+    SPEED,
+    button,
+    changes,
+    database,
+    frame,
+    locks,
+    mapping_from,
+    protected,
+    reference,
+    values,
+)
+from tests.foreign_data import ROOT
+
+
+def decoder(*, audit: bool = False, listen_only: bool = False) -> SignalDecoder:
+    return SignalDecoder(reference(), "body", started_at=0.0, audit=audit, listen_only=listen_only)
+
+
+def feed(tested: SignalDecoder, frames: Iterable[CanFrame]) -> list[CoreEvent]:
+    return [event for one in frames for event in tested.receive(one)]
+
+
+def of_kind(events: Iterable[CoreEvent], kind: type) -> list[CoreEvent]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def keep_alive(until: float, *, since: float, step: float = 0.1) -> list[CanFrame]:
+    count = round((until - since) / step)
+    return [frame("NmBcm", since + step * (index + 1)) for index in range(count)]
+
+
+# ------------------------------------------------------------------ values
+
+
+def test_a_number_comes_as_a_person_writes_it() -> None:
+    events = decoder().receive(frame("GnssPosition", 1.0, Latitude=577088700, Longitude=-119745600))
+    assert values(events) == {
+        "Vehicle.CurrentLocation.Latitude": 57.70887,
+        "Vehicle.CurrentLocation.Longitude": -11.97456,
+    }
+
+
+def test_all_changes_of_one_frame_are_one_event() -> None:
+    events = decoder().receive(frame("GnssPosition", 1.0))
+    assert len(of_kind(events, SignalsChanged)) == 1
+    assert len(changes(events)) == 2
+
+
+def test_an_invalid_raw_value_is_unknown() -> None:
+    tested = decoder()
+    assert values(tested.receive(frame("VehicleMotion", 1.0, VehicleSpeed=1234)))[SPEED] == 12.34
+    assert values(tested.receive(frame("VehicleMotion", 1.1, VehicleSpeed=65535)))[SPEED] is None
+
+
+def test_a_value_in_no_table_is_unknown_and_counted() -> None:
+    tested = decoder()
+    events = feed(
+        tested, [frame("UsageMode", 1 + step / 10, VehicleUsageMode=9) for step in range(4)]
+    )
+    assert values(events) == {"Vehicle.UsageMode": None}
+    assert tested.counters().unmapped_values == {"Vehicle.UsageMode": 4}
+
+
+def test_debounce_holds_back_and_dates_to_the_first_frame() -> None:
+    tested = decoder()
+    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
+    assert changes(tested.receive(frame("DoorStatus", 1.21, DoorFrontLeft=1))) == []
+    assert tested.next_deadline() == pytest.approx(1.26)
+    assert tested.handle_timer(1.259) == []
+    assert changes(tested.handle_timer(1.26)) == [(FRONT_LEFT_OPEN, True, 1.21)]
+
+
+def test_flicker_changes_nothing_and_is_counted() -> None:
+    tested = decoder()
+    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
+    flicker = [
+        frame("DoorStatus", 1.2 + step * 0.02, DoorFrontLeft=step % 2) for step in range(101)
+    ]
+    assert changes(feed(tested, flicker)) == []
+    assert tested.counters().suppressed == {FRONT_LEFT_OPEN: 50}
+
+
+def test_an_unchanged_value_is_refreshed_at_most_ten_times_a_second() -> None:
+    tested = decoder()
+    events = feed(
+        tested, [frame("VehicleMotion", 1 + step * 0.01, VehicleSpeed=5) for step in range(101)]
+    )
+    refreshed = of_kind(events, SignalsRefreshed)
+    assert 9 <= len(refreshed) <= 11
+    assert all(isinstance(one, SignalsRefreshed) and one.paths == (SPEED,) for one in refreshed)
+
+
+def test_an_unknown_value_is_not_refreshed() -> None:
+    events = feed(
+        decoder(), [frame("VehicleMotion", 1 + step, VehicleSpeed=65535) for step in range(3)]
+    )
+    assert of_kind(events, SignalsRefreshed) == []
+
+
+def test_a_path_that_waits_for_its_debounce_is_not_refreshed() -> None:
+    tested = decoder()
+    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
+    events = tested.receive(frame("DoorStatus", 1.3, DoorFrontLeft=1))
+    (refreshed,) = of_kind(events, SignalsRefreshed)
+    assert isinstance(refreshed, SignalsRefreshed)
+    assert FRONT_LEFT_OPEN not in refreshed.paths
+    assert len(refreshed.paths) == 4
+
+
+# ------------------------------------------------------------------ staleness and sleep
+
+
+def test_a_signal_whose_message_stops_gets_stale_while_others_come() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0, VehicleSpeed=5)])
+    events = feed(tested, keep_alive(2.0, since=1.0))
+    assert changes(events) == [(SPEED, None, 1.5)]
+    again = tested.receive(frame("VehicleMotion", 2.1, VehicleSpeed=5))
+    assert values(again) == {SPEED: 0.05}
+
+
+def test_the_same_payload_again_keeps_a_signal_fresh() -> None:
+    tested = decoder()
+    frames = [frame("VehicleMotion", 1 + step * 0.4, VehicleSpeed=5) for step in range(10)]
+    assert values(feed(tested, frames)) == {SPEED: 0.05}
+    assert changes(feed(tested, keep_alive(6.0, since=4.6))) == [(SPEED, None, 5.1)]
+
+
+def test_a_motor_that_moves_holds_the_last_position_until_it_is_too_old() -> None:
+    tested = decoder()
+    steady = feed(tested, [locks(step, 1 + step * 0.1) for step in range(3)])
+    assert values(steady)[FRONT_LEFT_LOCKED] is True
+    moving = [locks(step, 1 + step * 0.1, "Moving") for step in range(3, 20)]
+    stale_at = [
+        at
+        for path, value, at in changes(feed(tested, moving))
+        if path == FRONT_LEFT_LOCKED and value is None
+    ]
+    assert stale_at == [2.2]
+
+
+def test_what_a_repeated_payload_refreshed_is_not_lost_when_the_next_says_nothing(
+    tmp_path: Path,
+) -> None:
+    mapping = mapping_from(
+        tmp_path,
+        'schema = 1\n[bus.body]\ndbc = "reference.dbc"\n[[signal]]\npath = "Vehicle.Body.Alarm.State"\n'
+        'message = "AlarmStatus"\nsignal = "AlarmState"\nvalues = { Off = "off" }\ntransitional = ["Armed"]\n'
+        "timeout_ms = 500\n",
+    )
+    tested = SignalDecoder(mapping, "body", started_at=0.0)
+    quiet = [frame("AlarmStatus", step * 0.2) for step in range(10)]
+    assert len(changes(feed(tested, quiet))) == 1
+    assert changes(feed(tested, [frame("AlarmStatus", 2.0, AlarmState="Armed")])) == []
+    assert changes(tested.handle_timer(2.31)) == [("Vehicle.Body.Alarm.State", None, 2.3)]
+
+
+def test_a_silent_bus_is_asleep_in_one_event_and_wakes_with_the_next_frame() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0), frame("DoorStatus", 1.0)])
+    assert changes(tested.handle_timer(2.9)) == [
+        (path, False, 1.0) for path in reference().paths("body") if path.endswith("IsOpen")
+    ]
+    assert tested.next_deadline() == 3.0
+    asleep = tested.handle_timer(3.0)
+    assert asleep == [BusFellAsleep("body", reference().paths("body"), 3.0)]
+    assert tested.next_deadline() is None
+    assert tested.handle_timer(9.0) == []
+    awake = tested.receive(frame("VehicleMotion", 10.0))
+    assert awake[0] == BusWokeUp("body", 10.0)
+    assert values(awake) == {SPEED: 0.0}
+
+
+def test_sleep_is_noticed_without_a_timer_too() -> None:
+    tested = decoder()
+    tested.receive(frame("VehicleMotion", 1.0))
+    events = tested.receive(frame("NmBcm", 60.0))
+    assert [type(event) for event in events] == [BusFellAsleep, BusWokeUp]
+
+
+def test_a_bus_that_is_silent_from_the_start_is_asleep() -> None:
+    tested = decoder()
+    assert tested.next_deadline() == 2.0
+    assert [type(event) for event in tested.handle_timer(2.0)] == [BusFellAsleep]
+
+
+def test_on_a_bus_that_never_sleeps_signals_get_stale_by_timer(tmp_path: Path) -> None:
+    mapping = mapping_from(
+        tmp_path,
+        'schema = 1\n[bus.body]\ndbc = "reference.dbc"\n[[signal]]\npath = "Vehicle.Speed"\n'
+        'message = "VehicleMotion"\nsignal = "VehicleSpeed"\ntimeout_ms = 500\n',
+    )
+    tested = SignalDecoder(mapping, "body", started_at=0.0)
+    assert tested.next_deadline() is None
+    tested.receive(frame("VehicleMotion", 1.0))
+    assert tested.next_deadline() == 1.5
+    assert changes(tested.handle_timer(1.5)) == [(SPEED, None, 1.5)]
+    assert tested.next_deadline() is None
+
+
+def test_time_that_goes_back_is_taken_as_standing_still() -> None:
+    tested = decoder()
+    tested.handle_timer(1.5)
+    assert changes(tested.receive(frame("VehicleMotion", 1.2))) == [(SPEED, 0.0, 1.5)]
+
+
+# ------------------------------------------------------------------ protection
+
+
+def test_a_protected_message_is_used() -> None:
+    events = feed(decoder(), [button(step, 1 + step * 0.05, "Pressed") for step in range(4)])
+    assert changes(events) == [(BUTTON, True, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "cause"),
+    [
+        (protected("OnCallButton", 0x01A1, 5, 1.25, OnCallButtonState="Pressed"), "crc"),
+        (button(4, 1.25, "Pressed"), "repeated"),
+        (button(9, 1.25, "Pressed"), "counter"),
+        (CanFrame(0x1A0, b"\x00\x05", timestamp_s=1.25), "length"),
+        (
+            dataclasses.replace(
+                button(5, 1.25, "Pressed"), data=button(5, 0, "Pressed").data + b"\0"
+            ),
+            "length",
+        ),
+        (button(5, 1.25, "Pressed"), None),
+        (button(7, 1.25, "Pressed"), None),
+    ],
+)
+def test_a_frame_that_fails_its_check_is_not_used(bad: CanFrame, cause: str | None) -> None:
+    tested = decoder()
+    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
+    tested.receive(bad)
+    used = values(tested.handle_timer(1.36))
+    assert used == ({} if cause else {BUTTON: True})
+    assert tested.counters().e2e_errors == ({"OnCallButton": {cause: 1}} if cause else {})
+
+
+def test_failures_in_a_row_are_one_security_event_and_the_value_goes_stale() -> None:
+    tested = decoder()
+    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
+    forged = [
+        protected("OnCallButton", 0x0BAD, step, 1.2 + step * 0.05, OnCallButtonState="Pressed")
+        for step in range(15)
+    ]
+    events = feed(tested, forged)
+    assert of_kind(events, SecurityObserved) == [
+        SecurityObserved("body", "e2e-failed", "OnCallButton", 5)
+    ]
+    assert changes(events) == [(BUTTON, None, 1.5)]
+
+
+def test_forged_frames_between_good_ones_are_noticed_too() -> None:
+    tested = decoder()
+    frames = []
+    for step in range(12):
+        frames += [
+            button(step, 1 + step * 0.05),
+            protected("OnCallButton", 0x0BAD, step, 1.01 + step * 0.05),
+        ]
+    assert len(of_kind(feed(tested, frames), SecurityObserved)) == 1
+
+
+def test_after_a_while_without_failures_they_are_reported_again() -> None:
+    tested = decoder()
+    bad = [protected("OnCallButton", 0x0BAD, 0, 1 + step * 0.05) for step in range(6)]
+    good = [button(step, 2 + step * 0.05) for step in range(16)]
+    again = [protected("OnCallButton", 0x0BAD, 0, 3 + step * 0.05) for step in range(6)]
+    assert len(of_kind(feed(tested, bad + good + again), SecurityObserved)) == 2
+
+
+def test_a_sender_that_is_stuck_never_counts_as_alive() -> None:
+    tested = decoder()
+    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
+    stuck = feed(tested, [button(4, 1.25 + step * 0.05) for step in range(100)])
+    assert changes(stuck) == [(BUTTON, None, 1.5)]
+
+
+def test_after_a_silence_any_counter_is_a_new_start() -> None:
+    tested = decoder()
+    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
+    feed(tested, keep_alive(2.0, since=1.2))
+    again = feed(tested, [button(12 + step, 2.1 + step * 0.05) for step in range(4)])
+    assert values(again) == {BUTTON: False}
+
+
+# ------------------------------------------------------------------ foreign, wrong and own frames
+
+
+def test_a_frame_that_does_not_decode_is_counted_by_cause_and_not_good() -> None:
+    tested = decoder()
+    tested.receive(frame("VehicleMotion", 1.0))
+    short = [CanFrame(0x120, b"\x01\x02", timestamp_s=1.1 + step / 10) for step in range(6)]
+    assert changes(feed(tested, short)) == [(SPEED, None, 1.5)]
+    assert tested.counters().decode_errors == {
+        (0x120, False): {"Wrong data size: 2 instead of 4 bytes": 6}
+    }
+
+
+def test_eleven_and_29_bit_ids_are_two_messages() -> None:
+    tested = decoder()
+    extended = dataclasses.replace(frame("VehicleMotion", 1.0), is_extended_id=True)
+    assert tested.receive(extended) == []
+    assert tested.counters().ids_unknown == 1
+
+
+def test_remote_frames_are_counted_and_carry_nothing() -> None:
+    tested = decoder()
+    assert tested.receive(CanFrame(0x120, b"", is_remote_frame=True, timestamp_s=1.0)) == []
+    assert tested.counters().remote_frames == 1
+
+
+def test_a_longer_frame_such_as_can_fd_pads_is_good() -> None:
+    padded = CanFrame(0x120, bytes([0xD2, 0x04]) + bytes(10), is_fd=True, timestamp_s=1.0)
+    assert values(decoder().receive(padded)) == {SPEED: 12.34}
+
+
+def test_our_own_id_from_another_node_is_a_security_event_once_a_minute() -> None:
+    tested = decoder()
+    spoofed = [frame("CentralLockCommand", 1 + step * 10, LockCommand=1) for step in range(8)]
+    events = of_kind(feed(tested, spoofed), SecurityObserved)
+    assert events == [
+        SecurityObserved("body", "own-id-from-other-node", "CentralLockCommand", 1),
+        SecurityObserved("body", "own-id-from-other-node", "CentralLockCommand", 7),
+    ]
+
+
+def test_in_a_recording_our_own_frames_are_nothing_special() -> None:
+    tested = decoder(listen_only=True)
+    assert of_kind(tested.receive(frame("CentralLockCommand", 1.0)), SecurityObserved) == []
+
+
+def test_a_tap_gets_its_frames() -> None:
+    taken: list[CanFrame] = []
+    tested = SignalDecoder(reference(), "body", started_at=0.0, taps={(0x0A2, False): taken.append})
+    feed(tested, [frame("SecocFreshness", 1.0), frame("NmBcm", 1.1)])
+    assert [one.arbitration_id for one in taken] == [0x0A2]
+
+
+def test_auditing_finds_errors_in_messages_that_are_not_mapped() -> None:
+    bad = CanFrame(0x402, b"\x01", timestamp_s=1.0)
+    quiet, audited = decoder(), decoder(audit=True)
+    feed(quiet, [bad])
+    feed(audited, [bad])
+    assert quiet.counters().decode_errors == {}
+    assert audited.counters().decode_errors.keys() == {(0x402, False)}
+    assert quiet.counters().ids_known == audited.counters().ids_known == 1
+
+
+def test_a_flood_of_new_ids_fills_no_memory() -> None:
+    tested = decoder()
+    for number in range(5000):
+        tested.receive(CanFrame(0x10000 + number, b"", is_extended_id=True, timestamp_s=1.0))
+    counted = tested.counters()
+    assert (counted.frames, counted.ids_unknown) == (5000, 4096)
+
+
+# ------------------------------------------------------------------ the state of the bus
+
+
+def error_frame(kind: int, detail: int = 0, at: float = 1.0) -> CanFrame:
+    return CanFrame(kind, bytes([0, detail, 0, 0, 0, 0, 0, 0]), is_error_frame=True, timestamp_s=at)
+
+
+def test_error_frames_tell_the_state_of_the_bus() -> None:
+    tested = decoder()
+    seen = feed(
+        tested,
+        [
+            error_frame(0x04, 0x10),
+            error_frame(0x04, 0x20),
+            error_frame(0x40),
+            error_frame(0x100),
+            error_frame(0x08),
+        ],
+    )
+    assert seen == [
+        BusFaulted("body", state) for state in ("error-passive", "bus-off", "error-active")
+    ]
+    assert tested.counters().error_frames == 5
+
+
+def test_an_error_frame_is_no_message_with_that_id() -> None:
+    tested = decoder()
+    own = error_frame(0x0A0)
+    assert feed(tested, [own]) == []
+    assert tested.counters().own_id_frames == 0
+
+
+def test_bus_off_ends_with_the_next_frame_and_is_no_sleep() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0), error_frame(0x40, at=1.1)])
+    assert tested.next_deadline() == 1.5
+    assert changes(tested.handle_timer(1.5)) == [(SPEED, None, 1.5)]
+    assert tested.handle_timer(60.0) == []
+    assert tested.receive(frame("NmBcm", 61.0)) == [BusFaulted("body", "error-active")]
+
+
+def test_a_lost_link_makes_everything_unknown_at_once() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0)])
+    lost = tested.link_lost(now=1.2)
+    assert changes(lost) == [(SPEED, None, 1.2)]
+    assert lost[-1] == BusFaulted("body", "link-down")
+    assert tested.link_lost(now=1.3) == []
+    assert tested.next_deadline() is None
+    assert list(tested.link_restored(now=5.0)) == [BusFaulted("body", "error-active")]
+    assert tested.next_deadline() == 7.0
+    assert tested.link_restored(now=6.0) == ()
+
+
+# ------------------------------------------------------------------ the response to a command
+
+
+def response(state: str, echo: int, at: float) -> CanFrame:
+    return frame("CentralLockResponse", at, LockResponse=state, CommandCounterEcho=echo)
+
+
+def test_a_response_counts_only_for_the_last_command() -> None:
+    tested = decoder()
+    assert values(tested.receive(response("Done", 7, 1.0))) == {RESPONSE: "idle"}
+    assert tested.command_sent(8, now=1.05) == ()
+    assert changes(tested.receive(response("Done", 7, 1.1))) == []
+    assert values(tested.receive(response("Busy", 8, 1.2))) == {RESPONSE: "busy"}
+    assert values(tested.receive(response("Done", 8, 1.3))) == {RESPONSE: "done"}
+    assert changes(tested.command_sent(9, now=1.4)) == [(RESPONSE, "idle", 1.4)]
+    assert changes(tested.receive(response("Done", 8, 1.5))) == []
+    assert values(tested.receive(response("Refused", 9, 1.6))) == {RESPONSE: "refused"}
+
+
+# ------------------------------------------------------------------ anything at all
+
+FRAMES = st.builds(
+    CanFrame,
+    arbitration_id=st.one_of(
+        st.sampled_from([one.frame_id for one in database().messages]), st.integers(0, 0x1FFFFFFF)
+    ),
+    data=st.binary(max_size=64),
+    is_extended_id=st.booleans(),
+    is_fd=st.booleans(),
+    is_error_frame=st.booleans(),
+    is_remote_frame=st.booleans(),
+    timestamp_s=st.floats(0, 1e6),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(FRAMES, st.floats(0, 1e6)), max_size=60), st.booleans())
+def test_nothing_on_a_bus_makes_it_raise_and_every_value_is_explained(
+    steps: list[CanFrame | float], audit: bool
+) -> None:
+    """Changes alternate: no event repeats the value that the core has already."""
+    tested = decoder(audit=audit)
+    core: dict[str, object] = {}
+    for step in steps:
+        events = tested.receive(step) if isinstance(step, CanFrame) else tested.handle_timer(step)
+        for event in events:
+            if isinstance(event, BusFellAsleep):
+                core = {}
+        for path, value, at in changes(events):
+            assert core.get(path, "never") != value
+            assert at <= 1e6
+            core[path] = value
+        deadline = tested.next_deadline()
+        assert deadline is None or deadline >= 0
+    tested.counters()
+
+
+def test_the_two_examples_of_the_document() -> None:
+    text = (ROOT / "dbc" / "README.md").read_text(encoding="utf-8")
+    assert button(5, 0, "Pressed").data.hex(" ") in text
+    worked = protected(
+        "DoorLockStatus",
+        0x01B0,
+        0,
+        0,
+        **{
+            f"Lock{one}": "Locked"
+            for one in ("FrontLeft", "FrontRight", "RearLeft", "RearRight", "Tailgate")
+        },
+        LastLockSource="Key",
+    )
+    assert worked.data.hex(" ") in text
