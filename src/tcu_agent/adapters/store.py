@@ -41,6 +41,10 @@ COMMIT;
 """
 
 
+class StateInUse(BadInput):
+    """Another agent has the state open."""
+
+
 class SqliteState:
     """The `StatePort` in `directory`/state.sqlite."""
 
@@ -48,7 +52,8 @@ class SqliteState:
         """Open the state, or make it where there is none.
 
         Raises:
-            BadInput: the directory is open to others, or another agent uses it.
+            BadInput: the directory is open to others.
+            StateInUse: another agent has it open.
             StorageError: corrupt, of a newer schema, or not readable. The file is left as it is.
         """
         self._path = directory / FILE_NAME
@@ -200,7 +205,7 @@ class SqliteState:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-                raise BadInput(
+                raise StateInUse(
                     "another tcu-agent uses this state",
                     where=str(self._path),
                     hint="stop it first, or give this one a [state] directory of its own",

@@ -1,0 +1,179 @@
+"""From a configuration to the parts that the agent is built of. `check` uses the same steps as `run`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tcu_agent.adapters.can_bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.clock import SystemClock
+from tcu_agent.adapters.entropy import SystemEntropy
+from tcu_agent.adapters.keys import load_signer, read_secret
+from tcu_agent.adapters.mapping import VehicleMapping
+from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.mqtt import MqttLink
+from tcu_agent.adapters.sealer import HpkeSealer
+from tcu_agent.adapters.secoc import KEY_BYTES
+from tcu_agent.adapters.store import SqliteState
+from tcu_agent.adapters.volatile_state import UnreadableState
+from tcu_agent.config import BusConfig, Config
+from tcu_agent.core import vss
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
+from tcu_agent.ports import StatePort
+from tcu_agent.protocol.trust import Keyring, open_container, root_keys
+from tcu_agent.protocol.vocabulary import Service
+from tcu_agent.runtime.agent import Car, World
+from tcu_agent.runtime.supervisor import Supervisor
+from tcu_agent.runtime.surroundings import Surroundings
+
+
+def read_mapping(config: Config) -> VehicleMapping:
+    """Return the mapping, whose buses are exactly those of the configuration.
+
+    Raises:
+        MappingError: the mapping or its DBC is wrong.
+        ConfigError: a bus is configured but not mapped, or mapped but not configured.
+    """
+    mapping = load_mapping(config.mapping)
+    configured = {bus.name for bus in config.buses}
+    for name in sorted(configured ^ mapping.buses.keys()):
+        missing, has = ("mapping", config.file) if name in configured else (config.file, "mapping")
+        raise ConfigError(
+            f"bus {name!r} is in the {_file(has)} and not in the {_file(missing)}",
+            where=f"{config.file}: can.bus.{name}",
+            hint=f"the mapping is {config.mapping}; its buses: {', '.join(sorted(mapping.buses))}",
+        )
+    return mapping
+
+
+def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
+    """Return the core's settings with what this car's mapping has.
+
+    Raises:
+        ConfigError: a service is offered that the mapping has no signal or command for.
+    """
+    paths = {signal.path for signal in mapping.signals}
+    if Service.UNLOCK in config.core.services and "unlock" not in mapping.commands:
+        raise ConfigError(
+            "the service unlock is offered, but the mapping has no command for it",
+            where=f"{config.file}: vehicle.services",
+            hint=f"add [command.unlock] to {config.mapping}, or list the services without it",
+        )
+    try:
+        return replace(
+            config.core,
+            locks=tuple(path for path in vss.DOOR_LOCKS if path in paths),
+            reported=tuple(path for path in vss.REPORTED if path in paths),
+        )
+    except BadInput as error:
+        raise ConfigError(
+            error.what, where=f"{config.file}: vehicle.services", hint=error.hint
+        ) from error
+
+
+def read_secoc_keys(config: Config) -> dict[str, bytes]:
+    """Return the SecOC keys by their names in the mapping.
+
+    Raises:
+        KeyStoreError: a file is missing, open to others, or not 16 bytes long.
+    """
+    keys = {name: read_secret(path) for name, path in config.keys.secoc.items()}
+    for name, key in keys.items():
+        if len(key) != KEY_BYTES:
+            raise KeyStoreError(
+                f"{config.keys.secoc[name]}: {len(key)} bytes; a SecOC key has {KEY_BYTES}"
+            )
+    return keys
+
+
+def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
+    """Return the first trust bundle, as bytes and opened, or None if none is configured.
+
+    Raises:
+        ConfigError: it cannot be read, or the configured roots have not signed it.
+    """
+    if config.trust.bundle is None:
+        return None
+    try:
+        container = config.trust.bundle.read_bytes()
+        keyring = open_container(
+            container,
+            roots=root_keys(config.trust.roots),
+            threshold=config.trust.threshold,
+            environment=config.environment,
+        )
+    except OSError as error:
+        raise _bundle_error(config, f"cannot be read: {error.strerror}") from error
+    except MalformedError as error:
+        raise _bundle_error(config, f"{error} ({error.reason.code})") from error
+    return container, keyring
+
+
+def open_state(directory: Path) -> StatePort:
+    """Return the durable state; one that cannot be opened is stood for by one that says so.
+
+    Raises:
+        BadInput: the directory is open to others, or another agent uses it.
+    """
+    try:
+        return SqliteState(directory)
+    except StorageError as error:
+        return UnreadableState(error)
+
+
+def build_car(config: Config, *, trust: bytes | None) -> Car:
+    """Return what the agent knows about its car.
+
+    Raises:
+        BadInput: mapping or configuration do not fit.
+        KeyStoreError: a SecOC key cannot be used.
+    """
+    mapping = read_mapping(config)
+    return Car(
+        settings=fit_settings(config, mapping),
+        mapping=mapping,
+        secoc_keys=read_secoc_keys(config),
+        trust=trust,
+    )
+
+
+def build_world(config: Config, *, supervisor: Supervisor, wall_floor_s: float) -> World:
+    """Return the real world: python-can, MQTT, SQLite, key files, the system's clock.
+
+    Raises:
+        BadInput: a file or directory cannot be used.
+        KeyStoreError: a key cannot be used.
+    """
+    return World(
+        buses={bus.name: open_bus(bus) for bus in config.buses},
+        link=MqttLink(config=config.mqtt, vehicle_id=config.vehicle_id),
+        state=open_state(config.state_directory),
+        signer=load_signer(config.keys.signing),
+        sealer=HpkeSealer(),
+        around=Surroundings(
+            clock=SystemClock(floor_s=wall_floor_s),
+            entropy=SystemEntropy(),
+            supervisor=supervisor,
+        ),
+    )
+
+
+def open_bus(bus: BusConfig) -> PythonCanBus:
+    """Return the port of one bus, not opened yet."""
+    fd = {"fd": True} if bus.fd else {}
+    interface = CanInterface(
+        interface=bus.interface,
+        channel=bus.channel,
+        bitrate=bus.bitrate,
+        options=fd | dict(bus.options),
+    )
+    return PythonCanBus(name=bus.name, interface=interface)
+
+
+def _file(name: object) -> str:
+    return "mapping" if name == "mapping" else "configuration"
+
+
+def _bundle_error(config: Config, what: str) -> ConfigError:
+    return ConfigError(what, where=str(config.trust.bundle), hint="see [trust] bundle")

@@ -1,0 +1,87 @@
+"""`tcu-agent run`: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcu_agent.errors import BadInput
+
+if TYPE_CHECKING:
+    from tcu_agent.config import Config
+    from tcu_agent.runtime.agent import Agent
+
+EXIT_BUG = 70
+"""sysexits.h, EX_SOFTWARE."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the `run` sub-command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run the agent",
+        description="Run the agent until SIGTERM or SIGINT. It logs 'listening' when CAN is open and 'connected' when "
+        "the broker has taken it in; systemd is told READY, STATUS and, if it asks for it, WATCHDOG.",
+    )
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="tcu.toml")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the command; return the exit status.
+
+    Raises:
+        BadInput, KeyStoreError: what was configured cannot be used.
+    """
+    from tcu_agent.config import load
+    from tcu_agent.runtime.log_format import set_up_logging
+
+    config = load(args.config)
+    set_up_logging(level=config.log.level, form=config.log.format)
+    try:
+        asyncio.run(_run(config))
+    except BaseExceptionGroup as errors:
+        bad, others = errors.split(BadInput)
+        if others is None and bad is not None:
+            raise _first(bad) from errors
+        logging.getLogger("tcu_agent").critical("bug", exc_info=errors)
+        return EXIT_BUG
+    return 0
+
+
+async def _run(config: Config) -> None:
+    agent = _build(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.stop)
+    await agent.run()
+
+
+def _build(config: Config) -> Agent:
+    from tcu_agent.adapters.clock import BUILD_FLOOR_S
+    from tcu_agent.cli import assembly
+    from tcu_agent.runtime.agent import Agent
+    from tcu_agent.runtime.supervisor import Supervisor
+
+    trust = assembly.read_trust(config)
+    car = assembly.build_car(config, trust=trust[0] if trust else None)
+    world = assembly.build_world(
+        config,
+        supervisor=Supervisor(os.environ),
+        wall_floor_s=trust[1].trust.issued_s if trust else BUILD_FLOOR_S,
+    )
+    for warning in (*config.warnings, *car.mapping.warnings()):
+        world.around.logbook.warning("unsafe", what=warning)
+    return Agent(car=car, world=world)
+
+
+def _first(group: BaseExceptionGroup[BadInput]) -> BadInput:
+    error: BadInput | BaseExceptionGroup[BadInput] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
