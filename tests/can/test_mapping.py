@@ -1,6 +1,7 @@
 """A wrong mapping is refused with the file, the line, the key, the cause and a near miss; a right one is typed."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,9 @@ invalid = ["Invalid"]
         ('"reference.dbc"', '"missing.dbc"', "line 3, bus.body.dbc: .*missing.dbc cannot be read: No such file"),
         ('"reference.dbc"', "3", "line 3, bus.body.dbc: must be a text, not 3"),
         ("[bus.body]", "[buss.body]", "no bus"),
-        ("[bus.body]", "[bus.body]\nasleep_after_s = 2", "line 3, bus.body.asleep_after_s: unknown .*'asleep_after_ms'"),
+        ("[bus.body]", "[bus.body]\nasleep_after_s = 2", "line 3, bus.body.asleep_after_s: unk.*'asleep_after_ms'"),
         ("[bus.body]", "[bus.body]\nasleep_after_ms = 2.5", "line 3, bus.body.asleep_after_ms: must be a whole number"),
-        ('"VehicleMotion"', '"VehicleMotoin"', r"line 7, signal\[0\].message: .*'VehicleMotoin' is not in the DBC .*'VehicleMotion'"),
+        ('"VehicleMotion"', '"VehicleMotoin"', r"line 7, signal\[0\].message: .*Motoin' is not in .*'VehicleMotion'"),
         ('"VehicleSpeed"', '"Speed"', r"line 8, signal\[0\].signal: .* has no signal 'Speed' .*'VehicleSpeed'"),
         ('path = "Vehicle.Speed"', 'path = "Speed"', r"line 6, signal\[0\].path: 'Speed' is no VSS path"),
         ('path = "Vehicle.Speed"\n', "", r"line 5, signal\[0\].path: key 'path' is missing"),
@@ -189,6 +190,11 @@ def test_what_is_less_safe_is_warned_of(tmp_path: Path) -> None:
     assert "'unlock': message 'CentralLockCommand' on bus 'body' has no SecOC" in warnings
     assert "message 'DoorLockStatus' on bus 'body' has no E2E" in warnings
     assert "IsButtonPressed never gets stale" in warnings
+
+
+def test_slow_unpacking_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitstruct.c", None)
+    assert "many times slower" in load_mapping(REFERENCE).warnings()[0]
 
 
 def test_a_number_whose_raw_values_have_names_is_remarked(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ signals exist nowhere else in the agent. Format: dbc/README.md, "The mapping fil
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
@@ -157,7 +158,7 @@ class VehicleMapping:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what works, but less safely than it could; the agent says it at start."""
-        return (*self._unprotected(), *self.remarks)
+        return (*self._unprotected(), *self.remarks, *_slow_unpacking())
 
     def _unprotected(self) -> list[str]:
         found = [
@@ -178,3 +179,13 @@ class VehicleMapping:
             for bus, message in sorted(weak)
         ]
         return found
+
+
+def _slow_unpacking() -> tuple[str, ...]:
+    try:
+        importlib.import_module("bitstruct.c")
+    except ImportError as error:
+        return (
+            f"bitstruct's C module does not import ({error}): decoding CAN frames is many times slower",
+        )
+    return ()
