@@ -22,8 +22,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "check",
         help="check a configuration without starting",
-        description="Check the configuration, the mapping and its DBC, keys and their permissions, TLS files, the "
-        "trust bundle against the roots, and the state directory. Lists all problems (status 2), else warnings and 'ok'.",
+        description="Check configuration, mapping and DBC, keys and their permissions, TLS files, the trust bundle "
+        "against the roots, and the state directory. Lists all problems (status 2), or warnings and 'ok'.",
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="tcu.toml")
     parser.set_defaults(func=run)

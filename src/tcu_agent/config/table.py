@@ -71,9 +71,11 @@ class Table:
     ) -> str:
         """Return a string that matches `pattern` and is one of `choices`, if any are given."""
         value = self._take(name, default, str, "a text")
-        if value is not default and not re.fullmatch(pattern, value):
+        if not self._has(name, str):
+            return value
+        if not re.fullmatch(pattern, value):
             self.problem(name, f"{value!r} does not match {pattern}")
-        if choices and value not in choices and isinstance(self._content.get(name), str):
+        if choices and value not in choices:
             self.problem(name, f"{value!r} is none of {_list(choices)}", _near(value, choices))
         return value
 
@@ -90,7 +92,7 @@ class Table:
     ) -> int:
         """Return a whole number within `low`..`high`."""
         value = self._take(name, default, int, "a whole number")
-        if value is not default and not low <= value <= high and not self._is_wrong(name, int):
+        if self._has(name, int) and not low <= value <= high:
             self.problem(name, f"{value} is not in {low}..{high}")
         return value
 
@@ -182,8 +184,8 @@ class Table:
         self.problem(name, f"must be {called}, not {_kind(value)}")
         return kind() if isinstance(default, _Required) else default
 
-    def _is_wrong(self, name: str, kind: type) -> bool:
-        return type(self._content.get(name)) is not kind
+    def _has(self, name: str, kind: type) -> bool:
+        return type(self._content.get(name)) is kind
 
     def _dotted(self, name: str) -> str:
         return f"{self._key}.{name}" if self._key else name

@@ -1,0 +1,1 @@
+"""The runtime, and what a person writes for it: configuration, command line, log."""
