@@ -138,6 +138,8 @@ def test_the_grammar_knows_who_says_what() -> None:
 
 def test_every_message_has_a_rule_and_every_rule_a_message() -> None:
     rules = set(
-        re.findall(r'^[a-z-]+-message\s+= message<"tcu-([a-z-]+)\+cose"', CDDL.read_text(), re.MULTILINE)
+        re.findall(
+            r'^[a-z-]+-message\s+= message<"tcu-([a-z-]+)\+cose"', CDDL.read_text(), re.MULTILINE
+        )
     )
     assert rules == {table.name for table in codec.MESSAGES}
