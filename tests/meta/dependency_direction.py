@@ -32,7 +32,10 @@ PURE_STANDARD_LIBRARY = {
 }  # fmt: skip
 """All that core and protocol need of it: nothing that acts, looks, waits or draws lots."""
 
-AGENT_LIBRARIES = {"aiomqtt", "can", "cantools", "cbor2", "cryptography", "e2e", "paho", "serial"}
+AGENT_LIBRARIES = {
+    "aiomqtt", "can", "cantools", "cbor2", "cryptography", "e2e", "paho", "serial",
+    "bitstruct",  # only to see that the fast half of what cantools decodes with is there
+}  # fmt: skip
 SIMULATOR_LIBRARIES = AGENT_LIBRARIES | {"aiohttp", "amqtt", "argon2", "typing_extensions"}
 LIBRARIES_OF_ROOM: dict[str, set[str]] = {
     "": set(),
