@@ -14,7 +14,7 @@ from tcu_agent.ports import CanFrame, Clock
 from tcu_agent.protocol.messages import Event, Result
 from tcu_sim.bench.broker import InMemoryBroker, InMemoryLink
 from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
-from tcu_sim.bench.recorder import RecordingState
+from tcu_sim.bench.recorder import Now, RecordingState
 
 COMMAND_ID = 0xA0  # CentralLockCommand, dbc/README.md
 
@@ -63,8 +63,8 @@ class Fuse:
 class FusedState(RecordingState):
     """Durable state behind a fuse."""
 
-    def __init__(self, *, clock: Clock, fuse: Fuse) -> None:
-        super().__init__(clock)
+    def __init__(self, *, now: Now, fuse: Fuse) -> None:
+        super().__init__(now)
         self._fuse = fuse
 
     @override

@@ -35,7 +35,7 @@ Now = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """One piece of evidence that the PIN authority signed. `at`: boot time of the car, s."""
+    """One piece of evidence that the PIN authority signed. `at`: true time, s."""
 
     request_id: bytes
     service: Service
@@ -64,7 +64,7 @@ def seeded_key(name: str) -> SigningKey:
 
 
 class LightCentre:
-    """One centre for one car. `send(type, bytes)` publishes to the car; `now` is the car's boot time."""
+    """One centre for one car. `send(type, bytes)` publishes to the car; `now` is true time, s."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ CLOCK_SLACK_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A central locking command frame on CAN at a boot time (s)."""
+    """A central locking command frame on CAN at a true time (s)."""
 
     at: float
     is_unlock: bool
@@ -34,7 +34,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class LockStatus:
-    """What the five locks' status on CAN said from a boot time (s) on."""
+    """What the five locks' status on CAN said from a true time (s) on."""
 
     at: float
     locks: tuple[Lock, ...]
@@ -42,7 +42,7 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A position was sealed (put into the car's store) at a boot time (s)."""
+    """A position was sealed (put into the car's store) at a true time (s)."""
 
     at: float
     case_id: bytes

@@ -1,14 +1,17 @@
-"""What a simulated run leaves behind for the oracle: frames, messages and sealings, each with the car's boot time."""
+"""What a simulated run leaves behind for the oracle: frames, messages and sealings, each with its true time.
+
+True time goes on through suspends and restarts of the board, whose own CLOCK_BOOTTIME begins anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from typing_extensions import override
 
-from tcu_agent.ports import CanFrame, Clock, StoredPosition
+from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_sim.bench.broker import Publication
-from tcu_sim.bench.can_bus import InMemoryBus
+from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
 from tcu_sim.bench.light_centre import LightCentre
 from tcu_sim.bench.oracle import Command, Evidence, LockStatus, Sealed
 from tcu_sim.bench.state import InMemoryState
@@ -21,15 +24,16 @@ from tcu_sim.wire.numbers import Lock
 LOCK_SIGNALS = ("LockFrontLeft", "LockFrontRight", "LockRearLeft", "LockRearRight", "LockTailgate")
 LOCKS = {"Unlocked": Lock.UNLOCKED, "Locked": Lock.LOCKED}
 RESULT_TOPIC = "/up/result"
+Now = Callable[[], float]
 
 
 class RecordingState(InMemoryState):
     """The agent's store; notes when a position is sealed into it."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, now: Now) -> None:
         super().__init__()
         self.sealings: list[Sealed] = []
-        self._clock = clock
+        self._now = now
 
     @override
     def put_position(self, position: StoredPosition) -> None:
@@ -37,21 +41,36 @@ class RecordingState(InMemoryState):
         known = (position.case_id, position.seq) in self.sealed
         super().put_position(position)
         if not known:
-            self.sealings.append(Sealed(self._clock.boottime(), position.case_id, position.seq))
+            self.sealings.append(Sealed(self._now(), position.case_id, position.seq))
+
+
+class Ear(InMemoryCanPort):
+    """Hears every frame on the bus and never sends one."""
+
+    def __init__(self, *, bus: InMemoryBus, now: Now) -> None:
+        super().__init__(bus=bus)
+        self.frames: list[tuple[float, CanFrame]] = []
+        self._now = now
+
+    @override
+    def hear(self, frame: CanFrame) -> None:
+        """Note one frame."""
+        self.frames.append((self._now(), frame))
 
 
 class Recorder:
     """Follows one bus and one broker."""
 
-    def __init__(self, *, bus: InMemoryBus, database: Database, clock: Clock) -> None:
+    def __init__(self, *, bus: InMemoryBus, database: Database, now: Now) -> None:
         self.messages: list[tuple[float, Publication]] = []
-        self._bus = bus
+        self._ear = Ear(bus=bus, now=now)
+        bus.attach(self._ear)
         self._database = database
-        self._clock = clock
+        self._now = now
 
     def take(self, publication: Publication) -> None:
         """Note one publication."""
-        self.messages.append((self._clock.boottime(), publication))
+        self.messages.append((self._now(), publication))
 
     def commands(self) -> list[Command]:
         """Return every central locking command that was on the bus."""
@@ -99,11 +118,11 @@ class Recorder:
 
     def _decoded(self, name: str) -> Iterator[tuple[float, Decoded]]:
         wanted = self._database.arbitration_id(name)
-        for frame in self._bus.sent:
+        for at, frame in self._ear.frames:
             if frame.arbitration_id == wanted and not frame.is_extended_id:
                 decoded = self._database.decoded(_as_frame(frame))
                 if decoded is not None:
-                    yield frame.timestamp_s, decoded
+                    yield at, decoded
 
 
 def _as_frame(frame: CanFrame) -> Frame:

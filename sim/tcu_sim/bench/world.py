@@ -60,6 +60,7 @@ class World:
     ) -> None:
         self.clock = SimulatedClock()
         self.fuse = Fuse()
+        self._suspended_s = 0.0
         self.bus = InMemoryBus(name="body", clock=self.clock)
         self.broker = InMemoryBroker(clock=self.clock)
         self.carrier = Carrier(self._deliver)
@@ -70,19 +71,19 @@ class World:
             environment=ENVIRONMENT,
             vehicle_key=key.public,
             send=self.carrier.send,
-            now=self.clock.boottime,
+            now=self.now,
             seed=seed,
         )
         built = vehicle or VehicleSettings(seed=seed, sleep_after_s=AWAKE_S)
         self.car = VehicleRun(port=self.bus.port(), settings=built)
-        self.recorder = Recorder(bus=self.bus, database=self.car.vehicle.database, clock=self.clock)
+        self.recorder = Recorder(bus=self.bus, database=self.car.vehicle.database, now=self.now)
         self.port = FusedPort(bus=self.bus, fuse=self.fuse)
         self.bus.attach(self.port)
         self.link = FusedLink(
             broker=self.broker, vehicle_id=VEHICLE_ID, clock=self.clock, fuse=self.fuse
         )
         self.broker.attach(self.link)
-        self.state = FusedState(clock=self.clock, fuse=self.fuse)
+        self.state = FusedState(now=self.now, fuse=self.fuse)
         board = Board(
             port=self.port,
             link=self.link,
@@ -154,6 +155,15 @@ class World:
         self.fuse.replace()
         self.clock.reboot(off_s=0.0)
         await self.agent.start()
+
+    def now(self) -> float:
+        """Return true time in seconds: through suspends and restarts, whatever the board's clocks say."""
+        return asyncio.get_running_loop().time() + self._suspended_s
+
+    def suspend(self, duration_s: float) -> None:
+        """Let the board sleep for so long; its tasks see nothing of it but the clocks."""
+        self._suspended_s += duration_s
+        self.clock.suspend(duration_s)
 
     async def pass_time(self, seconds: float) -> None:
         """Let simulated time pass."""
