@@ -134,6 +134,7 @@ class PythonCanBus:
             await asyncio.to_thread(reader.join)
         if bus is not None:
             await asyncio.to_thread(_shut_down, bus)
+        self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
         """Wait for frames and return all that are there, oldest first.
@@ -191,35 +192,37 @@ class PythonCanBus:
         self, bus: can.BusABC, stop: threading.Event, loop: asyncio.AbstractEventLoop
     ) -> None:
         has_more = _poller(bus)
-        while not stop.is_set():
+        while not stop.is_set() and self._failure is None:
+            batch: list[CanFrame] = []
+            failure = None
             try:
-                batch = self._read_batch(bus, has_more)
+                self._read_batch(bus, has_more, batch)
             except Exception as error:  # noqa: BLE001 -- each interface has its own; any of them ends the reading
-                self._failure = f"cannot be read: {error}"
-                self._wake(loop)
-                return
-            if batch:
-                self._put(batch)
+                failure = f"cannot be read: {error}"
+            self._put(batch)
+            self._failure = failure  # behind the frames that came before it
+            if batch or failure is not None:
                 self._wake(loop)
 
-    def _read_batch(self, bus: can.BusABC, has_more: Callable[[], bool]) -> list[CanFrame]:
-        batch: list[CanFrame] = []
+    def _read_batch(
+        self, bus: can.BusABC, has_more: Callable[[], bool], batch: list[CanFrame]
+    ) -> None:
+        """Wait for a frame, and take what else is there; what was read before an error is in `batch`."""
         now, wall = 0.0, 0.0
         for count in range(_BATCH_FRAMES):
             if count and not has_more():
-                break
+                return
             try:
                 message = bus.recv(0 if count else _POLL_S)
             except (ValueError, IndexError, KeyError):  # a serial line with noise on it (slcan)
                 self._malformed += 1
-                break
+                return
             if message is None:
-                break
+                return
             if not count:
                 now, wall = self._boottime(), self._wall()
             if (frame := self._accept(message, now, wall)) is not None:
                 batch.append(frame)
-        return batch
 
     def _put(self, batch: list[CanFrame]) -> None:
         with self._lock:

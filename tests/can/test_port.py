@@ -1,0 +1,386 @@
+"""The CAN port keeps its promises on `virtual` and on slcan over a pty, and survives interfaces that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import can
+import pytest
+
+from tcu_agent.adapters.can_bus import CanInterface, PythonCanBus
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame, CanPort
+from tests.can.peers import PEERS, WAIT_S, Peer, SlcanPeer, peer_of
+
+Test = Callable[[PythonCanBus], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(params=sorted(PEERS))
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    with peer_of(request.param) as made:
+        yield made
+
+
+def on(interface: CanInterface, test: Test, **options: Any) -> None:
+    """Run a test on an open port."""
+
+    async def run() -> None:
+        port = PythonCanBus(name="body", interface=interface, **options)
+        implements_the_port: CanPort = port
+        assert implements_the_port.name == "body"
+        await port.open()
+        try:
+            await test(port)
+        finally:
+            await port.close()
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+async def unreachable(port: PythonCanBus) -> None:
+    pytest.fail(f"{port.name} was opened")
+
+
+async def take(port: CanPort, count: int) -> list[CanFrame]:
+    frames: list[CanFrame] = []
+    while len(frames) < count:
+        frames += await port.receive()
+    return frames
+
+
+def bare(frame: CanFrame) -> tuple[int, bytes, bool, bool]:
+    return frame.arbitration_id, frame.data, frame.is_extended_id, frame.is_remote_frame
+
+
+# ------------------------------------------------------------------ the contract
+
+
+def test_frames_arrive_in_order_and_whole(peer: Peer) -> None:
+    sent = [
+        CanFrame(0x123, b"\x01\x02\x03"),
+        CanFrame(0x123, b"", is_extended_id=True),
+        CanFrame(0x1FFFFFFF, bytes(range(8)), is_extended_id=True),
+        CanFrame(0x7FF, b"", is_remote_frame=True),
+        *(CanFrame(0x100 + step, bytes([step])) for step in range(200)),
+    ]
+
+    async def test(port: PythonCanBus) -> None:
+        for frame in sent:
+            peer.send(frame)
+        assert [bare(one) for one in await take(port, len(sent))] == [bare(one) for one in sent]
+        assert port.counters().received == len(sent)
+        assert port.counters().dropped == 0
+
+    on(peer.interface, test)
+
+
+def test_times_are_on_the_clock_that_counts_suspend(peer: Peer) -> None:
+    async def test(port: PythonCanBus) -> None:
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        peer.send(CanFrame(1, b"\x01"))
+        (frame,) = await take(port, 1)
+        assert before - 0.1 <= frame.timestamp_s <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    on(peer.interface, test)
+
+
+def test_what_is_sent_arrives_once_and_does_not_come_back(peer: Peer) -> None:
+    frames = [CanFrame(0x0A0, bytes(range(8))), CanFrame(0x18FF0001, b"\x07", is_extended_id=True)]
+
+    async def test(port: PythonCanBus) -> None:
+        for frame in frames:
+            await port.send(frame, timeout_s=1.0)
+        arrived = [await asyncio.to_thread(peer.received) for _ in frames]
+        assert [bare(one) for one in arrived] == [bare(one) for one in frames]
+        peer.send(CanFrame(0x7E, b"\x01"))
+        assert [one.arbitration_id for one in await take(port, 1)] == [0x7E]
+        assert port.counters().sent == 2
+
+    on(peer.interface, test)
+
+
+def test_sending_and_receiving_at_once(peer: Peer) -> None:
+    async def test(port: PythonCanBus) -> None:
+        async def send() -> None:
+            for step in range(100):
+                await port.send(CanFrame(0x200, bytes([step])), timeout_s=1.0)
+
+        def answer() -> list[int]:
+            seen = []
+            for _ in range(100):
+                frame = peer.received()
+                seen.append(frame.data[0])
+                peer.send(CanFrame(0x300, frame.data))
+            return seen
+
+        _, seen, answered = await asyncio.gather(send(), asyncio.to_thread(answer), take(port, 100))
+        assert seen == [one.data[0] for one in answered] == list(range(100))
+
+    on(peer.interface, test)
+
+
+def test_a_bus_that_goes_away_is_a_temporary_error(peer: Peer) -> None:
+    async def test(port: PythonCanBus) -> None:
+        peer.vanish()
+        with pytest.raises(CanTransportError) as caught:
+            await port.receive()
+        assert caught.value.temporary
+        assert not caught.value.may_have_happened
+        assert "CAN bus 'body'" in str(caught.value)
+
+    on(peer.interface, test)
+
+
+def test_closed_is_closed_and_can_be_opened_again(peer: Peer) -> None:
+    async def test(port: PythonCanBus) -> None:
+        waiting = asyncio.create_task(port.receive())
+        await asyncio.sleep(0)
+        await port.close()
+        with pytest.raises(CanTransportError, match="is not open"):
+            await waiting
+        with pytest.raises(CanTransportError, match="is not open"):
+            await port.send(CanFrame(1, b""), timeout_s=0.1)
+        await port.close()
+        await port.open()
+        peer.send(CanFrame(5, b"\x05"))
+        assert [one.arbitration_id for one in await take(port, 1)] == [5]
+
+    on(peer.interface, test)
+
+
+@pytest.mark.parametrize(
+    ("interface", "temporary"),
+    [
+        (CanInterface(interface="no-such-thing", channel="x"), False),
+        (
+            CanInterface(
+                interface="slcan", channel="/dev/no-such-line", options={"sleep_after_open": 0}
+            ),
+            True,
+        ),
+        (CanInterface(interface="slcan", channel=""), False),
+    ],
+)
+def test_what_cannot_be_opened_says_so(interface: CanInterface, temporary: bool) -> None:
+    with pytest.raises(CanTransportError, match="cannot be opened") as caught:
+        on(interface, unreachable)
+    assert caught.value.temporary is temporary
+
+
+def test_sockets_of_a_kernel_without_can_or_without_the_link_say_so() -> None:
+    with pytest.raises(CanTransportError, match=r"socketcan no-can0\) cannot be opened") as caught:
+        on(CanInterface(interface="socketcan", channel="no-can0"), unreachable)
+    assert caught.value.temporary
+
+
+# ------------------------------------------------------------------ slcan over a pty
+
+
+def test_slcan_sets_the_bit_rate_and_opens_at_once() -> None:
+    with peer_of("slcan") as peer:
+        assert isinstance(peer, SlcanPeer)
+
+        async def test(port: PythonCanBus) -> None:
+            await port.send(CanFrame(1, b""), timeout_s=1.0)
+            await asyncio.to_thread(peer.received)
+            assert [one for one in peer.commands if one] == ["C", "S6", "O", "O"]
+
+        started = time.monotonic()
+        on(peer.interface, test)
+        assert time.monotonic() - started < 2.0  # python-can's own pause for boards that boot
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [b"tXYZ1\r", b"t12\r", b"t123200\r", b"t1239001122334455667788\r", b"tFFF0\r", b"T3FFFFFFF0\r"],
+)
+def test_noise_on_the_line_is_counted_and_the_next_frame_arrives(noise: bytes) -> None:
+    with peer_of("slcan") as peer:
+        assert isinstance(peer, SlcanPeer)
+
+        async def test(port: PythonCanBus) -> None:
+            peer.write(noise)
+            peer.send(CanFrame(0x55, b"\x01"))
+            assert [one.arbitration_id for one in await take(port, 1)] == [0x55]
+            assert port.counters().malformed == 1
+
+        on(peer.interface, test)
+
+
+# ------------------------------------------------------------------ interfaces that misbehave
+
+
+class ScriptedBus(can.BusABC):
+    """An interface whose every answer the test gives."""
+
+    def __init__(
+        self, answers: list[can.Message | Exception], refusals: list[Exception] | None = None
+    ) -> None:
+        super().__init__(channel="scripted")
+        self.answers = answers
+        self.refusals = refusals or []
+        self.sent: list[can.Message] = []
+        self.drained = threading.Event()
+
+    def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
+        if not self.answers:
+            self.drained.set()
+            threading.Event().wait(timeout)
+            return None, False
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, False
+
+    def send(self, msg: can.Message, timeout: float | None = None) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.sent.append(msg)
+
+
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, bus: ScriptedBus, interface: str = "socketcan"
+) -> CanInterface:
+    monkeypatch.setattr(can, "Bus", lambda **_: bus)
+    return CanInterface(interface=interface, channel="can0")
+
+
+def message(
+    number: int = 0x123, *, at: float | None = None, is_rx: bool = True, data: bytes = b"\x01"
+) -> can.Message:
+    return can.Message(
+        arbitration_id=number,
+        data=data,
+        is_extended_id=False,
+        is_rx=is_rx,
+        timestamp=time.time() if at is None else at,
+    )
+
+
+def no_room() -> can.CanOperationError:
+    return can.CanOperationError("Failed to transmit: No buffer space available", errno.ENOBUFS)
+
+
+def test_a_full_transmit_queue_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = ScriptedBus([], [no_room() for _ in range(3)])
+
+    async def test(port: PythonCanBus) -> None:
+        await port.send(CanFrame(1, b"\x01"), timeout_s=5.0)
+        assert len(bus.sent) == 1
+
+    on(scripted(monkeypatch, bus), test)
+
+
+def test_no_room_until_the_deadline_is_a_clear_error_and_nothing_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus = ScriptedBus([], [no_room() for _ in range(1000)])
+
+    async def test(port: PythonCanBus) -> None:
+        with pytest.raises(CanTransportError, match="no room in its transmit queue") as caught:
+            await port.send(CanFrame(1, b"\x01"), timeout_s=0.02)
+        assert caught.value.temporary
+        assert not caught.value.may_have_happened
+        assert bus.sent == []
+
+    on(scripted(monkeypatch, bus), test)
+
+
+@pytest.mark.parametrize(
+    ("interface", "unsure"), [("socketcan", False), ("virtual", False), ("slcan", True)]
+)
+def test_a_failed_send_says_whether_it_may_have_happened(
+    monkeypatch: pytest.MonkeyPatch,
+    interface: str,
+    unsure: bool,
+) -> None:
+    bus = ScriptedBus([], [can.CanOperationError("Network is down", errno.ENETDOWN)])
+
+    async def test(port: PythonCanBus) -> None:
+        with pytest.raises(
+            CanTransportError, match="did not take a frame: Network is down"
+        ) as caught:
+            await port.send(CanFrame(1, b"\x01"), timeout_s=1.0)
+        assert caught.value.may_have_happened is unsure
+
+    on(scripted(monkeypatch, bus, interface), test)
+
+
+def test_when_the_agent_is_too_slow_the_oldest_frames_go_and_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus = ScriptedBus([message(number) for number in range(100)])
+
+    async def test(port: PythonCanBus) -> None:
+        await asyncio.to_thread(bus.drained.wait, WAIT_S)
+        assert [one.arbitration_id for one in await port.receive()] == list(range(92, 100))
+        counted = port.counters()
+        assert (counted.received, counted.dropped) == (100, 92)
+
+    on(scripted(monkeypatch, bus), test, queue_frames=8)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [can.CanOperationError("gone"), OSError(errno.ENODEV, "no device"), RuntimeError("odd")],
+)
+def test_frames_before_a_failure_are_delivered_then_the_failure(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    bus = ScriptedBus([message(1), message(2), error])
+
+    async def test(port: PythonCanBus) -> None:
+        assert [one.arbitration_id for one in await take(port, 2)] == [1, 2]
+        with pytest.raises(CanTransportError, match="cannot be read"):
+            await port.receive()
+
+    on(scripted(monkeypatch, bus), test)
+
+
+def test_error_frames_are_passed_on_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = can.Message(
+        arbitration_id=0x40,
+        is_error_frame=True,
+        is_extended_id=False,
+        data=bytes(8),
+        timestamp=time.time(),
+    )
+    bus = ScriptedBus([error])
+
+    async def test(port: PythonCanBus) -> None:
+        (frame,) = await take(port, 1)
+        assert frame.is_error_frame
+        assert frame.arbitration_id == 0x40
+
+    on(scripted(monkeypatch, bus), test)
+
+
+@pytest.mark.parametrize(("interface", "kept"), [("gs_usb", [2]), ("socketcan", [1, 2])])
+def test_an_echo_of_our_own_frame_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, interface: str, kept: list[int]
+) -> None:
+    """On SocketCAN frames of other programs on this host look like that too, and our own are not asked for."""
+    bus = ScriptedBus([message(1, is_rx=False), message(2)])
+
+    async def test(port: PythonCanBus) -> None:
+        assert [one.arbitration_id for one in await take(port, len(kept))] == kept
+
+    on(scripted(monkeypatch, bus, interface), test)
+
+
+@pytest.mark.parametrize(("age_s", "stamp_s"), [(0.25, 999.75), (-3.0, 1000.0), (1e9, 1000.0)])
+def test_stamps_of_another_clock_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch, age_s: float, stamp_s: float
+) -> None:
+    bus = ScriptedBus([message(1, at=2e9 - age_s)])
+
+    async def test(port: PythonCanBus) -> None:
+        (frame,) = await take(port, 1)
+        assert frame.timestamp_s == stamp_s
+
+    on(scripted(monkeypatch, bus), test, boottime=lambda: 1000.0, wall=lambda: 2e9)
