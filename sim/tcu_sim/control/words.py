@@ -138,7 +138,9 @@ class WordReader:
         Raises:
             CommandError: it does not stand here.
         """
-        self.choice(f"word {text!r}", [text])
+        word = self.word(f"word {text!r}")
+        if word.text != text:
+            raise CommandError(f"{word.text!r} stands where {text!r} belongs", column=word.column)
 
     def end(self) -> None:
         """Make sure that nothing follows.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cantools
 from cantools.database import Database as CanDatabase
+from cantools.database import Message
 from cantools.database.namedsignalvalue import NamedSignalValue
 from cantools.errors import Error as CantoolsError
 
@@ -42,12 +43,17 @@ class Database:
         """Return the frame of a message of which every signal is given.
 
         Not strict about ranges: the raw values that mean "invalid" stand outside of them.
+
+        Raises:
+            BadInput: the DBC has no such message, or not these signals and values.
         """
-        message = self._messages.get_message_by_name(name)
+        message = self._message(name)
+        try:
+            data = message.encode(dict(signals), strict=False)
+        except (KeyError, CantoolsError) as error:
+            raise BadInput(f"the DBC's {name} is not the reference vehicle's: {error}") from error
         return Frame(
-            arbitration_id=message.frame_id,
-            is_extended_id=message.is_extended_frame,
-            data=message.encode(dict(signals), strict=False),
+            arbitration_id=message.frame_id, is_extended_id=message.is_extended_frame, data=data
         )
 
     def decoded(self, frame: Frame) -> Decoded | None:
@@ -73,21 +79,31 @@ class Database:
 
     def cycle_s(self, name: str) -> float | None:
         """Return the cycle time in seconds; None for a message that is sent on an event only."""
-        cycle_ms = self._messages.get_message_by_name(name).cycle_time
+        cycle_ms = self._message(name).cycle_time
         return cycle_ms / 1000 if cycle_ms else None
 
     def arbitration_id(self, name: str) -> int:
         """Return the identifier of a message."""
-        return self._messages.get_message_by_name(name).frame_id
+        return self._message(name).frame_id
+
+    def _message(self, name: str) -> Message:
+        try:
+            return self._messages.get_message_by_name(name)
+        except KeyError as error:
+            raise BadInput(
+                f"the DBC has no message {name}: it is not the reference vehicle's"
+            ) from error
 
 
 def _load(path: Path | None) -> CanDatabase:
     try:
         if path is not None:
-            return _checked(cantools.database.load_file(path, strict=True))
+            return _checked(cantools.database.load_file(path, database_format="dbc", strict=True))
         with as_file(files("tcu_agent") / "dbc" / "reference.dbc") as shipped:
-            return _checked(cantools.database.load_file(shipped, strict=True))
-    except (OSError, UnicodeDecodeError, CantoolsError) as error:
+            return _checked(
+                cantools.database.load_file(shipped, database_format="dbc", strict=True)
+            )
+    except (OSError, ValueError, CantoolsError) as error:
         raise BadInput(f"{path or 'reference.dbc'}: cannot be loaded: {error}") from error
 
 

@@ -49,6 +49,7 @@ class Ecu:
             name: E2eSender(E2E_DATA_IDS[name]) for name in messages if name in E2E_DATA_IDS
         }
         self._database = wiring.database
+        self._messages = tuple(messages)
         self._awake_until: float | None = None
 
     @property
@@ -91,6 +92,15 @@ class Ecu:
         deadlines = (self._awake_until, sending, *self.deadlines())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
+    def check_database(self, now: float) -> None:
+        """Build every message once, unsent, to see that the DBC fits.
+
+        Raises:
+            BadInput: it does not.
+        """
+        for name in self._messages:
+            self._database.frame(name, self._signals(name, now))
+
     def content(self, name: str, now: float) -> Signals:
         """Return every signal of one of its messages (CRC and counter are filled in later)."""
         raise NotImplementedError
@@ -112,9 +122,9 @@ class Ecu:
         """The ECU is awake from now on."""
 
     def _frame(self, name: str, now: float) -> Frame:
-        signals = dict(self.content(name, now))
-        if name in self.e2e:
-            return self.e2e[name].protect(
-                self._database.frame(name, {"Crc": 0, "AliveCounter": 0, **signals})
-            )
-        return self._database.frame(name, signals)
+        frame = self._database.frame(name, self._signals(name, now))
+        return self.e2e[name].protect(frame) if name in self.e2e else frame
+
+    def _signals(self, name: str, now: float) -> Signals:
+        header = {"Crc": 0, "AliveCounter": 0} if name in self.e2e else {}
+        return {**header, **self.content(name, now)}

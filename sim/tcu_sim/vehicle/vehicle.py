@@ -58,7 +58,7 @@ class Vehicle:
         """`now`: the present time in seconds on whatever clock the later calls use.
 
         Raises:
-            BadInput: the database cannot be read.
+            BadInput: the database cannot be read, or is not the reference vehicle's.
         """
         self.settings = settings or VehicleSettings()
         self.database = Database(self.settings.database)
@@ -76,13 +76,10 @@ class Vehicle:
         self.stability = StabilityControl(self._wiring("stability"), motion=self.motion)
         self.satellites = SatelliteReceiver(self._wiring("satellites"), motion=self.motion, now=now)
         self.babbler = Babbler(rng=self._rng("babbler"))
-        self._nodes: tuple[Node, ...] = (
-            self.bcm,
-            self.on_call,
-            self.stability,
-            self.satellites,
-            self.babbler,
-        )
+        self._ecus = (self.bcm, self.on_call, self.stability, self.satellites)
+        self._nodes: tuple[Node, ...] = (*self._ecus, self.babbler)
+        for ecu in self._ecus:
+            ecu.check_database(now)
         self.bcm.activity(now)
 
     @property
@@ -108,8 +105,7 @@ class Vehicle:
     @property
     def is_asleep(self) -> bool:
         """Whether all ECUs are silent."""
-        ecus = (self.bcm, self.on_call, self.stability, self.satellites)
-        return not any(ecu.is_awake for ecu in ecus)
+        return not any(ecu.is_awake for ecu in self._ecus)
 
     def receive(self, frame: Frame, now: float) -> list[Frame]:
         """Take a frame from the outer bus and return what the vehicle sends in answer."""
