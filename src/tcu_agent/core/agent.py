@@ -138,6 +138,7 @@ class Core:
 
     def _advance(self, step: Step, changes: tuple[Change, ...]) -> None:
         parts = self._parts
+        parts.watch.advance(step, changes)
         parts.button.advance(step, changes)
         parts.on_call.advance(step)
         parts.unlock.advance(step, changes)

@@ -22,6 +22,7 @@ from tcu_agent.core.unlock import Unlock
 from tcu_agent.core.unsaved import Unsaved
 from tcu_agent.core.vehicle import VehicleState
 from tcu_agent.core.verify import Verifier
+from tcu_agent.core.watch import UnlockWatch
 from tcu_agent.protocol.trust import root_keys
 
 
@@ -48,6 +49,7 @@ class Parts:
     adopter: Adopter
     button: Button
     on_call: OnCall
+    watch: UnlockWatch
     is_corrupt: bool = False
 
 
@@ -127,4 +129,11 @@ def build(
         ),
         button=Button(settings=settings, listener=on_call),
         on_call=on_call,
+        watch=UnlockWatch(
+            settings=settings,
+            vehicle=vehicle,
+            journal=journal,
+            knowledge=knowledge,
+            is_ours=unlock.is_ours,
+        ),
     )

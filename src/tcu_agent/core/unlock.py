@@ -108,6 +108,9 @@ TABLE: Final[dict[tuple[State, Trigger], State]] = {
 _REFUSALS = frozenset({"refused", "authentication-failed"})
 """What central locking answers when it will not; see `vss.CENTRAL_LOCKING_RESPONSE`."""
 
+_EFFECT_S: Final = 30.0
+"""How long after a frame a lock may still open because of it: a frozen actuator tries several times."""
+
 _MAY_PASS = frozenset({Reason.SIGNALS_UNKNOWN, Reason.BUSY})
 """Refusals that may be over before the grant's own time is."""
 
@@ -152,6 +155,7 @@ class Unlock:
         self._executed = executed
         self._is_locking = is_locking
         self._job: _Job | None = None
+        self._last_frame_at = float("-inf")
         self.machine = Machine(TABLE, State.IDLE)
 
     @property
@@ -163,6 +167,10 @@ class Unlock:
     def is_acting(self) -> bool:
         """Whether a frame is about to go out or was sent and not yet judged."""
         return self.machine.state in {State.FIRING, State.WAITING}
+
+    def is_ours(self, now: float) -> bool:
+        """Whether a lock that opens at `now` may have been opened by a command of ours."""
+        return self.is_acting or now - self._last_frame_at <= _EFFECT_S
 
     @property
     def deadline(self) -> float | None:
@@ -283,7 +291,7 @@ class Unlock:
     def _fire(self, step: Step, job: _Job) -> None:
         # `grant` is None only after a restart, and `start` never comes here.
         if job.grant is not None and self.machine.move(Trigger.ALLOWED):
-            job.sent_at = step.now
+            job.sent_at = self._last_frame_at = step.now
             job.deadline = step.now + self._settings.status_timeout_s
             step.do(TransmitUnlock(job.grant))
 

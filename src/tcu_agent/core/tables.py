@@ -1,0 +1,30 @@
+"""Every machine's transition table by name: what the documents show and the models in formal/ are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, TypeVar
+
+from tcu_agent.core import button, oncall, position, relock, unlock
+
+S = TypeVar("S", bound=Enum)
+T = TypeVar("T", bound=Enum)
+
+
+def _plain(table: Mapping[tuple[S, T], S]) -> Mapping[tuple[Enum, Enum], Enum]:
+    return {(state, trigger): new for (state, trigger), new in table.items()}
+
+
+TABLES: Final[Mapping[str, Mapping[tuple[Enum, Enum], Enum]]] = {
+    "unlock": _plain(unlock.TABLE),
+    "relock": _plain(relock.TABLE),
+    "position": _plain(position.TABLE),
+    "button": _plain(button.TABLE),
+    "call": _plain(oncall.TABLE),
+}
+
+
+def rows(name: str) -> list[tuple[str, str, str]]:
+    """Return a table as (state, trigger, new state), by their enumeration names, in the table's order."""
+    return [(state.name, trigger.name, new.name) for (state, trigger), new in TABLES[name].items()]

@@ -1,0 +1,432 @@
+"""ON CALL behind `Core.handle`: button, call, lamp, restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcu_agent.core import records, vss
+from tcu_agent.core.effects import Lamp, Persist, ShowCallState
+from tcu_agent.protocol.messages import Event
+from tcu_agent.protocol.vocabulary import CallState, EventKind, Reason
+from tests.core.driver import Driver, Failure, settings
+
+BUTTON = vss.ON_CALL_BUTTON
+
+
+def press(car: Driver) -> None:
+    car.change({BUTTON: True})
+
+
+def release(car: Driver) -> None:
+    car.change({BUTTON: False})
+
+
+def tap(car: Driver, duration_s: float = 0.3) -> None:
+    press(car)
+    car.pass_time(duration_s)
+    release(car)
+    car.pass_time(0.1)
+
+
+def call_state(car: Driver) -> CallState:
+    return car.shown[-1].call_state
+
+
+def lamp(car: Driver) -> Lamp:
+    return car.shown[-1].lamp
+
+
+def told(car: Driver) -> list[tuple[object, Reason]]:
+    return [
+        (event.values[vss.CALL_STATE], event.reason) for event in car.events(EventKind.CALL_STATE)
+    ]
+
+
+@pytest.fixture
+def calling(car: Driver) -> Driver:
+    """A car whose button was pressed and let go: the call is asked for."""
+    tap(car)
+    return car
+
+
+def test_a_press_asks_for_a_call(car: Driver) -> None:
+    press(car)
+    car.pass_time(0.099)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+    car.pass_time(0.001)
+    (event,) = car.events(EventKind.ON_CALL_PRESSED)
+    assert event.incident_id is not None
+    assert len(event.incident_id) == 16
+    assert car.shown[-1] == ShowCallState(Lamp.PULSING, CallState.REQUESTED)
+    kinds = [type(effect) for _, effect in car.done]
+    assert kinds[-2:] == [Persist, ShowCallState]
+
+
+def test_each_incident_has_an_id_of_its_own(calling: Driver) -> None:
+    calling.control(CallState.ENDED, 1)
+    tap(calling)
+    first, second = calling.events(EventKind.ON_CALL_PRESSED)
+    assert first.incident_id != second.incident_id
+
+
+def test_a_bounce_is_no_press(car: Driver) -> None:
+    for _ in range(5):
+        press(car)
+        car.pass_time(0.06)
+        release(car)
+        car.pass_time(0.02)
+    car.pass_time(1)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+
+
+def test_a_press_that_is_looked_at_late_is_still_one(car: Driver) -> None:
+    pressed_at = car.now
+    press(car)
+    car.jump(0.5)
+    car.change({BUTTON: False}, at=pressed_at + 0.2)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+def test_a_bounce_that_is_looked_at_late_is_none(car: Driver) -> None:
+    pressed_at = car.now
+    press(car)
+    car.jump(0.5)
+    car.change({BUTTON: False}, at=pressed_at + 0.05)
+    car.pass_time(1)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+
+
+def test_pressed_at_start_is_no_press_until_seen_released() -> None:
+    car = Driver(signals={BUTTON: True})
+    car.pass_time(1)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+    release(car)
+    tap(car)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+@pytest.mark.parametrize("held_s", [0.0, 0.05, 0.5, 3.0, 11.0])
+def test_a_lost_signal_must_be_seen_released_again(car: Driver, held_s: float) -> None:
+    if held_s:
+        press(car)
+        car.pass_time(held_s)
+    calls = len(car.events(EventKind.ON_CALL_PRESSED))
+    car.change({BUTTON: None})
+    press(car)
+    car.pass_time(20)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == calls
+    assert car.core.snapshot()["button"] == "unseen"
+
+
+def test_the_press_that_wakes_the_bus_counts(car: Driver) -> None:
+    car.fall_asleep()
+    car.pass_time(3600)
+    car.signals[BUTTON] = True
+    car.wake_up()
+    car.pass_time(0.2)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+@pytest.mark.parametrize("held_s", [0.05, 0.5, 3.0, 11.0])
+def test_a_bus_that_sleeps_with_the_button_pressed(car: Driver, held_s: float) -> None:
+    press(car)
+    car.pass_time(held_s)
+    car.fall_asleep()
+    assert car.core.snapshot()["button"] == "unseen"
+
+
+def test_a_sleeping_bus_without_the_button_says_nothing_about_it(car: Driver) -> None:
+    press(car)
+    car.signals.pop(BUTTON)
+    car.fall_asleep()
+    assert car.core.snapshot()["button"] == "pressing"
+
+
+def test_a_stuck_button_is_told_once_and_the_call_stays(car: Driver) -> None:
+    press(car)
+    car.pass_time(9.9)
+    assert car.events(EventKind.BUTTON_FAULT) == []
+    car.pass_time(20)
+    (event,) = car.events(EventKind.BUTTON_FAULT)
+    assert event.reason is Reason.STUCK_BUTTON
+    assert event.incident_id == car.events(EventKind.ON_CALL_PRESSED)[0].incident_id
+    assert call_state(car) is CallState.REQUESTED
+    release(car)
+    assert car.core.snapshot()["button"] == "released"
+
+
+def test_a_button_that_is_stuck_when_the_call_is_over(car: Driver) -> None:
+    press(car)
+    car.pass_time(1)
+    car.control(CallState.ENDED, 1)
+    car.pass_time(10)
+    assert car.events(EventKind.BUTTON_FAULT)[0].incident_id is None
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+def test_the_centre_leads_through_the_call(calling: Driver) -> None:
+    calling.control(CallState.RINGING, 1)
+    assert (lamp(calling), call_state(calling)) == (Lamp.PULSING, CallState.RINGING)
+    calling.control(CallState.CONNECTED, 2)
+    assert (lamp(calling), call_state(calling)) == (Lamp.ON, CallState.CONNECTED)
+    calling.pass_time(600)
+    assert call_state(calling) is CallState.CONNECTED
+    calling.control(CallState.ENDED, 3)
+    assert (lamp(calling), call_state(calling)) == (Lamp.OFF, CallState.ENDED)
+    calling.pass_time(5)
+    assert (lamp(calling), call_state(calling)) == (Lamp.OFF, CallState.IDLE)
+    assert [state for state, _ in told(calling)] == ["ringing", "connected", "ended"]
+    assert records.CALL not in calling.stored
+
+
+def test_a_call_that_the_centre_fails_shows_an_error_for_a_while(calling: Driver) -> None:
+    calling.control(CallState.FAILED, 1)
+    assert lamp(calling) is Lamp.ERROR
+    calling.pass_time(4.9)
+    assert lamp(calling) is Lamp.ERROR
+    calling.pass_time(0.1)
+    assert lamp(calling) is Lamp.OFF
+
+
+def test_call_control_that_does_not_fit_changes_nothing(calling: Driver) -> None:
+    calling.control(CallState.CONNECTED, 1)
+    shown = len(calling.shown)
+    calling.control(CallState.RINGING, 2)
+    assert len(calling.shown) == shown
+    assert "call-control-ignored" in calling.notes
+    calling.control(CallState.ENDED, 2)
+    assert call_state(calling) is CallState.ENDED
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"incident_id": bytes(16)}, Reason.UNKNOWN_INCIDENT),
+        ({"boot_id": bytes(8)}, Reason.BOOT_ID_MISMATCH),
+    ],
+)
+def test_foreign_call_control_is_refused(
+    calling: Driver, changes: dict[str, bytes], reason: Reason
+) -> None:
+    calling.control(CallState.ENDED, 1, **changes)
+    assert calling.refusals == [reason]
+    assert call_state(calling) is CallState.REQUESTED
+
+
+def test_repeated_call_control_is_refused(calling: Driver) -> None:
+    calling.control(CallState.RINGING, 5)
+    calling.control(CallState.CONNECTED, 5)
+    assert calling.refusals == [Reason.STALE_REQUEST]
+    assert call_state(calling) is CallState.RINGING
+
+
+@pytest.mark.parametrize("ringing", [False, True])
+def test_a_call_that_is_not_connected_in_time_has_failed(calling: Driver, ringing: bool) -> None:
+    if ringing:
+        calling.control(CallState.RINGING, 1)
+    calling.pass_time(59.5)
+    assert lamp(calling) is Lamp.PULSING
+    calling.pass_time(0.1)
+    assert lamp(calling) is Lamp.ERROR
+    assert told(calling)[-1] == ("failed", Reason.NOT_CONNECTED_IN_TIME)
+
+
+def test_a_new_press_while_the_error_is_shown_asks_again(calling: Driver) -> None:
+    calling.control(CallState.FAILED, 1)
+    tap(calling)
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 2
+    assert lamp(calling) is Lamp.PULSING
+    calling.pass_time(30)
+    assert lamp(calling) is Lamp.PULSING
+
+
+# ---------------------------------------------------------------- hanging up
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_held_for_two_seconds_hangs_up(calling: Driver, connected: bool) -> None:
+    if connected:
+        calling.control(CallState.CONNECTED, 1)
+    press(calling)
+    calling.pass_time(1.99)
+    assert calling.events(EventKind.HANG_UP) == []
+    calling.pass_time(0.01)
+    (event,) = calling.events(EventKind.HANG_UP)
+    assert event.incident_id == calling.events(EventKind.ON_CALL_PRESSED)[0].incident_id
+    assert call_state(calling) is CallState.ENDED
+    calling.pass_time(3)
+    assert len(calling.events(EventKind.HANG_UP)) == 1
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+def test_a_short_press_during_a_call_does_nothing(calling: Driver) -> None:
+    calling.control(CallState.CONNECTED, 1)
+    before = len(calling.done)
+    tap(calling, 1.9)
+    assert not any(isinstance(effect, Persist) for _, effect in calling.done[before:])
+    assert call_state(calling) is CallState.CONNECTED
+
+
+def test_the_press_that_asked_for_the_call_does_not_hang_up(car: Driver) -> None:
+    press(car)
+    car.pass_time(1)
+    car.control(CallState.CONNECTED, 1)
+    car.pass_time(5)
+    assert car.events(EventKind.HANG_UP) == []
+    assert call_state(car) is CallState.CONNECTED
+
+
+def test_a_press_during_which_the_call_ends_neither_hangs_up_nor_calls(calling: Driver) -> None:
+    press(calling)
+    calling.pass_time(1)
+    calling.control(CallState.ENDED, 1)
+    calling.pass_time(20)
+    assert calling.events(EventKind.HANG_UP) == []
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+# ---------------------------------------------------------------- restarts
+
+
+def test_a_press_survives_a_restart_within_its_time(calling: Driver) -> None:
+    calling.restart(off_s=20)
+    assert (lamp(calling), call_state(calling)) == (Lamp.PULSING, CallState.REQUESTED)
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 1
+    calling.control(CallState.RINGING, 1)
+    assert call_state(calling) is CallState.RINGING
+    calling.restart(off_s=1)
+    assert call_state(calling) is CallState.RINGING
+    calling.pass_time(60)
+    assert call_state(calling) in {CallState.FAILED, CallState.IDLE}
+
+
+def test_a_press_whose_time_passed_while_off_has_failed(calling: Driver) -> None:
+    calling.restart(off_s=60)
+    assert lamp(calling) is Lamp.ERROR
+    assert told(calling) == [("failed", Reason.NOT_CONNECTED_IN_TIME)]
+
+
+def test_after_a_power_cut_the_wall_clock_tells_the_time(calling: Driver) -> None:
+    calling.restart(new_session=True, off_s=20)
+    assert call_state(calling) is CallState.REQUESTED
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 1
+    calling.pass_time(39)
+    assert call_state(calling) is CallState.REQUESTED
+    calling.pass_time(1)
+    assert lamp(calling) is Lamp.ERROR
+
+
+def test_after_a_power_cut_too_long_ago(calling: Driver) -> None:
+    calling.restart(new_session=True, off_s=100)
+    assert lamp(calling) is Lamp.ERROR
+
+
+@pytest.mark.parametrize("offset", [None, -1e9])
+def test_when_nothing_is_proven_the_call_is_asked_for_again(
+    calling: Driver, offset: float | None
+) -> None:
+    calling.wall_offset = offset
+    calling.restart(new_session=True, off_s=100)
+    first, second = calling.events(EventKind.ON_CALL_PRESSED)
+    assert first.incident_id == second.incident_id
+    assert lamp(calling) is Lamp.PULSING
+    calling.control(CallState.CONNECTED, 1, boot_id=first.boot_id)
+    assert call_state(calling) is CallState.CONNECTED
+
+
+def test_a_press_without_a_wall_clock_is_asked_for_again_after_a_power_cut() -> None:
+    car = Driver(wall_offset=None)
+    tap(car)
+    car.wall_offset = 1.8e9
+    car.restart(new_session=True)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 2
+
+
+def test_a_connected_call_survives_the_agents_restart_only(calling: Driver) -> None:
+    calling.control(CallState.CONNECTED, 1)
+    calling.restart(off_s=300)
+    assert (lamp(calling), call_state(calling)) == (Lamp.ON, CallState.CONNECTED)
+    calling.restart(new_session=True)
+    assert call_state(calling) is CallState.ENDED
+    assert told(calling)[-1] == ("ended", Reason.RESTARTED)
+    tap(calling)
+    assert call_state(calling) is CallState.REQUESTED
+
+
+# ---------------------------------------------------------------- never silenced
+
+
+def test_a_car_without_trust_and_account_can_call() -> None:
+    car = Driver()
+    tap(car)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+    car.pass_time(60)
+    assert lamp(car) is Lamp.ERROR
+
+
+def test_a_car_whose_subscription_ended_can_call(car: Driver) -> None:
+    car.tell_account(version=8, pin_generation=4, ownership_generation=3, subscription_active=False)
+    tap(car)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+def test_a_corrupt_call_is_no_call_and_concerns_nothing_else(calling: Driver) -> None:
+    calling.stored[records.CALL] = b"\xff"
+    calling.restart()
+    assert lamp(calling) is Lamp.OFF
+    assert calling.core.snapshot()["is_corrupt"] is False
+    tap(calling)
+    assert len(calling.events(EventKind.ON_CALL_PRESSED)) == 2
+
+
+def test_corrupt_state_does_not_silence_it(car: Driver) -> None:
+    car.stored.update(dict.fromkeys(list(car.stored), b"\xff"))
+    car.restart()
+    assert car.core.snapshot()["is_corrupt"] is True
+    tap(car)
+    assert lamp(car) is Lamp.PULSING
+    (event,) = car.sent(Event)
+    assert (event.kind, event.seq) == (EventKind.ON_CALL_PRESSED, 0)
+
+
+def test_state_that_cannot_be_read_at_all_does_not_silence_it(car: Driver) -> None:
+    car.restart(with_store=False)
+    assert car.core.snapshot()["is_corrupt"] is True
+    tap(car)
+    assert lamp(car) is Lamp.PULSING
+    assert [event.kind for event in car.sent(Event)] == [EventKind.ON_CALL_PRESSED]
+
+
+def test_a_broken_disk_does_not_silence_it(car: Driver) -> None:
+    car.failures.append(Failure(lambda effect: isinstance(effect, Persist), times=3))
+    press(car)
+    car.pass_time(0.2)
+    (event,) = car.sent(Event)
+    assert (event.kind, event.seq) == (EventKind.ON_CALL_PRESSED, 0)
+    assert lamp(car) is Lamp.PULSING
+    car.pass_time(5)
+    assert len(car.sent(Event)) == 1
+    (durable,) = car.events(EventKind.ON_CALL_PRESSED)
+    assert durable.incident_id == event.incident_id
+    assert durable.seq > 0
+
+
+def test_times_are_settings() -> None:
+    car = Driver(
+        settings=settings(
+            press_ms=500, hang_up_s=4, stuck_s=20, connect_timeout_s=30, call_shown_s=2
+        )
+    )
+    tap(car, 0.4)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+    tap(car, 0.6)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+    press(car)
+    car.pass_time(3.9)
+    assert car.events(EventKind.HANG_UP) == []
+    car.pass_time(0.1)
+    assert len(car.events(EventKind.HANG_UP)) == 1
+    car.pass_time(15.9)
+    assert car.events(EventKind.BUTTON_FAULT) == []
+    car.pass_time(0.2)
+    assert len(car.events(EventKind.BUTTON_FAULT)) == 1

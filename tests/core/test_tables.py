@@ -1,0 +1,136 @@
+"""The machines as data: each moves by its table alone, and an event without a row changes nothing at all."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from enum import Enum
+from itertools import product
+
+import pytest
+
+from tcu_agent.core import button, oncall, position, relock, tables, unlock
+from tcu_agent.core.machine import Machine
+from tcu_agent.core.step import Step
+from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
+from tests.core.driver import Driver
+
+ENUMS: Mapping[str, tuple[type[Enum], type[Enum]]] = {
+    "unlock": (unlock.State, unlock.Trigger),
+    "relock": (relock.State, relock.Trigger),
+    "position": (position.State, position.Trigger),
+    "button": (button.State, button.Trigger),
+    "call": (CallState, oncall.Trigger),
+}
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_machine_moves_by_its_table_alone(name: str) -> None:
+    table = tables.TABLES[name]
+    states, triggers = ENUMS[name]
+    for state, trigger in product(states, triggers):
+        machine: Machine[Enum, Enum] = Machine(table, state)
+        expected = table.get((state, trigger))
+        assert machine.move(trigger) is (expected is not None)
+        assert machine.state is (state if expected is None else expected)
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_every_state_and_trigger_is_used_and_every_state_can_be_left(name: str) -> None:
+    states, triggers = ENUMS[name]
+    rows = tables.rows(name)
+    assert {trigger for _, trigger, _ in rows} == {each.name for each in triggers}
+    assert {state for state, _, _ in rows} == {each.name for each in states}
+    assert {new for _, _, new in rows} == {each.name for each in states}
+
+
+def test_rows_name_the_members() -> None:
+    assert ("ARMED", "PLATE_PRESSED", "FIRING") in tables.rows("unlock")
+    assert len(tables.rows("call")) == len(oncall.TABLE)
+
+
+def _fresh_step() -> Step:
+    return Step(now=2000.0, wall=None, random=bytes(16))
+
+
+def _is_empty(step: Step) -> bool:
+    return not step.has_writes and step.effects == []
+
+
+def test_an_unlock_ends_by_its_table_alone(car: Driver) -> None:
+    car.allow(Service.UNLOCK)
+    machine = car.core._parts.unlock
+    for state, trigger in product(unlock.State, unlock.Trigger):
+        if (state, trigger) in unlock.TABLE:
+            continue
+        machine.machine.state = state
+        step = _fresh_step()
+        machine._end(step, trigger, Outcome.EXECUTED, Reason.NONE)
+        assert _is_empty(step)
+        assert machine.machine.state is state
+        assert machine.request_id is not None
+
+
+def test_a_relock_ends_by_its_table_alone(car: Driver) -> None:
+    car.allow(Service.UNLOCK)
+    car.pass_time(0.2)
+    car.locks(False)
+    machine = car.core._parts.relock
+    assert machine.machine.state is relock.State.COUNTING
+    for state, trigger in product(relock.State, relock.Trigger):
+        if (state, trigger) in relock.TABLE:
+            continue
+        machine.machine.state = state
+        step = _fresh_step()
+        machine._end(step, trigger, EventKind.RELOCKED, Reason.NONE)
+        assert _is_empty(step)
+        assert machine.machine.state is state
+
+
+def test_a_position_case_ends_by_its_table_alone(car: Driver) -> None:
+    car.allow(Service.POSITION)
+    machine = car.core._parts.position
+    assert machine.request_id is not None
+    for state, trigger in product(position.State, position.Trigger):
+        if (state, trigger) in position.TABLE:
+            continue
+        machine.machine.state = state
+        step = _fresh_step()
+        machine._end(step, trigger, Outcome.EXECUTED, Reason.NONE)
+        assert _is_empty(step)
+        assert machine.machine.state is state
+
+
+def test_a_call_moves_by_its_table_alone(car: Driver) -> None:
+    car.change({"Vehicle.TCU.OnCall.IsButtonPressed": True})
+    car.pass_time(0.2)
+    machine = car.core._parts.on_call
+    assert machine.open_call is not None
+    for state, trigger in product(CallState, oncall.Trigger):
+        if (state, trigger) in oncall.TABLE:
+            continue
+        machine.machine.state = state
+        step = _fresh_step()
+        assert not machine._move(step, trigger)
+        assert _is_empty(step)
+        assert machine.machine.state is state
+
+
+def test_what_an_idle_machine_is_told_changes_nothing(car: Driver) -> None:
+    parts = car.core._parts
+    before = copy.deepcopy(car.core.snapshot())
+    step = _fresh_step()
+    parts.unlock.cancel(step)
+    parts.unlock.intent_not_durable(step)
+    parts.unlock.transmit_failed(step, may_have_happened=True)
+    parts.unlock.transmit_failed(step, may_have_happened=False)
+    parts.relock.not_durable(step)
+    parts.relock.transmit_failed(step, may_have_happened=False)
+    parts.relock.transmit_failed(step, may_have_happened=True)
+    parts.position.not_durable(step)
+    parts.position.not_sealed()
+    parts.position.right_ended(step, Reason.SUBSCRIPTION_ENDED)
+    parts.position.pin_changed(step)
+    parts.on_call.long_press(step)
+    assert _is_empty(step)
+    assert car.core.snapshot() == before
