@@ -24,6 +24,7 @@ from tcu_agent.ports import CanFrame
 
 _CANDUMP_LINE = re.compile(r"\(\d+(\.\d+)?\)\s+\S+\s+[0-9A-Fa-f]+#")
 _CANDUMP_ID = re.compile(r"\s([0-9A-Fa-f]+)#(#[0-9A-Fa-f])?([0-9A-Fa-f]*)")
+_BLF = b"LOGG"
 _STREAM_ERRORS = (EOFError, OSError, zlib.error)
 
 
@@ -98,9 +99,20 @@ class Recording:
                     )
                     return
                 if message is None:
+                    self.truncated = self._missing_end(reader, count)
                     return
                 count += 1
                 yield message
+
+    def _missing_end(self, reader: MessageReader, count: int) -> Damage | None:
+        """A BLF file says in its head how long it is; python-can's reader ends quietly where it is cut."""
+        whole = reader.file_size if isinstance(reader, can.BLFReader) else 0
+        there = self.file.stat().st_size
+        if there >= whole:
+            return None
+        return Damage(
+            f"the recording breaks off: {there} of {whole} bytes are there", f"after frame {count}"
+        )
 
 
 class _CutOff(Exception):
@@ -179,6 +191,8 @@ def _open_text(file: Path) -> TextIO:
 
 def _open_reader(file: Path) -> MessageReader:
     try:
+        if file.suffix.lower() == ".blf" and not _begins_with(file, _BLF):
+            raise ValueError("does not begin as a BLF file does")
         return can.LogReader(file)
     except Exception as error:
         raise RecordingError(
@@ -186,6 +200,11 @@ def _open_reader(file: Path) -> MessageReader:
             where=str(file),
             hint="known by their endings: .log (candump), .asc, .blf, .csv, .db, .trc, .mf4 (with asammdf); also .gz",
         ) from error
+
+
+def _begins_with(file: Path, mark: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(mark)) == mark
 
 
 def _is_cut(line: str, file: Path) -> bool:
