@@ -36,11 +36,11 @@ def uint(highest: int, lowest: int = 0) -> Kind:
     """An integer in lowest..highest (may be negative); bool is none."""
 
     def read(value: object, _: Wire) -> int:
-        if type(value) is not int or not lowest <= value <= highest:
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
             raise WireError(f"no integer in {lowest}..{highest}")
-        return value
+        return int(value)
 
-    return Kind(read)
+    return Kind(read, int)
 
 
 def octets(shortest: int, longest: int | None = None) -> Kind:

@@ -1,0 +1,155 @@
+"""S4: the operator unlocks for a caller whose PIN the PIN authority has confirmed."""
+
+from __future__ import annotations
+
+from tcu_sim.wire.numbers import Call, Outcome, Presence
+from tests.centre.conftest import Play
+from tests.centre.town import CAR, Town, wrong
+
+
+def test_a_right_pin_unlocks(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        seen = await town.unlock(pin)
+        assert (seen.state, seen.phase) == ("completed", "ended")
+        assert seen.result is not None
+        assert seen.result["locks"] == dict.fromkeys("01234", "unlocked")
+        assert len(town.car.grants) == 1
+        assert town.car.acks[-1].seq == town.car.seq
+
+    play(story)
+
+
+def test_no_pin_no_grant(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        request_id = await town.operator.draft_unlock(CAR, await town.call_on_call())
+        seen = await town.send(request_id)
+        assert seen.state == "rejected"
+        assert "no-pin-session" in seen.detail
+        assert not town.car.grants
+
+    play(story)
+
+
+def test_a_wrong_pin_is_no_pin(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        request_id = await town.operator.draft_unlock(CAR, await town.call_on_call())
+        assert await town.enter(request_id, wrong(pin)) == "wrong"
+        assert (await town.send(request_id)).state == "rejected"
+        assert not town.car.grants
+
+    play(story)
+
+
+def test_the_call_is_told_to_the_car(play: Play) -> None:
+    async def story(town: Town) -> None:
+        incident_id = await town.call_on_call()
+        await town.operator.end_call(incident_id)
+        states = [(call.seq, call.state) for call in town.car.calls]
+        assert states == [(1, Call.RINGING), (2, Call.CONNECTED), (3, Call.ENDED)]
+        assert await town.operator.incidents(CAR) == []
+
+    play(story)
+
+
+def test_the_very_same_grant_again_gets_the_stored_result(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        seen = await town.unlock(pin)
+        await town.operator.grant_again(seen.request_id)
+        await town.settle()
+        assert len(town.car.results) == 1
+        assert (await town.operator.request(seen.request_id)).state == "completed"
+
+    play(story)
+
+
+def test_the_first_result_stands(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        town.car.outcome = (Outcome.UNKNOWN, 61)
+        seen = await town.unlock(pin)
+        assert (seen.state, seen.reason) == ("unknown", "no-status")
+        town.car.results.clear()
+        town.car.outcome = (Outcome.EXECUTED, 0)
+        await town.operator.grant_again(seen.request_id)
+        await town.settle()
+        assert (await town.operator.request(seen.request_id)).state == "unknown"
+
+    play(story)
+
+
+def test_states_that_time_brings(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        incident_id = await town.call_on_call()
+        town.bus.loses = {"request"}
+        request_id = await town.operator.draft_unlock(CAR, incident_id)
+        assert (await town.operator.request(request_id)).state == "waiting"
+        assert (await town.send(request_id)).state == "waiting"
+        town.clock.pass_s(31)
+        assert (await town.operator.request(request_id)).state == "timeout"
+        await town.car.come_online(Presence.ASLEEP)
+        await town.settle()
+        assert (await town.operator.request(request_id)).state == "vehicle in sleep"
+        await town.car.come_online(Presence.OFFLINE)
+        await town.settle()
+        assert (await town.operator.request(request_id)).state == "connection failure"
+        town.bus.loses = {"grant"}
+        assert await town.enter(request_id, pin) == "right"
+        assert (await town.send(request_id)).state == "delivered"
+        town.clock.pass_s(121)
+        assert (await town.operator.request(request_id)).state == "unknown"
+        await town.bus.vehicles[CAR].receive("grant", town.bus.last("grant"))
+        await town.settle()
+        assert (await town.operator.request(request_id)).state == "completed"
+
+    play(story)
+
+
+def test_a_late_will_does_not_hide_a_car_that_is_back(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.car.come_online(connection=2)
+        await town.car.come_online(Presence.OFFLINE, connection=1)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "online"
+
+    play(story)
+
+
+def test_the_car_says_why_it_will_not(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        incident_id = await town.call_on_call()
+        for reason, state in ((34, "not allowed in this usage mode"), (33, "rejected")):
+            town.car.refuses = reason
+            seen = await town.unlock(pin, incident_id)
+            assert seen.state == state
+            assert seen.words
+
+    play(story)
+
+
+def test_a_refusal_that_anybody_can_provoke_is_shown_and_ends_nothing(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        town.car.refuses = 7
+        seen = await town.unlock(pin, await town.call_on_call())
+        assert seen.state == "waiting"
+        assert "signature" in seen.words
+
+    play(story)
+
+
+def test_state_on_request_needs_no_pin(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        request_id = await town.operator.draft_state(CAR, await town.call_on_call())
+        seen = await town.send(request_id)
+        assert seen.state == "completed"
+        assert seen.result is not None
+        assert "Vehicle.Cabin.Door.Row1.DriverSide.IsLocked" in seen.result["values"]
+
+    play(story)
