@@ -15,7 +15,16 @@ from tcu_sim.errors import SimulatorError
 PARTS = {
     "bus": ("tcu_sim.bus.cli", "a CAN bus between processes, also without CAN in the kernel"),
     "vehicle": ("tcu_sim.vehicle.cli", "the virtual vehicle: ECUs that behave and misbehave"),
-    "centre": ("tcu_sim.centre.cli", "the assistance centre and the owner's app"),
+    "pki": ("tcu_sim.pki.cli", "keys of a bench: make them, show the public ones"),
+    "centre": (
+        "tcu_sim.centre.cli",
+        "the assistance centre: PIN authority, command, account, theft desk",
+    ),
+    "operator": (
+        "tcu_sim.centre.operator_cli",
+        "Assistance by hand: calls, unlock, theft cases, new PINs",
+    ),
+    "app": ("tcu_sim.centre.app_cli", "the owner's app by hand: link, users, end of subscription"),
     "observe": ("tcu_sim.demo.observe_cli", "a witness: what passes on CAN and broker"),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
