@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tcu_agent.cli import check, completion, run, signals
+from tcu_agent.cli import check, completion, decode, run, signals
 from tcu_agent.errors import AgentError
 
 EXIT_BAD_INPUT = 2
@@ -24,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('tcu-agent')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, signals, completion):
+    for command in (run, check, signals, decode, completion):
         command.add_parser(subparsers)
     return parser
 

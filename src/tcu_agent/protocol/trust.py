@@ -113,12 +113,33 @@ def open_container(
     return Keyring(codec.decode(Trust, payload))
 
 
-def _envelopes(data: bytes) -> Sequence[Envelope]:
-    """Return the messages of a container: type trust, distinct signers, one payload (T1)."""
+def claimed_bundle(data: bytes) -> Keyring:
+    """Return the bundle in a container WITHOUT looking at a signature: for tools that show what it says.
+
+    Raises:
+        MalformedError: T1 or T4 of docs/protocol.md.
+    """
+    return Keyring(codec.decode(Trust, _envelopes(data)[0].claimed_payload))
+
+
+def messages_of(data: bytes) -> Sequence[bytes]:
+    """Return the messages in a container.
+
+    Raises:
+        MalformedError: not an array of 2..8 byte strings (T1).
+    """
     items = cbor.decode(data, limit=CONTAINER_LIMIT)
     if not isinstance(items, list) or not MIN_SIGNATURES <= len(items) <= MAX_SIGNATURES:
         raise MalformedError(f"trust-container: not {MIN_SIGNATURES}..{MAX_SIGNATURES} messages")
-    envelopes = [cose.parse(_message(item)) for item in items]
+    messages = [item for item in items if isinstance(item, bytes)]
+    if len(messages) != len(items):
+        raise MalformedError("trust-container: an item that is no message")
+    return messages
+
+
+def _envelopes(data: bytes) -> Sequence[Envelope]:
+    """Return the messages of a container: type trust, distinct signers, one payload (T1)."""
+    envelopes = [cose.parse(message) for message in messages_of(data)]
     if any(each.typ != codec.typ_of(Trust) for each in envelopes):
         detail = "trust-container: a message of another type"
         raise MalformedError(detail, reason=Reason.UNSUPPORTED_TYPE)
@@ -127,9 +148,3 @@ def _envelopes(data: bytes) -> Sequence[Envelope]:
     if len({each.claimed_payload for each in envelopes}) != 1:
         raise MalformedError("trust-container: the payloads differ")
     return envelopes
-
-
-def _message(item: cbor.CborValue) -> bytes:
-    if not isinstance(item, bytes):
-        raise MalformedError("trust-container: an item that is no message")
-    return item
