@@ -47,9 +47,14 @@ class LockMachine(RuleBasedStateMachine):
     def authentic_command(self, to: LockPosition) -> None:
         frame = self.car.command(to)
         self.recorded.append(frame)
-        before = self.car.vehicle.bcm.gate.receiver.last_freshness
+        receiver = self.car.vehicle.bcm.gate.receiver
+        before, is_listening = receiver.last_freshness, self.car.vehicle.bcm.is_awake
+        can_tell = is_listening and not receiver.is_locked_out(self.car.now)
         self.car.put(frame)
         record = self.car.vehicle.command_history[-1]
+        refuses = self.car.vehicle.bcm.locking.behaviour is Behaviour.REFUSE
+        if can_tell:
+            assert record.verdict is (Verdict.REFUSED if refuses else Verdict.ACCEPTED)
         if record.verdict is Verdict.ACCEPTED:
             assert self.car.vehicle.bcm.gate.receiver.last_freshness > before
             self.permissions.append(Permission(to, LockSource.REMOTE_COMMAND, self.car.now))

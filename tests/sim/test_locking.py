@@ -256,6 +256,15 @@ def test_the_vehicle_locks_again_by_itself_unless_a_door_is_opened(car: Stepped)
     assert set(car.vehicle.locks.values()) == {UNLOCKED}
 
 
+def test_the_key_ends_the_vehicles_own_wish_to_lock(car: Stepped) -> None:
+    car.vehicle.bcm.relock_after_s = 2.0
+    car.unlock()
+    car.advance(1.0)
+    car.person.unlock(now=car.now)
+    car.advance(5.0)
+    assert set(car.vehicle.locks.values()) == {UNLOCKED}
+
+
 # -------------------------------------------------------------------------- people and alarm
 
 

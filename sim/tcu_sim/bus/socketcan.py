@@ -26,12 +26,14 @@ def kernel_has_can() -> bool:
     return True
 
 
+def can_make_vcan() -> bool:
+    """Whether it is worth trying to make one: a CAN kernel, root, and the `ip` tool."""
+    return kernel_has_can() and os.geteuid() == 0 and shutil.which("ip") is not None
+
+
 def is_worth_trying(channel: str) -> bool:
-    """Whether the interface is there, or might be made: a CAN kernel, root, and the `ip` tool."""
-    if not kernel_has_can():
-        return False
-    can_make = os.geteuid() == 0 and shutil.which("ip") is not None
-    return can_make or (INTERFACES / channel).exists()
+    """Whether the interface is there, or might be made."""
+    return can_make_vcan() or (kernel_has_can() and (INTERFACES / channel).exists())
 
 
 def make_vcan(channel: str) -> bool:
