@@ -145,3 +145,17 @@ def refused(verdict: object, reason: Reason, *, authenticated: bool | None = Non
     if authenticated is not None:
         assert verdict.authenticated is authenticated, verdict
     return verdict
+
+
+def a_car(service: Service, **request: Any) -> tuple[Car, Answer]:
+    car = Car()
+    entry = car.challenged(service, **request)
+    return car, Answer(entry, car.centre)
+
+
+def expect_success(car: Car, answer: Answer) -> UnlockAuthorisation | PositionAuthorisation:
+    """The unspoilt grant is accepted, once: nothing before has used up the nonce."""
+    verdict = car.judge_grant(answer.signed())
+    assert isinstance(verdict, UnlockAuthorisation | PositionAuthorisation), verdict
+    refused(car.judge_grant(answer.signed()), Reason.UNKNOWN_CHALLENGE, authenticated=True)
+    return verdict

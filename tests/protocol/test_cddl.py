@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Fix, Message
+from tests.protocol.edges import EDGES
 from tests.protocol.samples import ANY_FIX, ANY_MESSAGE, SAMPLES
 from tests.protocol.signing import COMMAND, sign, sign_payload, trust_container
-from tests.protocol.test_codec import EDGES, fields_of
+from tests.protocol.spoiling import fields_of
 
 CDDL = Path(__file__).parents[2] / "docs" / "protocol.cddl"
 
