@@ -59,9 +59,10 @@ class CanBus:
         self._backoff = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
         self._due = asyncio.Event()
         self._alarm = Alarm(clock=around.clock, ring=self._due.set)
-        self._has_traffic = False
         # Two tasks put events; what one decoded first must reach the core first, also when the queue is full.
         self._in_order = asyncio.Lock()
+        self.awake = asyncio.Event()
+        """Set while other nodes are heard: cleared by their silence."""
         self.opened = asyncio.Event()
         """Set once the bus has been opened for the first time."""
 
@@ -69,11 +70,6 @@ class CanBus:
     def name(self) -> str:
         """Logical name of the bus."""
         return self._port.name
-
-    @property
-    def is_awake(self) -> bool:
-        """Whether other nodes have been heard since the last silence."""
-        return self._has_traffic
 
     async def run(self) -> None:
         """Keep the bus open and listen until cancelled.
@@ -124,14 +120,14 @@ class CanBus:
                 self._backoff.reset()
                 await self._take(frames)
         except CanTransportError as error:
-            self._has_traffic = False
+            self.awake.clear()
             async with self._in_order:
                 await self._put_all(self._decoder.link_lost(now=self._clock.boottime()))
             await self._port.close()
             await self._pause("can-lost", error)
 
     async def _take(self, frames: Sequence[CanFrame]) -> None:
-        self._has_traffic = True
+        self.awake.set()
         async with self._in_order:
             for frame in frames:
                 await self._put_all(self._decoder.receive(frame))
@@ -150,8 +146,10 @@ class CanBus:
 
     async def _put_all(self, events: Sequence[CoreEvent]) -> None:
         for event in events:
-            if isinstance(event, BusFellAsleep | BusWokeUp):
-                self._has_traffic = isinstance(event, BusWokeUp)
+            if isinstance(event, BusFellAsleep):
+                self.awake.clear()
+            elif isinstance(event, BusWokeUp):
+                self.awake.set()
             await self._sink.put(event)
 
     async def _pause(self, word: str, error: CanTransportError) -> None:

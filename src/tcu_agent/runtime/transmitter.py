@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tcu_agent.core.effects import Lamp, ShowCallState
 from tcu_agent.core.events import CoreEvent
@@ -15,10 +15,11 @@ from tcu_agent.runtime.can_bus import CanBus
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import wait_news
 
+T = TypeVar("T")
 Push = Callable[[Iterable[CoreEvent]], None]
 
-IDLE_S = 3600.0
-"""How often to look again where the mapping has no cyclic status."""
+IDLE_S = 60.0
+"""How often to look again where the mapping has no cyclic status, or the disk is full."""
 
 
 class Command(Protocol):
@@ -122,11 +123,15 @@ class Transmitter:
         """Send the status frame on every change and in its cycle, while its bus is awake."""
         while True:
             self._news.clear()
-            cyclic = self._status()
-            if cyclic is not None and self._buses[cyclic.bus].is_awake:
+            cyclic = self._encoded("status", self._status)
+            if cyclic is not None and not self._buses[cyclic.bus].awake.is_set():
+                # The TCU's status does not keep a parked car awake.
+                await self._buses[cyclic.bus].awake.wait()
+                continue
+            if cyclic is not None:
                 await self._try("status", cyclic)
-            repeat_s = None if cyclic is None else cyclic.repeat_s
-            await wait_news(self._news, clock=self._clock, timeout_s=repeat_s or IDLE_S)
+            repeat_s = (cyclic.repeat_s if cyclic is not None else None) or IDLE_S
+            await wait_news(self._news, clock=self._clock, timeout_s=repeat_s)
 
     async def run_wake(self) -> None:
         """Send the wake-up frames whenever the buses shall wake."""
@@ -134,7 +139,7 @@ class Transmitter:
             await self._wake.wait()
             self._wake.clear()
             async with asyncio.TaskGroup() as group:
-                for cyclic in self._encoder.wake():
+                for cyclic in self._encoded("wake", self._encoder.wake) or ():
                     group.create_task(self._wake_bus(cyclic), name=f"wake {cyclic.bus}")
 
     async def _send(self, command: Command) -> None:
@@ -144,10 +149,14 @@ class Transmitter:
         await bus.send(command.frame)
 
     def _status(self) -> Cyclic | None:
+        return self._encoder.status(self._shown.lamp, self._shown.call_state)
+
+    def _encoded(self, what: str, encode: Callable[[], T]) -> T | None:
+        """Return what `encode` makes; a message with SecOC needs the disk for it, which may be full."""
         try:
-            return self._encoder.status(self._shown.lamp, self._shown.call_state)
+            return encode()
         except StorageError as error:
-            self._logbook.error("status-not-sent", detail=str(error))
+            self._logbook.error(f"{what}-not-sent", detail=str(error))
             return None
 
     async def _wake_bus(self, cyclic: Cyclic) -> None:

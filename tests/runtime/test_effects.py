@@ -1,0 +1,415 @@
+"""Effects happen in their order, all before the next event; a failure stops those behind it and goes in next."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from tcu_agent.core.effects import (
+    Effect,
+    ErasePositions,
+    Lamp,
+    Note,
+    Persist,
+    SealPosition,
+    SendMessage,
+    ShowCallState,
+    TransmitLock,
+    TransmitUnlock,
+    WakeBus,
+)
+from tcu_agent.core.events import (
+    Connected,
+    CoreEvent,
+    EffectFailed,
+    MessageArrived,
+    Resumed,
+    TimePassed,
+)
+from tcu_agent.errors import BugError
+from tcu_agent.ports import CanFrame, StoredPosition
+from tcu_agent.protocol import codec
+from tcu_agent.protocol.messages import Fix, Position, Refusal
+from tcu_agent.protocol.vocabulary import CallState, FixQuality, Reason
+from tcu_agent.runtime.pump import MOST_FAILURES_IN_A_ROW, QUEUE_EVENTS
+from tcu_sim.bench.ports import Publication
+from tcu_sim.wire.sealing import Label, unseal
+from tests.runtime.rig import (
+    ENVIRONMENT,
+    VEHICLE_ID,
+    Rig,
+    append,
+    mapping,
+    play,
+    position_authorisation,
+    relock_authorisation,
+    unlock_authorisation,
+)
+
+REFUSAL = SendMessage(Refusal(vehicle_id=VEHICLE_ID, boot_id=bytes(8), reason=Reason.BUSY))
+COMMAND_ID = mapping().buses["body"].message("CentralLockCommand").frame_id
+STATUS_ID = mapping().buses["body"].message("TcuStatus").frame_id
+WAKE_ID = mapping().buses["body"].message("NmTcu").frame_id
+
+
+def send(rig: Rig, kind: str = "request") -> None:
+    rig.broker.publish(f"tcu/v1/{VEHICLE_ID}/down/{kind}", b"x")
+
+
+def test_a_start_carries_out_what_the_core_wants_before_any_event() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.starts_with = (Persist(puts={"started": b"1"}), Note("begun"))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        assert rig.state.values == {"started": b"1"}
+        assert rig.logbook.counts["begun"] == 1
+
+    play(body)
+
+
+def test_a_failure_at_the_start_is_the_first_event() -> None:
+    async def body(rig: Rig) -> None:
+        rig.state.failing_commits = 1
+        rig.core.starts_with = (append(1), Note("behind"))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        assert isinstance(rig.core.events[0], EffectFailed)
+        assert rig.logbook.counts["behind"] == 0
+
+    play(body)
+
+
+def test_a_message_goes_out_after_what_stands_before_it_is_durable() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, Persist(puts={"mark": b"1"}), REFUSAL)
+        was_durable = []
+
+        def look(seen: Publication) -> None:
+            if seen.topic.endswith("/up/refusal"):
+                was_durable.append("mark" in rig.state.values)
+
+        rig.broker.watch(look)
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.wait_s(1)
+        assert was_durable == [True]
+
+    play(body)
+
+
+def test_what_stands_behind_a_failed_effect_does_not_happen() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, append(1), TransmitUnlock(unlock_authorisation()), REFUSAL)
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.state.failing_commits = 1
+        send(rig)
+        failed = await rig.core.wait_for(EffectFailed)
+        await rig.wait_s(1)
+        assert failed.effect == append(1)
+        assert "disk is full" in failed.detail
+        assert not failed.may_have_happened
+        assert rig.sent("refusal") == []
+        assert COMMAND_ID not in [frame.arbitration_id for frame in rig.bus.sent]
+
+    play(body)
+
+
+@pytest.mark.parametrize("may_have_happened", [True, False])
+def test_a_command_that_was_not_taken_says_whether_it_may_be_on_the_bus(
+    *, may_have_happened: bool
+) -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()), REFUSAL)
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.port.failing_sends = 1
+        rig.port.send_may_have_happened = may_have_happened
+        send(rig)
+        failed = await rig.core.wait_for(EffectFailed)
+        assert failed.may_have_happened is may_have_happened
+        assert rig.sent("refusal") == []
+
+    play(body)
+
+
+def test_a_full_transmit_queue_fails_the_command_within_its_time() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.port.is_full = True
+        before = rig.clock.boottime()
+        send(rig)
+        await rig.core.wait_for(EffectFailed)
+        assert rig.clock.boottime() - before <= 0.6
+
+    play(body)
+
+
+def test_a_failure_goes_in_before_everything_that_waits() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, append(1))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.state.failing_commits = 1
+        for _ in range(5):
+            send(rig)
+        await rig.core.wait_for(MessageArrived, number=5)
+        kinds = [type(each).__name__ for each in rig.core.events if not isinstance(each, Connected)]
+        assert kinds == ["MessageArrived", "EffectFailed", *["MessageArrived"] * 4]
+
+    play(body)
+
+
+def test_effects_that_fail_for_ever_are_given_up() -> None:
+    async def body(rig: Rig) -> None:
+        def again(_: CoreEvent) -> tuple[Effect, ...]:
+            return (append(1),)
+
+        rig.core.always[EffectFailed] = again
+        rig.core.on(MessageArrived, append(1))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.state.failing_commits = 10_000
+        send(rig)
+        send(rig)
+        await rig.core.wait_for(MessageArrived, number=2)
+        assert len(rig.core.of(EffectFailed)) == MOST_FAILURES_IN_A_ROW
+        assert rig.logbook.counts["effects-keep-failing"] == 1
+
+    play(body)
+
+
+def test_an_unlock_puts_one_authenticated_frame_on_the_bus() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitLock(relock_authorisation()))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        send(rig)
+        await rig.core.wait_for(MessageArrived, number=2)
+        await rig.wait_s(0.1)
+        commands = [frame for frame in rig.bus.sent if frame.arbitration_id == COMMAND_ID]
+        assert len(commands) == 2
+        assert commands[0].data != commands[1].data
+        reserved = {key: value for key, value in rig.state.values.items() if "secoc" in key}
+        assert [int.from_bytes(value, "big") for value in reserved.values()] == [64]
+
+    play(body)
+
+
+def test_freshness_values_are_never_used_twice_through_a_restart() -> None:
+    async def body(rig: Rig) -> None:
+        for number in (1, 2):
+            rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+            rig.start()
+            await rig.core.wait_for(Connected, number=number)
+            send(rig)
+            await rig.core.wait_for(MessageArrived, number=number)
+            await rig.stop()
+        first, second = (f.data for f in rig.bus.sent if f.arbitration_id == COMMAND_ID)
+        assert second[4] == first[4] + 64, "the rest of the first block is skipped"
+
+    play(body)
+
+
+class Impostor:
+    """Looks like an authorisation and is none."""
+
+
+def test_an_unlock_without_the_verifiers_word_ends_the_agent() -> None:
+    async def body(rig: Rig) -> None:
+        impostor: Any = Impostor()
+        rig.core.on(MessageArrived, TransmitUnlock(impostor))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        assert rig.task is not None
+        with pytest.raises(ExceptionGroup) as caught:
+            await rig.task
+        assert caught.value.subgroup(BugError) is not None
+        assert COMMAND_ID not in [frame.arbitration_id for frame in rig.bus.sent]
+
+    play(body)
+
+
+def test_the_status_frame_comes_in_its_cycle_and_at_once_on_a_change() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        await rig.wait_s(3)
+        assert [f for f in rig.bus.sent if f.arbitration_id == STATUS_ID] == [], "asleep"
+        await wake(rig)
+        cycle_s = mapping().commands["status"].cycle_s
+        assert cycle_s is not None
+        await rig.wait_s(1.0)
+        cyclic = [f for f in rig.bus.sent if f.arbitration_id == STATUS_ID]
+        assert len(cyclic) == pytest.approx(1.0 / cycle_s, abs=1)
+        before = len(cyclic)
+        rig.core.on(MessageArrived, ShowCallState(Lamp.ON, CallState.CONNECTED))
+        send(rig)
+        await rig.core.wait_for(MessageArrived)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await rig.wait_s(0.001)
+        shown = [f for f in rig.bus.sent if f.arbitration_id == STATUS_ID]
+        assert len(shown) == before + 1
+        assert shown[-1].data != shown[-2].data
+
+    play(body)
+
+
+async def wake(rig: Rig) -> None:
+    """Let another node send something."""
+    rig.bus.put(CanFrame(0x7FE, bytes(8)))
+    await asyncio.sleep(0)
+
+
+def test_waking_the_bus_repeats_the_wake_up_for_its_time_and_then_stops() -> None:
+    async def body(rig: Rig) -> None:
+        how = mapping().buses["body"].wake
+        assert how is not None
+        rig.core.on(MessageArrived, WakeBus("unlock"))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.wait_s(how.for_s + 5)
+        sent = [f.timestamp_s for f in rig.bus.sent if f.arbitration_id == WAKE_ID]
+        assert len(sent) == pytest.approx(how.for_s / how.repeat_s + 1, abs=1)
+        assert sent[-1] - sent[0] <= how.for_s
+
+    play(body)
+
+
+def test_a_sealed_position_is_opened_by_the_desk_alone_and_stored_until_erased() -> None:
+    async def body(rig: Rig) -> None:
+        desk = X25519PrivateKey.generate()
+        fix = Fix(quality=FixQuality.FIX_3D, latitude_e7=577_000_000, longitude_e7=119_000_000)
+        case_id = position_authorisation().case_id
+        recipient = desk.public_key().public_bytes_raw()
+        rig.core.on(MessageArrived, SealPosition(position_authorisation(), 1, fix, recipient))
+        rig.core.on(MessageArrived, ErasePositions(case_id))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.wait_s(1)
+        (sent,) = rig.sent("position")
+        assert isinstance(sent, Position)
+        label = Label(environment=ENVIRONMENT, vehicle_id=VEHICLE_ID, case_id=case_id, seq=1)
+        assert unseal(sent.sealed, label, desk).latitude_e7 == 577_000_000
+        assert rig.state.positions() == [StoredPosition(case_id, 1, codec.encode(sent))]
+        send(rig)
+        await rig.core.wait_for(MessageArrived, number=2)
+        await rig.wait_s(1)
+        assert rig.state.positions() == []
+
+    play(body)
+
+
+def test_a_recipient_that_cannot_be_used_is_a_failure_and_stores_nothing() -> None:
+    async def body(rig: Rig) -> None:
+        fix = Fix(quality=FixQuality.NONE)
+        rig.core.on(MessageArrived, SealPosition(position_authorisation(), 1, fix, b"short"))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.core.wait_for(EffectFailed)
+        assert rig.state.positions() == []
+
+    play(body)
+
+
+# ------------------------------------------------------------------------------------------- time
+
+
+def test_the_core_is_called_at_its_deadline() -> None:
+    async def body(rig: Rig) -> None:
+        deadline = rig.clock.boottime() + 30.5
+        rig.core.deadline = deadline
+
+        def passed(_: CoreEvent) -> tuple[Effect, ...]:
+            rig.core.deadline = None
+            return ()
+
+        rig.core.always[TimePassed] = passed
+        rig.start()
+        await rig.core.wait_for(TimePassed)
+        assert rig.clock.boottime() == deadline
+
+    play(body)
+
+
+def test_a_deadline_that_moves_nearer_is_kept() -> None:
+    async def body(rig: Rig) -> None:
+        start = rig.clock.boottime()
+        rig.core.deadline = start + 1000
+
+        def sooner(_: CoreEvent) -> tuple[Effect, ...]:
+            rig.core.deadline = start + 20
+            return ()
+
+        def passed(_: CoreEvent) -> tuple[Effect, ...]:
+            rig.core.deadline = None
+            return ()
+
+        rig.core.always |= {MessageArrived: sooner, TimePassed: passed}
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.core.wait_for(TimePassed)
+        assert rig.clock.boottime() == start + 20
+
+    play(body)
+
+
+def test_deadlines_in_the_past_and_events_take_turns() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.core.deadline = 0.0
+
+        def count(_: CoreEvent) -> tuple[Effect, ...]:
+            if len(rig.core.of(TimePassed)) == 50:
+                rig.core.deadline = None
+            return ()
+
+        rig.core.always[TimePassed] = count
+        for _ in range(10):
+            send(rig)
+        await rig.core.wait_for(TimePassed, number=50)
+        kinds = [type(each) for each in rig.core.events]
+        last = max(i for i, kind in enumerate(kinds) if kind is MessageArrived)
+        assert kinds[:last].count(TimePassed) <= 25, "events waited for the deadlines"
+
+    play(body)
+
+
+def test_a_suspend_is_told_before_what_came_after_it() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.clock.suspend(3600)
+        send(rig)
+        await rig.core.wait_for(MessageArrived)
+        kinds = [type(each) for each in rig.core.events]
+        assert kinds.index(Resumed) < kinds.index(MessageArrived)
+        assert kinds.count(Resumed) == 1
+
+    play(body)
+
+
+def test_a_flood_waits_at_its_source_and_nothing_is_lost() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        for _ in range(3 * QUEUE_EVENTS):
+            send(rig)
+        await rig.core.wait_for(MessageArrived, number=3 * QUEUE_EVENTS)
+
+    play(body)
