@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from tcu_sim.demo.burglar import Overheard, overhear
 from tcu_sim.demo.observer import BrokerAddress
 from tcu_sim.errors import SimulatorError
 from tcu_sim.wire.envelope import look, sign_payload
@@ -51,6 +52,12 @@ class Attacker:
             if heard.topic == topic:
                 return heard.payload
         raise SimulatorError(f"the attacker has heard nothing on {topic} yet")
+
+    def overheard(self, vehicle_id: str) -> Overheard:
+        """Return the last challenge of a car with the request that it answers."""
+        return overhear(
+            self.last(vehicle_id, "down", "request"), self.last(vehicle_id, "up", "challenge")
+        )
 
     async def publish(
         self, vehicle_id: str, word: str, payload: bytes, *, retain: bool = False

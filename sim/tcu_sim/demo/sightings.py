@@ -119,7 +119,7 @@ def describe(sighting: Sighting) -> str:
             str(sighting[key]) for key in ("what", "signal", "value", "command") if key in sighting
         )
     detail = " ".join(
-        str(sighting[key]) for key in ("outcome", "reason", "event", "state") if key in sighting
+        str(sighting[key]) for key in ("event", "outcome", "reason", "state") if key in sighting
     )
     signature = (
         "" if sighting.get("signature") == "good" else f" (signature {sighting.get('signature')})"

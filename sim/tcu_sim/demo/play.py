@@ -1,0 +1,91 @@
+"""The whole demo: set up, play every step, tell, end everything, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcu_sim.demo.agent_config import shortened_in_words
+from tcu_sim.demo.processes import Ensemble
+from tcu_sim.demo.report import Report
+from tcu_sim.demo.setting import Setting, open_stage
+from tcu_sim.demo.stage import Stage
+from tcu_sim.demo.steps import STEPS
+from tcu_sim.demo.story import play
+from tcu_sim.errors import SimulatorError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What a person may choose. `agent`: the words of another agent's command."""
+
+    keep: Path | None = None
+    embedded_broker: bool = False
+    agent: tuple[str, ...] | None = None
+    vehicle_lines: tuple[str, ...] = ()
+
+
+async def play_demo(options: DemoOptions, report: Report) -> bool:
+    """Play all steps and return whether all were as expected.
+
+    Raises:
+        SimulatorError: the set-up failed; the ends of all logs have been told.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with _scratch_folder(options.keep) as folder:
+        logs = folder / "logs"
+        logs.mkdir()
+        async with Ensemble(logs) as ensemble:
+            setting = Setting(
+                folder=folder,
+                ensemble=ensemble,
+                embedded_broker=options.embedded_broker,
+                agent=options.agent,
+                vehicle_lines=options.vehicle_lines,
+            )
+            try:
+                return await _set_up_and_play(setting, report)
+            except SimulatorError:
+                report.say(f"the ends of the logs:\n{ensemble.tails()}")
+                raise
+
+
+async def _set_up_and_play(setting: Setting, report: Report) -> bool:
+    began = time.monotonic()
+    report.say(f"shortened for the demo: {shortened_in_words()}")
+    async with open_stage(setting, report.say) as stage:
+        report.say(f"all parts are up after {time.monotonic() - began:.1f} s")
+        return await _play_all(stage, report, setting.ensemble)
+
+
+async def _play_all(stage: Stage, report: Report, ensemble: Ensemble) -> bool:
+    began, as_expected = time.monotonic(), 0
+    async for verdict in play(STEPS, stage):
+        report.tell(verdict)
+        as_expected += verdict.ok
+    if as_expected < len(STEPS):
+        report.say(f"the ends of the logs:\n{ensemble.tails()}")
+    report.say(f"played in {time.monotonic() - began:.1f} s")
+    report.close(as_expected=as_expected, steps=len(STEPS))
+    return as_expected == len(STEPS)
+
+
+@contextmanager
+def _scratch_folder(keep: Path | None) -> Iterator[Path]:
+    """A folder of our own, short enough for sockets; only logs and traces are kept, never keys."""
+    folder = Path(tempfile.mkdtemp(prefix="tcu-demo-"))
+    try:
+        yield folder
+    finally:
+        if keep is not None:
+            shutil.copytree(folder / "logs", keep, dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)

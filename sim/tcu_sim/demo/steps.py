@@ -1,0 +1,26 @@
+"""The story, in order. Slow things overlap: while a time runs, the steps that do not need its end are played."""
+
+from __future__ import annotations
+
+from tcu_sim.demo.stage import Stage
+from tcu_sim.demo.steps_app import APP, END, LOCKED
+from tcu_sim.demo.steps_forgery import FORGERIES, STOLEN_KEY
+from tcu_sim.demo.steps_oncall import CALL, NEW_PIN
+from tcu_sim.demo.steps_position import POSITION, STOP_TIME
+from tcu_sim.demo.steps_unlock import LOCKED_AGAIN, UNLOCK
+from tcu_sim.demo.story import Step
+
+STEPS: tuple[Step[Stage], ...] = (
+    *CALL,
+    UNLOCK[0],
+    *STOLEN_KEY,
+    *UNLOCK[1:],
+    *FORGERIES,
+    *LOCKED_AGAIN,
+    *POSITION,
+    *APP,
+    *STOP_TIME,
+    *NEW_PIN,
+    *LOCKED,
+    *END,
+)

@@ -1,0 +1,116 @@
+"""Steps about unlocking: with the PIN and without, twice, armed, and locked again."""
+
+from __future__ import annotations
+
+from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting
+from tcu_sim.demo.stage import (
+    CAR,
+    LOCKS,
+    WRONG,
+    Stage,
+    both,
+    event,
+    from_car,
+    is_lock,
+    signal_is,
+)
+from tcu_sim.demo.story import Step
+
+WINDOW_S = 60
+RELOCK_TIMEOUT_S = 15.0
+
+
+async def unlock_without_pin(stage: Stage) -> str:
+    """Send an unlock request for which nobody has entered a PIN."""
+    since = stage.sightings.mark()
+    request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
+    await stage.operator.send(request_id)
+    stage.memory.challenged = await stage.challenge(since)
+    return await _refused_by_centre(stage, request_id, since)
+
+
+async def unlock_with_wrong_pin(stage: Stage) -> str:
+    """Enter a wrong PIN, and send the request all the same."""
+    since = stage.sightings.mark()
+    request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
+    answer = await stage.enter(request_id, stage.wrong_pin())
+    if answer != WRONG:
+        raise NotSeenError(f"the PIN authority answered {answer!r} to a wrong PIN")
+    await stage.operator.send(request_id)
+    await stage.challenge(since)
+    return await _refused_by_centre(stage, request_id, since)
+
+
+async def unlock_with_right_pin(stage: Stage) -> str:
+    """Enter the right PIN on the keypad; the car unlocks."""
+    since = stage.sightings.mark()
+    request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
+    await stage.confirmed(request_id)
+    await stage.operator.send(request_id)
+    seen = await stage.unlocked(since)
+    stage.memory.unlock_id = request_id
+    stage.memory.unlock_grant = stage.attacker.last(CAR, "down", "grant")
+    return seen
+
+
+async def same_grant_again(stage: Stage) -> str:
+    """Send the very same grant again."""
+    since = stage.sightings.mark()
+    unlock_id = stage.recall(stage.memory.unlock_id, "unlock")
+    first = stage.result_of(unlock_id)
+    await stage.operator.grant_again(unlock_id)
+    again = await stage.seen("stored result", from_car("result"), since=since)
+    if again["hash"] != first["hash"]:
+        raise NotSeenError(f"another result: {again['outcome']} {again['reason']}")
+    await stage.expect_no_unlock(since)
+    return "the stored result once more, byte for byte; no command on CAN"
+
+
+async def locks_itself(stage: Stage) -> str:
+    """Open no door: the car locks itself again."""
+    relocked = await stage.seen(
+        "relocked event", event("relocked"), since=0, timeout_s=RELOCK_TIMEOUT_S
+    )
+    command = await stage.seen("lock command", is_lock, since=0)
+    for lock in LOCKS:
+        await stage.seen(
+            f"{lock} locked", both(signal_is(lock, "Locked"), _after(command)), since=0
+        )
+    return f"lock command, all five locks locked, signed event {relocked['event']}"
+
+
+async def unlock_armed(stage: Stage) -> str:
+    """Arm the unlock; nothing moves until the tailgate plate is pressed."""
+    since = stage.sightings.mark()
+    request_id = await stage.operator.draft_unlock(CAR, stage.incident_id, window_s=WINDOW_S)
+    await stage.confirmed(request_id)
+    await stage.operator.send(request_id)
+    await stage.seen("unlock-armed event", event("unlock-armed"), since=since)
+    await stage.expect_no_unlock(since)
+    await stage.control.do("press plate 0.5")
+    return f"signed event unlock-armed and no command; plate pressed: {await stage.unlocked(since)}"
+
+
+async def _refused_by_centre(stage: Stage, request_id: bytes, since: int) -> str:
+    request = await stage.operator.request(request_id, timeout_s=10)
+    if request.state != "rejected":
+        raise NotSeenError(f"the operator reads {request.state!r}")
+    await stage.expect_no_unlock(since)
+    await stage.expect_no_grant(since)
+    return f"challenge, then no grant and no command on CAN; the operator reads: {request.words}"
+
+
+def _after(earlier: Sighting) -> Condition:
+    return lambda s: bool(s["t"] >= earlier["t"])
+
+
+UNLOCK = (
+    Step("unlock without a PIN", "refused, nothing moves", unlock_without_pin),
+    Step("unlock with a wrong PIN", "refused, nothing moves", unlock_with_wrong_pin),
+    Step("unlock with the right PIN", "the doors unlock", unlock_with_right_pin),
+    Step("the same grant again", "the stored result, nothing moves", same_grant_again),
+)
+LOCKED_AGAIN = (
+    Step("no door is opened", "the car locks itself again", locks_itself),
+    Step("armed unlock", "nothing moves until the plate is pressed", unlock_armed),
+)
