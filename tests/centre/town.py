@@ -82,6 +82,7 @@ class Town:
         self.centre = LocalCentre(self.layout, bus=self.bus, around=around)
         self.client = self.centre.client()
         self.operator = self.client.operator(1)
+        self.app = self.client.app()
         self.car = self._vehicle(CAR)
         self.other_car = self._vehicle(OTHER_CAR)
 

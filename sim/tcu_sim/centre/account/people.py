@@ -46,13 +46,13 @@ class AppAccounts:
         """
         if len(credentials.password) < schema.SHORTEST_PASSWORD:
             raise BadCall(f"password: at least {schema.SHORTEST_PASSWORD} characters")
-        existing = self._living(credentials.login)
-        if existing is not None and not await self._bury_if_locked(existing["app_account"]):
+        existing = self._newest(credentials.login)
+        if existing is not None and not await self._is_dead(existing["app_account"]):
             raise Denied("login", "there is an account already")
         app_account = self.entropy.random_bytes(12).hex()
         with transaction(self.store):
             self.store.execute(
-                "INSERT INTO app_accounts VALUES (?, ?, ?, ?, 0)",
+                "INSERT INTO app_accounts VALUES (?, ?, ?, ?)",
                 (
                     app_account, credentials.login, self.passwords.hash(credentials.password),
                     self.clock.now_s(),
@@ -67,14 +67,14 @@ class AppAccounts:
             Denied: ``sign-in``, ``throttled``, or ``locked``.
         """
         self._count_sign_in(credentials.login)
-        row = self._living(credentials.login)
+        row = self._newest(credentials.login)
         try:
             self.passwords.verify(self._hash_of(row), credentials.password)
         except VerifyMismatchError as error:
             raise Denied("sign-in", "login or password is wrong") from error
         if row is None:
             raise Denied("sign-in", "login or password is wrong")
-        if await self._bury_if_locked(row["app_account"]):
+        if await self._is_dead(row["app_account"]):
             raise Denied("locked", "this app account is locked for good")
         session = self.entropy.random_bytes(24).hex()
         expires_at_s = self.clock.now_s() + schema.SESSION_LIFE_S
@@ -98,23 +98,18 @@ class AppAccounts:
         ).fetchone()
         if row is None:
             raise Denied("signed-out", "sign in again")
-        if await self._bury_if_locked(row["app_account"]):
+        if await self._is_dead(row["app_account"]):
             raise Denied("locked", "this app account is locked for good")
         return str(row["app_account"])
 
-    async def _bury_if_locked(self, app_account: str) -> bool:
-        """Ask the PIN authority, which alone counts wrong PINs; a locked account is dead from then on."""
-        if not (await self.pin.call("app-account", {"app_account": app_account}))["is_locked"]:
-            return False
-        with transaction(self.store):
-            self.store.execute(
-                "UPDATE app_accounts SET is_dead = 1 WHERE app_account = ?", (app_account,)
-            )
-        return True
+    async def _is_dead(self, app_account: str) -> bool:
+        """Ask the PIN authority, which alone counts wrong PINs, whether the account is locked (and so dead)."""
+        reply = await self.pin.call("app-account", {"app_account": app_account})
+        return bool(reply["is_locked"])
 
-    def _living(self, login: str) -> sqlite3.Row | None:
+    def _newest(self, login: str) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self.store.execute(
-            "SELECT * FROM app_accounts WHERE login = ? AND is_dead = 0", (login,)
+            "SELECT * FROM app_accounts WHERE login = ? ORDER BY rowid DESC LIMIT 1", (login,)
         ).fetchone()
         return row
 

@@ -32,8 +32,7 @@ CREATE TABLE IF NOT EXISTS keeper_changes (
     state TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS app_accounts (
-    app_account TEXT PRIMARY KEY, login TEXT NOT NULL, password TEXT NOT NULL, made_at_s REAL NOT NULL,
-    is_dead INTEGER NOT NULL DEFAULT 0
+    app_account TEXT PRIMARY KEY, login TEXT NOT NULL, password TEXT NOT NULL, made_at_s REAL NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS sign_ins (login TEXT NOT NULL, at_s REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS sessions (
