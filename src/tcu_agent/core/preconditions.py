@@ -28,11 +28,6 @@ def refusal(vehicle: VehicleState, settings: CoreSettings, now: float) -> Reason
     return Reason.NONE
 
 
-def needed(settings: CoreSettings) -> tuple[str, ...]:
-    """Return the paths that a decision about the locks asks for."""
-    return (vss.SPEED_KMH, vss.USAGE_MODE, *settings.locks)
-
-
 def is_driven(speed: object, mode: object) -> bool:
     """Whether these values show a car under way (None shows nothing)."""
     return mode == "driving" or (isinstance(speed, int | float) and speed != 0)
@@ -57,6 +52,6 @@ def all_are(states: Mapping[int, LockState], wanted: LockState) -> bool:
 
 
 def _lock_state(value: object) -> LockState:
-    if value is None:
-        return LockState.UNKNOWN
-    return LockState.LOCKED if value is True else LockState.UNLOCKED
+    if value is True:
+        return LockState.LOCKED
+    return LockState.UNLOCKED if value is False else LockState.UNKNOWN

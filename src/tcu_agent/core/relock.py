@@ -239,7 +239,8 @@ class AutomaticRelock:
                 self._fail(step, Trigger.SIGNALS_UNKNOWN, refusal)
         elif self._is_locked_since(step.now - self._settings.fresh_s):
             self._end(step, Trigger.LOCKED_BY_CAR, EventKind.RELOCKED, Reason.NONE, by="vehicle")
-        elif self.machine.move(Trigger.ALLOWED):
+        else:
+            self.machine.move(Trigger.ALLOWED)
             self._record = replace(record, is_attempted=True)
             step.put(records.RELOCK, self._record.to_bytes())
             self.deadline = step.now  # the next step comes at once: by then the attempt is durable

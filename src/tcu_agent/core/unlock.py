@@ -123,7 +123,7 @@ class _Job:
     """The unlock that is going on. Times: CLOCK_BOOTTIME, s."""
 
     intent: UnlockIntent
-    grant: UnlockAuthorisation | None
+    grant: UnlockAuthorisation
     began_at: float
     until: float
     """End of the grant's own time: of the challenge's lifetime, or of the plate's window. No frame after it."""
@@ -182,16 +182,11 @@ class Unlock:
         if intent is None:
             return
         self.machine.state = State.FIRING if intent.is_firing else State.ARMED
-        self._job = _Job(
-            intent=intent,
-            grant=None,
-            began_at=step.now,
-            until=step.now,
-            deadline=step.now,
-            is_armed=not intent.is_firing,
-        )
+        self.machine.move(Trigger.RESTARTED)
         outcome = Outcome.UNKNOWN if intent.is_firing else Outcome.CANCELLED
-        self._end(step, Trigger.RESTARTED, outcome, Reason.RESTARTED)
+        self._store(step, intent, outcome, Reason.RESTARTED, since=float("inf"))
+        if not intent.is_firing:
+            self._tell(step, intent, EventKind.UNLOCK_DISARMED, Reason.RESTARTED)
 
     def accept(self, step: Step, grant: UnlockAuthorisation) -> None:
         """Begin what a grant allows, or settle it as busy."""
@@ -223,7 +218,7 @@ class Unlock:
         self._job = job
         step.put(records.UNLOCK, intent.to_bytes())
         if is_armed:
-            self._tell(step, job, EventKind.UNLOCK_ARMED, Reason.NONE)
+            self._tell(step, intent, EventKind.UNLOCK_ARMED, Reason.NONE)
         else:
             self._prepare(step, job)
 
@@ -289,11 +284,10 @@ class Unlock:
             self._fire(step, job)
 
     def _fire(self, step: Step, job: _Job) -> None:
-        # `grant` is None only after a restart, and `start` never comes here.
-        if job.grant is not None and self.machine.move(Trigger.ALLOWED):
-            job.sent_at = self._last_frame_at = step.now
-            job.deadline = step.now + self._settings.status_timeout_s
-            step.do(TransmitUnlock(job.grant))
+        self.machine.move(Trigger.ALLOWED)
+        job.sent_at = self._last_frame_at = step.now
+        job.deadline = step.now + self._settings.status_timeout_s
+        step.do(TransmitUnlock(job.grant))
 
     def _observe(self, step: Step, job: _Job, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -324,27 +318,34 @@ class Unlock:
             self._end(step, Trigger.TOO_LATE, Outcome.REFUSED, Reason.CHALLENGE_EXPIRED)
 
     def _end(self, step: Step, trigger: Trigger, outcome: Outcome, reason: Reason) -> None:
-        """Store outcome and result, and remove the intent, in one transaction."""
+        """Settle the unlock that is going on, if the table has a row for it."""
         job = self._job
         if job is None or not self.machine.move(trigger):
             return
         self._job = None
+        since = max(job.sent_at, self._fresh_since(step))
+        self._store(step, job.intent, outcome, reason, since=since)
+        if job.is_armed and outcome is Outcome.CANCELLED:
+            self._tell(step, job.intent, EventKind.UNLOCK_DISARMED, reason)
+        if outcome is Outcome.EXECUTED:
+            permission = relock_after_unlock(job.intent.common.request_id)
+            self._executed(step, permission, job.intent.incident_id)
+
+    def _store(
+        self, step: Step, intent: UnlockIntent, outcome: Outcome, reason: Reason, *, since: float
+    ) -> None:
+        """Store outcome and result, and remove the intent, in one transaction."""
         is_executed = outcome is Outcome.EXECUTED
         self._outcomes.settle(
             step,
-            common=job.intent.common,
-            grant_hash=job.intent.grant_hash,
+            common=intent.common,
+            grant_hash=intent.grant_hash,
             outcome=outcome,
             reason=reason,
-            locks=self._seen(max(job.sent_at, self._fresh_since(step))),
+            locks=self._seen(since),
             relock=self._settings.relock if is_executed else Relock.NONE,
         )
         step.put(records.UNLOCK, None)
-        if job.is_armed and outcome is Outcome.CANCELLED:
-            self._tell(step, job, EventKind.UNLOCK_DISARMED, reason)
-        if is_executed:
-            permission = relock_after_unlock(job.intent.common.request_id)
-            self._executed(step, permission, job.intent.incident_id)
 
     def _seen(self, since: float) -> Mapping[int, LockState]:
         return preconditions.lock_states(self._vehicle, self._settings.locks, since=since)
@@ -352,13 +353,13 @@ class Unlock:
     def _fresh_since(self, step: Step) -> float:
         return step.now - self._settings.fresh_s
 
-    def _tell(self, step: Step, job: _Job, kind: EventKind, reason: Reason) -> None:
+    def _tell(self, step: Step, intent: UnlockIntent, kind: EventKind, reason: Reason) -> None:
         self._journal.report(
             step,
             kind,
             reason=reason,
-            request_id=job.intent.common.request_id,
-            incident_id=job.intent.incident_id,
+            request_id=intent.common.request_id,
+            incident_id=intent.incident_id,
         )
 
 

@@ -74,10 +74,6 @@ class VehicleState:
         """Return how long ago the value was seen (infinite if never)."""
         return now - self._signal(path).seen_at
 
-    def any_asleep(self, paths: Iterable[str]) -> bool:
-        """Whether one of the paths is on a bus that sleeps."""
-        return any(self._signal(path).is_asleep for path in paths)
-
     def _signal(self, path: str) -> _Signal:
         return self._signals.get(path) or _Signal()
 

@@ -1,0 +1,177 @@
+"""Durable records: what is written is read, and everything else is refused without an accident."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcu_agent.core import records
+from tcu_agent.core.call_record import CallRecord
+from tcu_agent.core.intent import UnlockIntent
+from tcu_agent.core.position_record import PositionRecord
+from tcu_agent.core.relock import RelockRecord
+from tcu_agent.errors import StorageError
+from tcu_agent.protocol import cbor
+from tcu_agent.protocol.messages import Common, PositionParameters
+from tcu_agent.protocol.vocabulary import CallState, PositionKind, Service
+from tests.core.driver import Driver
+from tests.protocol import signing
+
+COMMON = Common(
+    vehicle_id="car-1",
+    service=Service.UNLOCK,
+    request_id=signing.id16("request"),
+    nonce=signing.id16("nonce"),
+    boot_id=bytes(8),
+)
+INTENT = UnlockIntent(
+    common=COMMON, incident_id=signing.id16("incident"), grant_hash=bytes(32), is_firing=True
+)
+RELOCK = RelockRecord(
+    request_id=COMMON.request_id,
+    incident_id=INTENT.incident_id,
+    due_at=1234.5,
+    boot_session="session",
+)
+POSITION = PositionRecord(
+    common=COMMON,
+    parameters=PositionParameters(PositionKind.TRACKING, 60, 600),
+    case_id=signing.id16("case"),
+    grant_hash=bytes(32),
+    boot_session="session",
+    stop_at=1600.0,
+    remaining_s=540.25,
+    saved_wall=1.8e9,
+)
+CALL = CallRecord(
+    incident_id=INTENT.incident_id,
+    boot_id=bytes(8),
+    boot_session="session",
+    pressed_at=1000.0,
+    pressed_wall=None,
+    state=CallState.RINGING,
+    last_seq=3,
+)
+RECORDS = [INTENT, RELOCK, POSITION, CALL]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda each: type(each).__name__)
+def test_what_is_written_is_read(record: UnlockIntent) -> None:
+    assert type(record).from_bytes(record.to_bytes()) == record
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda each: type(each).__name__)
+def test_every_damage_to_a_field_is_refused(record: UnlockIntent) -> None:
+    fields = cbor.decode(record.to_bytes())
+    assert isinstance(fields, list)
+    for place in range(len(fields)):
+        damaged: list[cbor.CborValue] = list(fields)
+        damaged[place] = ["no scalar"]
+        with pytest.raises(StorageError):
+            type(record).from_bytes(cbor.encode(damaged))
+        with pytest.raises(StorageError):
+            type(record).from_bytes(cbor.encode(fields[:place]))
+    with pytest.raises(StorageError):
+        type(record).from_bytes(cbor.encode([*fields, None]))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda each: type(each).__name__)
+def test_a_newer_schema_is_refused_and_named(record: UnlockIntent) -> None:
+    fields = cbor.decode(record.to_bytes())
+    assert isinstance(fields, list)
+    fields[0] = 2
+    with pytest.raises(StorageError, match="schema version 2"):
+        type(record).from_bytes(cbor.encode(fields))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    for kind in (UnlockIntent, RelockRecord, PositionRecord, CallRecord):
+        with pytest.raises(StorageError):
+            kind.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [1, "car-1", 99],  # no such service
+        [1, "car-1", True],  # a bool is no number
+        {0: 1},
+    ],
+)
+def test_values_outside_their_kind_are_refused(fields: cbor.CborValue) -> None:
+    with pytest.raises(StorageError, match="unlock: corrupt"):
+        UnlockIntent.from_bytes(cbor.encode(fields))
+
+
+@pytest.mark.parametrize("state", [CallState.IDLE, CallState.ENDED, CallState.FAILED])
+def test_a_call_that_is_over_is_no_record(state: CallState) -> None:
+    record = CallRecord(
+        incident_id=bytes(16),
+        boot_id=bytes(8),
+        boot_session="",
+        pressed_at=0.0,
+        pressed_wall=1.0,
+        state=state,
+    )
+    with pytest.raises(StorageError):
+        CallRecord.from_bytes(record.to_bytes())
+
+
+def everything_stored(car: Driver) -> list[str]:
+    """Let every kind of record come into being; return their keys."""
+    car.allow(Service.UNLOCK)
+    car.pass_time(0.2)
+    car.locks(False)
+    car.pass_time(0.2)
+    car.allow(Service.UNLOCK, parameters=signing.ARMED)
+    car.allow(Service.POSITION, parameters=signing.TRACKING)
+    car.pass_time(11)
+    car.change({"Vehicle.TCU.OnCall.IsButtonPressed": True})
+    car.pass_time(0.2)
+    return list(car.stored)
+
+
+NEWER = cbor.encode([99])
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", NEWER, cbor.encode([1]), cbor.encode([1, b"x"])])
+def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, damage: bytes) -> None:
+    keys = everything_stored(car)
+    assert {key.split("/")[0] for key in keys} == {
+        records.JOURNAL, records.MARKS, records.UNLOCK, "outcome", records.RELOCK,
+        records.POSITION, records.CASES, records.CALL, records.ACCOUNT, records.TRUST,
+    }  # fmt: skip
+    good = dict(car.stored)
+    outbox = dict(car.outbox)
+    for key in keys:
+        car.stored = {**good, key: damage}
+        car.outbox = dict(outbox)
+        car.signals["Vehicle.TCU.OnCall.IsButtonPressed"] = False
+        car.restart()
+        assert car.core.snapshot()["is_corrupt"] is (key != records.CALL), key
+        before = len(car.unlock_frames)
+        car.receive("grant", b"")
+        car.pass_time(5)
+        assert len(car.unlock_frames) == before
+
+
+def test_an_outcome_that_is_no_result_is_corrupt(car: Driver) -> None:
+    car.stored[records.OUTCOME_PREFIX + "00"] = records.pack(1, b"\xa0")
+    car.restart()
+    assert car.core.snapshot()["is_corrupt"] is True
+
+
+def test_an_account_that_is_none_is_corrupt(car: Driver) -> None:
+    car.stored[records.ACCOUNT] = records.pack(1, b"\xa0")
+    car.restart()
+    assert car.core.snapshot()["is_corrupt"] is True
+
+
+def test_a_bundle_of_other_roots_is_not_trusted(car: Driver) -> None:
+    others = [signing.Party(f"other root {number}") for number in range(2)]
+    car.stored[records.TRUST] = signing.trust_container(signers=others)
+    car.restart()
+    assert car.core.snapshot()["is_corrupt"] is True
+    assert car.core._parts.knowledge.keyring is None

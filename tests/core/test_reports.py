@@ -1,0 +1,173 @@
+"""What the car tells by itself, and when asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcu_agent.core import events, vss
+from tcu_agent.core.events import SecurityObserved, Value
+from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
+from tests.core.driver import Driver, settings
+from tests.protocol import signing
+
+
+def told(car: Driver) -> list[dict[str, Value]]:
+    return [dict(event.values) for event in car.events(EventKind.STATE_CHANGED)]
+
+
+def test_all_changes_of_one_frame_are_one_event(car: Driver) -> None:
+    before = len(told(car))
+    car.change({vss.DOORS_OPEN[0]: True, vss.DOOR_LOCKS[0]: False, vss.SPEED_KMH: 0.0})
+    assert told(car)[before:] == [{vss.DOORS_OPEN[0]: True, vss.DOOR_LOCKS[0]: False}]
+
+
+def test_what_did_not_change_is_not_told(car: Driver) -> None:
+    before = len(told(car))
+    car.locks(True)
+    car.change({vss.LATITUDE: 1.0})
+    assert told(car)[before:] == []
+
+
+def test_stale_is_told_as_unknown(car: Driver) -> None:
+    car.change({vss.DOOR_LOCKS[0]: None})
+    assert told(car)[-1] == {vss.DOOR_LOCKS[0]: None}
+
+
+def test_sleep_and_waking_up_are_no_changes(car: Driver) -> None:
+    before = len(told(car))
+    car.fall_asleep()
+    car.pass_time(3600)
+    car.wake_up()
+    assert told(car)[before:] == []
+
+
+def test_what_changed_during_a_sleep_is_told(car: Driver) -> None:
+    car.fall_asleep()
+    car.signals[vss.DOOR_LOCKS[4]] = False
+    car.wake_up()
+    assert told(car)[-1] == {vss.DOOR_LOCKS[4]: False}
+
+
+def test_positions_are_never_told(car: Driver) -> None:
+    car.change(dict.fromkeys(vss.POSITION_PATHS, 1.0))
+    car.ask(Service.STATE)
+    for event in (*car.events(EventKind.STATE_CHANGED), *car.events(EventKind.STATE_REPORT)):
+        assert not event.values.keys() & set(vss.POSITION_PATHS)
+
+
+def test_only_what_the_car_reports_is_told() -> None:
+    car = Driver(settings=settings(reported=vss.DOORS_OPEN))
+    car.provision()
+    car.locks(False)
+    assert told(car) == []
+    car.ask(Service.STATE)
+    assert set(car.events(EventKind.STATE_REPORT)[0].values) == set(vss.DOORS_OPEN)
+
+
+def test_a_state_request_is_answered_at_once(car: Driver) -> None:
+    car.change({vss.DOOR_LOCKS[2]: None})
+    request = car.ask(Service.STATE)
+    (report,) = car.events(EventKind.STATE_REPORT)
+    assert report.request_id == request.request_id
+    assert report.incident_id == request.incident_id
+    assert set(report.values) == set(vss.REPORTED)
+    assert report.values[vss.DOOR_LOCKS[0]] is True
+    assert report.values[vss.DOOR_LOCKS[2]] is None
+    assert car.core.snapshot()["challenges"] == 0
+
+
+def test_a_state_request_wakes_nothing(car: Driver) -> None:
+    car.fall_asleep()
+    car.ask(Service.STATE)
+    assert car.wakes == []
+    assert set(car.events(EventKind.STATE_REPORT)[0].values.values()) == {None}
+
+
+def test_an_alarm_is_told_when_it_goes_off(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.change({vss.ALARM: "triggered"})
+    car.change({vss.ALARM: "off"})
+    (event,) = car.events(EventKind.ALARM)
+    assert event.values == {vss.ALARM: "triggered"}
+
+
+def test_bus_faults_are_told_once(car: Driver) -> None:
+    for state in ("error-active", "bus-off", "bus-off", "error-active"):
+        car.put(events.BusFaulted("body", state))
+    assert [event.values[vss.BUS_STATE] for event in car.events(EventKind.BUS_STATE)] == [
+        "bus-off",
+        "error-active",
+    ]
+    assert car.events(EventKind.BUS_STATE)[0].values[vss.BUS_NAME] == "body"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("e2e-failed", Reason.E2E_FAILED),
+        ("own-id-from-other-node", Reason.OWN_ID_FROM_OTHER_NODE),
+        ("something-new", Reason.NONE),
+    ],
+)
+def test_security_observations_are_told(car: Driver, kind: str, reason: Reason) -> None:
+    car.put(SecurityObserved("body", kind, "DoorLockStatus", 12))
+    (event,) = car.events(EventKind.SECURITY)
+    assert event.reason is reason
+    assert event.values == {
+        vss.BUS_NAME: "body",
+        vss.OBSERVED_MESSAGE: "DoorLockStatus",
+        vss.OBSERVED_COUNT: 12,
+    }
+
+
+def test_an_attacker_on_the_bus_cannot_fill_the_disk(car: Driver) -> None:
+    for count in range(100):
+        car.put(SecurityObserved("body", "e2e-failed", "DoorLockStatus", count))
+    assert len(car.events(EventKind.SECURITY)) == 10
+    assert car.notes.count("event-dropped") == 90
+
+
+# ---------------------------------------------------------------- unlocked by nobody who should
+
+
+def opens(car: Driver, source: Value) -> None:
+    car.change({vss.DOOR_LOCKS[0]: False, vss.LOCKING_SOURCE: source})
+
+
+@pytest.mark.parametrize("source", ["none", "remote-command", "automatic"])
+def test_an_unlock_by_nobody_is_a_security_event(car: Driver, source: str) -> None:
+    opens(car, source)
+    (event,) = car.events(EventKind.SECURITY)
+    assert event.reason is Reason.UNEXPECTED_UNLOCK
+    assert event.values == {vss.DOOR_LOCKS[0]: False, vss.LOCKING_SOURCE: source}
+
+
+@pytest.mark.parametrize("source", ["key", "inside-button", None])
+def test_an_unlock_by_a_person_is_none(car: Driver, source: Value) -> None:
+    opens(car, source)
+    assert car.events(EventKind.SECURITY) == []
+
+
+def test_a_car_in_use_may_be_unlocked(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: "inactive"})
+    opens(car, "automatic")
+    assert car.events(EventKind.SECURITY) == []
+
+
+def test_our_own_unlock_is_expected_also_when_it_is_late(car: Driver) -> None:
+    car.allow(Service.UNLOCK)
+    car.pass_time(6)
+    opens(car, "remote-command")
+    assert car.events(EventKind.SECURITY) == []
+    car.change({vss.DOOR_LOCKS[0]: True})
+    car.pass_time(30)
+    opens(car, "remote-command")
+    assert len(car.events(EventKind.SECURITY)) == 1
+
+
+def test_without_a_subscription_nobody_is_told() -> None:
+    car = Driver()
+    car.receive("trust", signing.trust_container())
+    opens(car, "none")
+    assert car.events(EventKind.SECURITY) == []
+    assert told(car) == []
