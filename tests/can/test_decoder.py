@@ -311,7 +311,7 @@ def test_after_a_silence_any_counter_is_a_new_start() -> None:
     feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
     feed(tested, keep_alive(2.0, since=1.2))
     again = feed(tested, [button(12 + step, 2.1 + step * 0.05) for step in range(4)])
-    assert values(again) == {BUTTON: False}
+    assert changes(again) == [(BUTTON, False, 2.1)]
 
 
 # ------------------------------------------------------------------ foreign, wrong and own frames
@@ -456,6 +456,13 @@ def test_a_response_counts_only_for_the_last_command() -> None:
     assert changes(tested.command_sent(9, now=1.4)) == [(RESPONSE, "idle", 1.4)]
     assert changes(tested.receive(response("Done", 8, 1.5))) == []
     assert values(tested.receive(response("Refused", 9, 1.6))) == {RESPONSE: "refused"}
+
+
+def test_a_response_that_is_there_already_counts_from_the_next_frame_on() -> None:
+    tested = decoder()
+    feed(tested, [response("Busy", 8, 1.0), response("Busy", 8, 1.1)])
+    tested.command_sent(8, now=1.15)
+    assert changes(tested.receive(response("Busy", 8, 1.2))) == [(RESPONSE, "busy", 1.2)]
 
 
 # ------------------------------------------------------------------ anything at all

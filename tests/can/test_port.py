@@ -195,6 +195,20 @@ def test_slcan_sets_the_bit_rate_and_opens_at_once() -> None:
         assert time.monotonic() - started < 2.0  # python-can's own pause for boards that boot
 
 
+def test_slcan_hands_a_frame_over_at_once() -> None:
+    """Its serial timeout, which `recv(0)` waits for as well, would make these two seconds."""
+    with peer_of("slcan") as peer:
+
+        async def test(port: PythonCanBus) -> None:
+            started = time.monotonic()
+            for step in range(20):
+                peer.send(CanFrame(step, b""))
+                await take(port, 1)
+            assert time.monotonic() - started < 1.0
+
+        on(peer.interface, test)
+
+
 @pytest.mark.parametrize(
     "noise",
     [b"tXYZ1\r", b"t12\r", b"t123200\r", b"t1239001122334455667788\r", b"tFFF0\r", b"T3FFFFFFF0\r"],

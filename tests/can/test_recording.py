@@ -66,6 +66,7 @@ def test_the_real_recording_is_kept_up_to_its_cut() -> None:
         ("(1000.1) can0 100#01020", 50, "cut off in mid-frame: '(1000.1) can0 100#01020'"),
         ("(1000.1) can0 100#0102", 50, "cut off in mid-frame"),
         ("(1000.1) can0 100#", 50, "cut off"),
+        ("(1000.1) can0 555#010", 50, "cut off"),
         ("(1000.1) can0 10", 50, "cut off"),
         ("(1", 50, "cut off"),
         ("(1000.1) can0 100#010203", 51, None),

@@ -315,8 +315,6 @@ class SignalDecoder:
         self._stale_at = math.inf
         forgotten = []
         for plan in self._plans.values():
-            if plan.e2e is not None:
-                plan.e2e.restart()
             forgotten += [state.path for state in plan.signals if self._forget(plan, state)]
         return forgotten
 

@@ -162,10 +162,6 @@ class E2eReceiver:
         self._reported = True
         return True
 
-    def restart(self) -> None:
-        """Forget the counter: the next frame is a first one (the bus slept)."""
-        self._counter = None
-
     def _failure(self, data: bytes, at: float) -> str | None:
         if len(data) != self._length:
             return WRONG_LENGTH
