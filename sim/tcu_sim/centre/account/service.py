@@ -209,7 +209,7 @@ class AccountService:
         return {"session": await self._people.sign_in(_credentials(call))}
 
     async def _begin_change(self, call: Call) -> Reply:
-        app_account = await self._people.signed_in(call.text("session"))
+        app_account = await self._people.signed_in(_session(call))
         service = SERVICES.get(call.text("service"))
         if service is None:
             raise Denied("service", "app-link, add-user or end-subscription")
@@ -223,13 +223,13 @@ class AccountService:
         return await self._changes.begin(wish)
 
     async def _go_change(self, call: Call) -> Reply:
-        app_account = await self._people.signed_in(call.text("session"))
+        app_account = await self._people.signed_in(_session(call))
         change_id = call.octets("change_id", ID_BYTES)
         await self._changes.go(change_id, app_account=app_account)
         return self._changes.describe(change_id, app_account=app_account)
 
     async def _show_change(self, call: Call) -> Reply:
-        app_account = await self._people.signed_in(call.text("session"))
+        app_account = await self._people.signed_in(_session(call))
         change_id = call.octets("change_id", ID_BYTES)
         return await self._news.wait_until(
             lambda: self._changes.describe(change_id, app_account=app_account),
@@ -238,7 +238,7 @@ class AccountService:
         )
 
     async def _remove_user(self, call: Call) -> Reply:
-        app_account = await self._people.signed_in(call.text("session"))
+        app_account = await self._people.signed_in(_session(call))
         return _describe(
             await self._states.remove_user(
                 call.text("vehicle_id"), call.text("user_id"), asked_by=app_account
@@ -246,7 +246,7 @@ class AccountService:
         )
 
     async def _contact_assistance(self, call: Call) -> Reply:
-        app_account = await self._people.signed_in(call.text("session"))
+        app_account = await self._people.signed_in(_session(call))
         vehicle_id = call.text("vehicle_id")
         if app_account not in self._states.get(vehicle_id).users:
             raise Denied("not-linked", "link the app with the vehicle first, or call by telephone")
@@ -261,6 +261,12 @@ SERVICES = {
     "add-user": Service.ADD_USER,
     "end-subscription": Service.END_SUBSCRIPTION,
 }
+
+
+def _session(call: Call) -> str:
+    if not call.body.get("session"):
+        raise Denied("signed-out", "sign in first")
+    return call.text("session")
 
 
 def _credentials(call: Call) -> Credentials:
