@@ -71,7 +71,7 @@ EDGES: list[tuple[str, str, int, list[object], list[object]]] = [
     ("event", "reason", 14, [0, 92], [-1, 1000]),
     ("position", "request_id", 2, [bytes(16)], [bytes(15)]),
     ("position", "case_id", 5, [bytes(16)], [bytes(17)]),
-    ("position", "seq", 6, [0, U32], [-1, U32 + 1]),
+    ("position", "seq", 6, [1, U32], [0, -1, U32 + 1]),
     ("position", "sealed", 7, [bytes(48), bytes(512)], [bytes(47), bytes(513)]),
     ("availability online", "connection", 5, [0, U32], [-1, U32 + 1]),
     ("availability online", "presence", 6, [0, 1, 2], [-1, 3]),

@@ -347,7 +347,7 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
         vehicle_id=NAME,
         request_id=ID16,
         case_id=ID16,
-        seq=UINT32,
+        seq=st.integers(1, 2**32 - 1),
         sealed=st.binary(min_size=48, max_size=512),
     ),
 )

@@ -319,7 +319,7 @@ POSITION = Table(
         VEHICLE_ID,
         REQUEST_ID,
         Field(5, "case_id", ID16),
-        Field(6, "seq", UINT32),
+        Field(6, "seq", Int(1, UINT32.high)),
         Field(7, "sealed", Bytes(48, 512)),
     ),
 )
