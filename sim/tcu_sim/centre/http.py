@@ -61,6 +61,8 @@ async def _answer(
 ) -> tuple[int, Mapping[str, object]]:
     given = request.headers.get("Authorization", "")
     token = given.removeprefix(BEARER) if given.startswith(BEARER) else ""
+    if tokens.caller_of(token) is None:
+        return 401, {"error": f"{service.name}: not with this token"}
     try:
         body = _object(await request.read())
         operation = request.match_info["operation"]
