@@ -60,7 +60,7 @@ class ScriptedCore:
     def __init__(self) -> None:
         self.events: list[CoreEvent] = []
         self.times: list[float] = []
-        self.stored: Mapping[str, bytes] | None = None
+        self.made_from: list[Mapping[str, bytes] | None] = []
         self.starts_with: tuple[Effect, ...] = ()
         self.deadline: float | None = None
         self.answers: dict[type[object], deque[tuple[Effect, ...]]] = {}
@@ -68,7 +68,7 @@ class ScriptedCore:
         self._news = asyncio.Event()
 
     def make(self, *, stored: Mapping[str, bytes] | None, **_: object) -> ScriptedCore:
-        self.stored = stored
+        self.made_from.append(stored)
         return self
 
     def on(self, kind: type[object], *effects: Effect) -> None:

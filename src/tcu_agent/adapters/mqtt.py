@@ -19,7 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tcu_agent.adapters.keys import read_secret
-from tcu_agent.adapters.tls import client_context
+from tcu_agent.adapters.tls import client_context, is_refusal
 from tcu_agent.config import MqttConfig
 from tcu_agent.errors import MqttTransportError
 from tcu_agent.ports import Inbound
@@ -51,11 +51,18 @@ class MqttLink:
             MqttTransportError: refused or unreachable; `temporary` False = credentials, certificate,
                 authorisation or configuration.
         """
-        client = self._new_client(will)
+        context = None if self._config.tls is None else client_context(self._config.tls)
+        client = self._new_client(will, context)
         try:
             with _converted(may_have_happened=False):
                 await client.__aenter__()
                 await self._subscribe(client)
+        except MqttTransportError as error:
+            _abandon(client)
+            if context is not None and context.refusal is not None:
+                cause = str(context.refusal)
+                raise MqttTransportError(cause, may_have_happened=False, temporary=False) from error
+            raise
         except BaseException:
             _abandon(client)
             raise
@@ -99,7 +106,7 @@ class MqttLink:
             raise MqttTransportError("not connected", may_have_happened=False, temporary=True)
         return self._client
 
-    def _new_client(self, will: bytes) -> aiomqtt.Client:
+    def _new_client(self, will: bytes, context: ssl.SSLContext | None) -> aiomqtt.Client:
         config = self._config
         is_v5 = config.protocol == "5"
         properties = self._properties(PacketTypes.CONNECT)
@@ -120,7 +127,7 @@ class MqttLink:
             keepalive=config.keepalive_s,
             timeout=config.timeout_s,
             max_queued_incoming_messages=INBOUND_QUEUE_MESSAGES,
-            tls_context=None if config.tls is None else client_context(config.tls),
+            tls_context=context,
         )
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
@@ -173,4 +180,4 @@ def _is_refusal(error: aiomqtt.MqttError) -> bool:
     if isinstance(error, MqttConnectError):
         return _number(error.rc) in _REFUSED_FOR_GOOD
     # aiomqtt keeps the cause of a failed handshake in the context only.
-    return isinstance(error.__context__, ssl.SSLError)
+    return is_refusal(error.__context__)
