@@ -1,0 +1,192 @@
+"""What goes wrong on the way to a broker, and how the link says it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tcu_agent.adapters.mqtt import INBOUND_LIMIT_BYTES, MqttLink
+from tcu_agent.config.schema import MqttProtocol
+from tcu_agent.errors import MqttTransportError
+from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
+from tcu_sim.bench.simulated_loop import run_simulated
+from tests.contract.links import (
+    DOWN,
+    config,
+    first,
+    peer_of,
+    tiny_broker,
+)
+from tests.contract.mosquitto import Mosquitto, free_port, running
+
+
+def test_an_unreachable_broker_is_worth_another_try() -> None:
+    async def main() -> None:
+        link = MqttLink(config=config(free_port()), vehicle_id="car-1")
+        with pytest.raises(MqttTransportError) as caught:
+            await link.connect(connection=1, will=b"")
+        assert caught.value.temporary
+
+    asyncio.run(main())
+
+    async def simulated() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        broker.is_reachable = False
+        with pytest.raises(MqttTransportError) as caught:
+            await broker.link("car-1").connect(connection=1, will=b"")
+        assert caught.value.temporary
+
+    run_simulated(simulated())
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_broker_that_refuses_us_is_not(tmp_path: Path, protocol: MqttProtocol) -> None:
+    async def main(broker: Mosquitto) -> None:
+        link = MqttLink(config=config(broker.port, protocol), vehicle_id="car-1")
+        with pytest.raises(MqttTransportError) as caught:
+            await link.connect(connection=1, will=b"")
+        assert not caught.value.temporary
+
+    with running(tmp_path, settings="allow_anonymous false\n") as broker:
+        asyncio.run(main(broker))
+
+
+def test_the_benchs_broker_refuses_in_the_same_way() -> None:
+    async def main() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        broker.refuses_authentication = True
+        with pytest.raises(MqttTransportError) as caught:
+            await broker.link("car-1").connect(connection=1, will=b"")
+        assert not caught.value.temporary
+
+    run_simulated(main())
+
+
+def test_name_and_password_from_a_file(tmp_path: Path) -> None:
+    async def main(broker: Mosquitto) -> None:
+        secret = tmp_path / "mqtt.password"
+        secret.write_text("secret\n")
+        secret.chmod(0o600)
+        known = config(broker.port, username="car-1", password_file=secret)
+        link = MqttLink(config=known, vehicle_id="car-1")
+        await link.connect(connection=1, will=b"")
+        await link.disconnect()
+
+    # mosquitto's $7$ form: PBKDF2-SHA512; the plain form is taken by mosquitto_passwd only.
+    salt = b"0123456789ab"
+    derived = hashlib.pbkdf2_hmac("sha512", b"secret", salt, 101)
+    line = f"car-1:$7$101${base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}\n"
+    (tmp_path / "passwords").write_text(line)
+    settings = f"allow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"
+    with running(tmp_path, settings=settings) as broker:
+        asyncio.run(main(broker))
+
+
+def test_a_subscription_that_the_broker_denies_is_told_apart() -> None:
+    """mosquitto's ACL file grants every subscription and filters later; other brokers say no at once."""
+
+    async def main() -> None:
+        async with tiny_broker(suback=0x87) as port:
+            link = MqttLink(config=config(port), vehicle_id="car-1")
+            with pytest.raises(MqttTransportError, match="does not let us subscribe") as caught:
+                await link.connect(connection=1, will=b"")
+            assert not caught.value.temporary
+
+    asyncio.run(main())
+
+
+def test_a_broker_that_never_answers_is_given_up_and_its_socket_closed() -> None:
+    async def main() -> None:
+        gone = asyncio.Event()
+
+        async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            gone.set()
+            writer.close()
+
+        server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        link = MqttLink(config=config(port, timeout_s=0.1), vehicle_id="car-1")
+        with pytest.raises(MqttTransportError) as caught:
+            await link.connect(connection=1, will=b"")
+        assert caught.value.temporary
+        await gone.wait()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_a_broker_that_dies_is_noticed(tmp_path: Path) -> None:
+    async def main(broker: Mosquitto) -> None:
+        link = MqttLink(config=config(broker.port), vehicle_id="car-1")
+        await link.connect(connection=1, will=b"")
+        waiting = asyncio.ensure_future(first(link))
+        await asyncio.sleep(0)
+        broker.kill()
+        with pytest.raises(MqttTransportError):
+            await waiting
+        await link.disconnect()
+
+    with running(tmp_path) as broker:
+        asyncio.run(main(broker))
+
+
+def test_a_message_that_is_too_long_arrives_cut_so_that_it_can_be_refused(tmp_path: Path) -> None:
+    async def main(broker: Mosquitto) -> None:
+        link = MqttLink(config=config(broker.port), vehicle_id="car-1")
+        async with peer_of(broker) as peer:
+            await link.connect(connection=1, will=b"")
+            await peer.publish(f"{DOWN}/grant", b"x" * (INBOUND_LIMIT_BYTES + 1000))
+            assert len((await first(link)).payload) == INBOUND_LIMIT_BYTES + 1
+        await link.disconnect()
+
+    with running(tmp_path) as broker:
+        asyncio.run(main(broker))
+
+
+def test_an_expired_command_is_not_delivered(tmp_path: Path) -> None:
+    async def simulated() -> None:
+        clock = SimulatedClock()
+        broker = InMemoryBroker(clock=clock)
+        link = broker.link("car-1")
+        await link.connect(connection=1, will=b"")
+        await link.disconnect()
+        broker.publish(f"{DOWN}/request", b"old", expiry_s=10)
+        broker.publish(f"{DOWN}/request", b"fresh", expiry_s=100)
+        await clock.wait_until(clock.boottime() + 20)
+        await link.connect(connection=2, will=b"")
+        assert (await first(link)).payload == b"fresh"
+
+    run_simulated(simulated())
+
+
+def test_a_lost_puback_says_that_it_may_have_got_through() -> None:
+    async def main() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        link = broker.link("car-1")
+        await link.connect(connection=1, will=b"")
+        broker.loses_pubacks = True
+        with pytest.raises(MqttTransportError) as caught:
+            await link.publish("event", b"x")
+        assert caught.value.may_have_happened
+        assert [seen.payload for seen in broker.seen] == [b"x"]
+
+    run_simulated(main())
+
+
+def test_a_real_link_without_pubacks_says_the_same() -> None:
+    async def main() -> None:
+        async with tiny_broker() as port:
+            link = MqttLink(config=config(port, timeout_s=0.2), vehicle_id="car-1")
+            await link.connect(connection=1, will=b"")
+            with pytest.raises(MqttTransportError) as caught:
+                await link.publish("event", b"x")
+            assert caught.value.may_have_happened
+            await link.disconnect()
+
+    asyncio.run(main())
