@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -305,6 +306,14 @@ def test_a_hostile_command_reaches_the_bcm_and_locks_it_out(car: Stepped) -> Non
 
 
 # ------------------------------------------------------------------------------ the whole
+
+
+def test_a_timer_that_comes_an_ulp_early_is_on_time(car: Stepped) -> None:
+    for _ in range(200):
+        deadline = car.vehicle.next_deadline()
+        assert deadline is not None
+        assert car.vehicle.handle_timer(math.nextafter(deadline, 0.0))
+        assert car.vehicle.next_deadline() != deadline
 
 
 def test_the_same_seed_gives_the_same_frames_at_the_same_times() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import can
 import pytest
 
 from tcu_sim.bench.simulated_loop import run_simulated
+from tcu_sim.bus import python_can_port
 from tcu_sim.bus.frame import Frame
 from tcu_sim.bus.in_process import InProcessBus, InProcessNode
 from tcu_sim.bus.python_can_port import PythonCanPort
@@ -74,7 +77,9 @@ def test_a_sleeping_vehicle_costs_no_timer_and_wakes_by_the_network() -> None:
     async def story(runner: VehicleRunner, tcu: InProcessNode) -> None:
         steering = Steering(runner)
         await steering.obey("expect bus asleep within 30")
-        await asyncio.sleep(21 * 24 * 3600.0)  # would pass the loop's limit if a timer ran
+        await steering.obey(
+            f"wait {21 * 24 * 3600}"
+        )  # four million timers, if one ran each half second
         await tcu.send(Frame(arbitration_id=0x401, data=bytes([1, 0x11, 1, 0, 0, 0, 0, 0])))
         await steering.obey("expect bus awake within 0.1")
 
@@ -131,7 +136,7 @@ def test_the_same_seed_is_the_same_run_also_over_a_runner() -> None:
 
         async def story(runner: VehicleRunner, tcu: InProcessNode) -> None:
             await tcu.send(unlock_frame(1))
-            await asyncio.sleep(2.0)
+            await Steering(runner).obey("wait 2")
             heard.extend(await tcu.receive())
 
         play(story)
@@ -299,3 +304,56 @@ def test_wrong_options_of_the_vehicle_end_with_status_2(
     assert ended.returncode == 2
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        can.CanOperationError("gone"),
+        OSError(5, "Input/output error"),
+        termios.error(5, "gone"),
+        ValueError("gone"),
+    ],
+)
+def test_whatever_python_can_raises_when_the_channel_goes_is_unreachable(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        port = PythonCanPort(interface="virtual", channel="gone")
+
+        def fail(*_: object) -> None:
+            raise failure
+
+        try:
+            monkeypatch.setattr(port._bus, "recv", fail)
+            monkeypatch.setattr(port._bus, "send", fail)
+            with pytest.raises(BusUnreachable, match="sending failed"):
+                await port.send(Frame(arbitration_id=1))
+            with pytest.raises(BusUnreachable, match="receiving failed"):
+                await port.receive()
+        finally:
+            port.close()
+
+    asyncio.run(main())
+
+
+def test_a_full_transmit_queue_is_tried_again_and_in_the_end_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        port = PythonCanPort(interface="virtual", channel="full")
+        attempts: list[object] = []
+
+        def refuse(*arguments: object) -> None:
+            attempts.append(arguments)
+            raise can.CanOperationError("No buffer space available", error_code=errno.ENOBUFS)
+
+        try:
+            monkeypatch.setattr(python_can_port, "ROOM_ATTEMPTS", 3)
+            monkeypatch.setattr(port._bus, "send", refuse)
+            await port.send(Frame(arbitration_id=1))
+            assert (len(attempts), port.lost) == (3, 1)
+        finally:
+            port.close()
+
+    asyncio.run(main())

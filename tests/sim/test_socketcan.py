@@ -16,6 +16,7 @@ import pytest
 from tcu_sim.bus import cli, socketcan
 from tcu_sim.bus.hub import HubSettings
 from tcu_sim.cli.main import main
+from tcu_sim.cli.output import say_json
 from tcu_sim.errors import BusUnreachable
 
 
@@ -122,11 +123,10 @@ def test_auto_takes_the_hub_where_the_kernel_does_not_give_vcan(
 def test_on_socketcan_every_node_opens_the_same_channel(
     ip: IpTool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(socketcan, "is_worth_trying", lambda channel: True)
-    tell = cli.say_json
+    monkeypatch.setattr(socketcan, "is_worth_trying", lambda _channel: True)
 
     def tell_and_end(report: dict[str, Any]) -> None:
-        tell(report)
+        say_json(report)
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(cli, "say_json", tell_and_end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import termios
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ QUEUE_FRAMES: Final = 65536
 SEND_TIMEOUT_S: Final = 1.0
 ROOM_ATTEMPTS: Final = 200
 """How often a full transmit queue of SocketCAN is tried again, 5 ms apart: one second."""
+
+
+FAILURES: Final = (can.CanError, OSError, ValueError, termios.error)
+"""What python-can lets through from pyserial and the kernel when a channel goes away under it."""
 
 
 class PythonCanPort:
@@ -71,7 +76,7 @@ class PythonCanPort:
         for _ in range(ROOM_ATTEMPTS):
             try:
                 self._bus.send(message, SEND_TIMEOUT_S)
-            except can.CanError as error:
+            except FAILURES as error:
                 if getattr(error, "error_code", None) != errno.ENOBUFS:
                     raise BusUnreachable(f"sending failed: {error}") from error
                 await asyncio.sleep(0.005)
@@ -85,9 +90,9 @@ class PythonCanPort:
         if self._thread is not None:
             self._thread.join()
         else:
-            with suppress(can.CanError, ValueError, OSError):
+            with suppress(*FAILURES):
                 self._loop.remove_reader(self._bus.fileno())
-        with suppress(can.CanError, OSError):
+        with suppress(*FAILURES):
             self._bus.shutdown()
 
     def _start_reading(self) -> None:
@@ -102,7 +107,7 @@ class PythonCanPort:
         try:
             while (message := self._bus.recv(0)) is not None:
                 self._keep(message)
-        except (can.CanError, OSError, ValueError) as error:
+        except FAILURES as error:
             self._loop.remove_reader(self._bus.fileno())
             self._fail(f"receiving failed: {error}")
 
@@ -110,7 +115,7 @@ class PythonCanPort:
         while not self._is_closed:
             try:
                 message = self._bus.recv(0.05)
-            except can.CanError as error:
+            except FAILURES as error:
                 self._loop.call_soon_threadsafe(self._fail, f"receiving failed: {error}")
                 return
             if message is not None:

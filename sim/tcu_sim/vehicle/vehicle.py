@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from tcu_sim.bus.frame import Frame
 from tcu_sim.vehicle.babbler import Babbler
@@ -26,6 +27,10 @@ from tcu_sim.vehicle.reference import BENCH_SECOC_KEY, Door, LockPosition
 from tcu_sim.vehicle.satellites import SatelliteReceiver
 from tcu_sim.vehicle.secoc import CommandReceiver
 from tcu_sim.vehicle.stability import StabilityControl
+
+CLOCK_RESOLUTION_S: Final = 1e-6
+"""A timer so little early is on time: an event loop wakes its sleepers within its clock's resolution, and on simulated
+time might do so for ever, since nothing else lets that time pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,9 @@ class Vehicle:
 
     def handle_timer(self, now: float) -> list[Frame]:
         """Do what is due and return what the vehicle sends."""
+        deadline = self.next_deadline()
+        if deadline is not None and now < deadline <= now + CLOCK_RESOLUTION_S:
+            now = deadline
         pending: deque[tuple[Node | None, Frame]] = deque()
         for node in self._nodes:
             deadline = node.next_deadline()
