@@ -3,7 +3,7 @@
 A thread of its own reads, since most interfaces can only be asked; it hands frames over in batches through a bounded
 queue. When the agent is too slow the oldest frames go, and are counted: a bus repeats its state, so the newest matter.
 
-`receive` never returns a frame that this port sent itself. Source of the traps: docs/architecture.md, "CAN bus".
+`receive` never returns a frame that this port sent itself.
 """
 
 from __future__ import annotations

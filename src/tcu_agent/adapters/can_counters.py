@@ -41,11 +41,9 @@ class Tally:
         self.frames = 0
         self.error_frames = 0
         self.remote_frames = 0
-        self.own_id_frames = 0
         self.others: dict[tuple[int, bool], int] = {}
         self.decode_errors: dict[tuple[int, bool], Counter[str]] = {}
         self.e2e_errors: dict[str, Counter[str]] = {}
-        self.unmapped_values: Counter[str] = Counter()
 
     def other(self, key: tuple[int, bool]) -> None:
         """Count a frame that no plan is for."""

@@ -1,12 +1,10 @@
-"""From frames to events: changes, freshness, staleness, sleep, faults, E2E, foreign frames."""
+"""What a whole bus does: stale signals, sleep, faults, foreign frames, anything at all."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,125 +13,21 @@ from tcu_agent.core.events import (
     BusFaulted,
     BusFellAsleep,
     BusWokeUp,
-    CoreEvent,
     SecurityObserved,
-    SignalsChanged,
-    SignalsRefreshed,
 )
 from tcu_agent.ports import CanFrame
+from tests.can.decoding import decoder, feed, keep_alive, of_kind
 from tests.can.vehicle import (
-    BUTTON,
     FRONT_LEFT_LOCKED,
-    FRONT_LEFT_OPEN,
-    RESPONSE,
     SPEED,
-    button,
     changes,
     database,
     frame,
     locks,
     mapping_from,
-    protected,
     reference,
     values,
 )
-from tests.foreign_data import ROOT
-
-
-def decoder(*, audit: bool = False, listen_only: bool = False) -> SignalDecoder:
-    return SignalDecoder(reference(), "body", started_at=0.0, audit=audit, listen_only=listen_only)
-
-
-def feed(tested: SignalDecoder, frames: Iterable[CanFrame]) -> list[CoreEvent]:
-    return [event for one in frames for event in tested.receive(one)]
-
-
-def of_kind(events: Iterable[CoreEvent], kind: type) -> list[CoreEvent]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def keep_alive(until: float, *, since: float, step: float = 0.1) -> list[CanFrame]:
-    count = round((until - since) / step)
-    return [frame("NmBcm", since + step * (index + 1)) for index in range(count)]
-
-
-# ------------------------------------------------------------------ values
-
-
-def test_a_number_comes_as_a_person_writes_it() -> None:
-    events = decoder().receive(frame("GnssPosition", 1.0, Latitude=577088700, Longitude=-119745600))
-    assert values(events) == {
-        "Vehicle.CurrentLocation.Latitude": 57.70887,
-        "Vehicle.CurrentLocation.Longitude": -11.97456,
-    }
-
-
-def test_all_changes_of_one_frame_are_one_event() -> None:
-    events = decoder().receive(frame("GnssPosition", 1.0))
-    assert len(of_kind(events, SignalsChanged)) == 1
-    assert len(changes(events)) == 2
-
-
-def test_an_invalid_raw_value_is_unknown() -> None:
-    tested = decoder()
-    assert values(tested.receive(frame("VehicleMotion", 1.0, VehicleSpeed=1234)))[SPEED] == 12.34
-    assert values(tested.receive(frame("VehicleMotion", 1.1, VehicleSpeed=65535)))[SPEED] is None
-
-
-def test_a_value_in_no_table_is_unknown_and_counted() -> None:
-    tested = decoder()
-    events = feed(
-        tested, [frame("UsageMode", 1 + step / 10, VehicleUsageMode=9) for step in range(4)]
-    )
-    assert values(events) == {"Vehicle.UsageMode": None}
-    assert tested.counters().unmapped_values == {"Vehicle.UsageMode": 4}
-
-
-def test_debounce_holds_back_and_dates_to_the_first_frame() -> None:
-    tested = decoder()
-    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
-    assert changes(tested.receive(frame("DoorStatus", 1.21, DoorFrontLeft=1))) == []
-    assert tested.next_deadline() == pytest.approx(1.26)
-    assert tested.handle_timer(1.259) == []
-    assert changes(tested.handle_timer(1.26)) == [(FRONT_LEFT_OPEN, True, 1.21)]
-
-
-def test_flicker_changes_nothing_and_is_counted() -> None:
-    tested = decoder()
-    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
-    flicker = [
-        frame("DoorStatus", 1.2 + step * 0.02, DoorFrontLeft=step % 2) for step in range(101)
-    ]
-    assert changes(feed(tested, flicker)) == []
-    assert tested.counters().suppressed == {FRONT_LEFT_OPEN: 50}
-
-
-def test_an_unchanged_value_is_refreshed_at_most_ten_times_a_second() -> None:
-    tested = decoder()
-    events = feed(
-        tested, [frame("VehicleMotion", 1 + step * 0.01, VehicleSpeed=5) for step in range(101)]
-    )
-    refreshed = of_kind(events, SignalsRefreshed)
-    assert 9 <= len(refreshed) <= 11
-    assert all(isinstance(one, SignalsRefreshed) and one.paths == (SPEED,) for one in refreshed)
-
-
-def test_an_unknown_value_is_not_refreshed() -> None:
-    events = feed(
-        decoder(), [frame("VehicleMotion", 1 + step, VehicleSpeed=65535) for step in range(3)]
-    )
-    assert of_kind(events, SignalsRefreshed) == []
-
-
-def test_a_path_that_waits_for_its_debounce_is_not_refreshed() -> None:
-    tested = decoder()
-    feed(tested, [frame("DoorStatus", 1.0), frame("DoorStatus", 1.1)])
-    events = tested.receive(frame("DoorStatus", 1.3, DoorFrontLeft=1))
-    (refreshed,) = of_kind(events, SignalsRefreshed)
-    assert isinstance(refreshed, SignalsRefreshed)
-    assert FRONT_LEFT_OPEN not in refreshed.paths
-    assert len(refreshed.paths) == 4
-
 
 # ------------------------------------------------------------------ staleness and sleep
 
@@ -230,88 +124,6 @@ def test_time_that_goes_back_is_taken_as_standing_still() -> None:
     tested = decoder()
     tested.handle_timer(1.5)
     assert changes(tested.receive(frame("VehicleMotion", 1.2))) == [(SPEED, 0.0, 1.5)]
-
-
-# ------------------------------------------------------------------ protection
-
-
-def test_a_protected_message_is_used() -> None:
-    events = feed(decoder(), [button(step, 1 + step * 0.05, "Pressed") for step in range(4)])
-    assert changes(events) == [(BUTTON, True, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("bad", "cause"),
-    [
-        (protected("OnCallButton", 0x01A1, 5, 1.25, OnCallButtonState="Pressed"), "crc"),
-        (button(4, 1.25, "Pressed"), "repeated"),
-        (button(9, 1.25, "Pressed"), "counter"),
-        (CanFrame(0x1A0, b"\x00\x05", timestamp_s=1.25), "length"),
-        (
-            dataclasses.replace(
-                button(5, 1.25, "Pressed"), data=button(5, 0, "Pressed").data + b"\0"
-            ),
-            "length",
-        ),
-        (button(5, 1.25, "Pressed"), None),
-        (button(7, 1.25, "Pressed"), None),
-    ],
-)
-def test_a_frame_that_fails_its_check_is_not_used(bad: CanFrame, cause: str | None) -> None:
-    tested = decoder()
-    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
-    tested.receive(bad)
-    used = values(tested.handle_timer(1.36))
-    assert used == ({} if cause else {BUTTON: True})
-    assert tested.counters().e2e_errors == ({"OnCallButton": {cause: 1}} if cause else {})
-
-
-def test_failures_in_a_row_are_one_security_event_and_the_value_goes_stale() -> None:
-    tested = decoder()
-    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
-    forged = [
-        protected("OnCallButton", 0x0BAD, step, 1.2 + step * 0.05, OnCallButtonState="Pressed")
-        for step in range(15)
-    ]
-    events = feed(tested, forged)
-    assert of_kind(events, SecurityObserved) == [
-        SecurityObserved("body", "e2e-failed", "OnCallButton", 5)
-    ]
-    assert changes(events) == [(BUTTON, None, 1.5)]
-
-
-def test_forged_frames_between_good_ones_are_noticed_too() -> None:
-    tested = decoder()
-    frames = []
-    for step in range(12):
-        frames += [
-            button(step, 1 + step * 0.05),
-            protected("OnCallButton", 0x0BAD, step, 1.01 + step * 0.05),
-        ]
-    assert len(of_kind(feed(tested, frames), SecurityObserved)) == 1
-
-
-def test_after_a_while_without_failures_they_are_reported_again() -> None:
-    tested = decoder()
-    bad = [protected("OnCallButton", 0x0BAD, 0, 1 + step * 0.05) for step in range(6)]
-    good = [button(step, 2 + step * 0.05) for step in range(16)]
-    again = [protected("OnCallButton", 0x0BAD, 0, 3 + step * 0.05) for step in range(6)]
-    assert len(of_kind(feed(tested, bad + good + again), SecurityObserved)) == 2
-
-
-def test_a_sender_that_is_stuck_never_counts_as_alive() -> None:
-    tested = decoder()
-    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
-    stuck = feed(tested, [button(4, 1.25 + step * 0.05) for step in range(100)])
-    assert changes(stuck) == [(BUTTON, None, 1.5)]
-
-
-def test_after_a_silence_any_counter_is_a_new_start() -> None:
-    tested = decoder()
-    feed(tested, [button(step, 1 + step * 0.05) for step in range(5)])
-    feed(tested, keep_alive(2.0, since=1.2))
-    again = feed(tested, [button(12 + step, 2.1 + step * 0.05) for step in range(4)])
-    assert changes(again) == [(BUTTON, False, 2.1)]
 
 
 # ------------------------------------------------------------------ foreign, wrong and own frames
@@ -436,36 +248,11 @@ def test_a_lost_link_makes_everything_unknown_at_once() -> None:
     assert tested.next_deadline() is None
     assert list(tested.link_restored(now=5.0)) == [BusFaulted("body", "error-active")]
     assert tested.next_deadline() == 7.0
-    assert tested.link_restored(now=6.0) == ()
-
-
-# ------------------------------------------------------------------ the response to a command
-
-
-def response(state: str, echo: int, at: float) -> CanFrame:
-    return frame("CentralLockResponse", at, LockResponse=state, CommandCounterEcho=echo)
-
-
-def test_a_response_counts_only_for_the_last_command() -> None:
-    tested = decoder()
-    assert values(tested.receive(response("Done", 7, 1.0))) == {RESPONSE: "idle"}
-    assert tested.command_sent(8, now=1.05) == ()
-    assert changes(tested.receive(response("Done", 7, 1.1))) == []
-    assert values(tested.receive(response("Busy", 8, 1.2))) == {RESPONSE: "busy"}
-    assert values(tested.receive(response("Done", 8, 1.3))) == {RESPONSE: "done"}
-    assert changes(tested.command_sent(9, now=1.4)) == [(RESPONSE, "idle", 1.4)]
-    assert changes(tested.receive(response("Done", 8, 1.5))) == []
-    assert values(tested.receive(response("Refused", 9, 1.6))) == {RESPONSE: "refused"}
-
-
-def test_a_response_that_is_there_already_counts_from_the_next_frame_on() -> None:
-    tested = decoder()
-    feed(tested, [response("Busy", 8, 1.0), response("Busy", 8, 1.1)])
-    tested.command_sent(8, now=1.15)
-    assert changes(tested.receive(response("Busy", 8, 1.2))) == [(RESPONSE, "busy", 1.2)]
+    assert tested.link_restored(now=6.0) == []
 
 
 # ------------------------------------------------------------------ anything at all
+
 
 FRAMES = st.builds(
     CanFrame,
@@ -501,20 +288,3 @@ def test_nothing_on_a_bus_makes_it_raise_and_every_value_is_explained(
         deadline = tested.next_deadline()
         assert deadline is None or deadline >= 0
     tested.counters()
-
-
-def test_the_two_examples_of_the_document() -> None:
-    text = (ROOT / "dbc" / "README.md").read_text(encoding="utf-8")
-    assert button(5, 0, "Pressed").data.hex(" ") in text
-    worked = protected(
-        "DoorLockStatus",
-        0x01B0,
-        0,
-        0,
-        **{
-            f"Lock{one}": "Locked"
-            for one in ("FrontLeft", "FrontRight", "RearLeft", "RearRight", "Tailgate")
-        },
-        LastLockSource="Key",
-    )
-    assert worked.data.hex(" ") in text
