@@ -15,7 +15,7 @@ from tcu_sim.centre.command.fleet import Fleet
 from tcu_sim.centre.command.incidents import IncidentBook
 from tcu_sim.centre.command.records import RecordBook
 from tcu_sim.centre.command.requests import RequestBook
-from tcu_sim.centre.errors import CentreError, Denied
+from tcu_sim.centre.errors import CentreError, Denied, ServiceUnreachable
 from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.news import News
 from tcu_sim.centre.proof import common_of, read_draft
@@ -75,6 +75,9 @@ class Flow:
             grant = await self._make_grant(said, row["message"], message)
         except Denied as denied:
             self.requests.end(said.request_id, words.REJECTED, detail=str(denied))
+            return
+        except ServiceUnreachable as error:
+            self.requests.remark(said.request_id, str(error))
             return
         await self.bus.publish(
             said.vehicle_id, Grant.TYP, grant, expiry_s=min(said.ttl_s, schema.MAX_AGE_S)

@@ -1,0 +1,132 @@
+"""A service that is away: nothing is half done, and what was begun goes on when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tcu_sim.centre.account.schema import REPUBLISH_AFTER_S
+from tcu_sim.centre.api import Call, Operation, Reply
+from tcu_sim.centre.errors import ServiceUnreachable
+from tests.centre.conftest import Play
+from tests.centre.town import CAR, HOME, Town
+
+
+class Away:
+    """Stands in for a service that does not answer."""
+
+    topics: tuple[str, ...] = ()
+
+    def __init__(self, name: str, operations: Mapping[str, Operation]) -> None:
+        self.name = name
+        self.operations = {
+            operation: Operation(offered.callers, self._refuse)
+            for operation, offered in operations.items()
+        }
+
+    async def receive(self, vehicle_id: str, message_type: str, payload: bytes) -> None:
+        """It hears nothing."""
+
+    async def tick(self) -> None:
+        """It does nothing."""
+
+    async def _refuse(self, _: Call) -> Reply:
+        raise ServiceUnreachable(f"{self.name} does not answer")
+
+
+@asynccontextmanager
+async def away(town: Town, name: str) -> AsyncIterator[None]:
+    service = town.centre.services[name]
+    town.centre.services[name] = Away(name, service.operations)
+    yield
+    town.centre.services[name] = service
+
+
+async def come_back(town: Town) -> None:
+    town.clock.pass_s(REPUBLISH_AFTER_S + 1)
+    await town.centre.tick()
+    await town.settle()
+
+
+def pin_letters(town: Town) -> int:
+    return sum(kind == "pin" for _, kind, _ in town.post.letters)
+
+
+def test_a_new_pin_is_issued_once_when_the_pin_authority_is_back(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        incident_id = await town.call_on_call()
+        async with away(town, "pin"):
+            for _ in range(2):
+                with pytest.raises(ServiceUnreachable):
+                    await town.operator.reissue(CAR, incident_id)
+        assert pin_letters(town) == 1
+        await come_back(town)
+        await come_back(town)
+        assert pin_letters(town) == 2
+        state = await town.operator.account_state(CAR)
+        assert (state.pin_generation, state.learnt_version) == (2, state.version)
+
+    play(story)
+
+
+def test_the_car_is_told_only_after_the_authorities(play: Play) -> None:
+    async def story(town: Town) -> None:
+        async with away(town, "desk"):
+            await town.operator.subscribe(CAR, address=HOME)
+            await town.settle()
+            assert town.car.account is None
+        await come_back(town)
+        assert (await town.operator.account_state(CAR, timeout_s=0)).learnt_version == 1
+
+    play(story)
+
+
+def test_the_news_is_published_until_the_car_has_learnt_it(play: Play) -> None:
+    async def story(town: Town) -> None:
+        town.bus.loses = {"account"}
+        await town.operator.subscribe(CAR, address=HOME)
+        for _ in range(3):
+            await come_back(town)
+        sent = [kind for _, kind, _ in town.bus.published].count("account")
+        assert sent == 4
+        town.bus.loses = set()
+        await come_back(town)
+        assert (await town.operator.account_state(CAR)).learnt_version == 1
+        await come_back(town)
+        assert [kind for _, kind, _ in town.bus.published].count("account") == sent + 1
+
+    play(story)
+
+
+def test_an_unlock_without_the_pin_authority_waits_and_can_be_sent_again(play: Play) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        request_id = await town.operator.draft_unlock(CAR, await town.call_on_call())
+        assert await town.enter(request_id, pin) == "right"
+        async with away(town, "pin"):
+            seen = await town.send(request_id)
+            assert (seen.state, seen.words) == ("delivered", "pin does not answer")
+        town.clock.pass_s(300)
+        assert (await town.operator.request(request_id)).state == "timeout"
+        assert (await town.send(request_id)).state == "completed"
+        first, second = town.car.requests
+        assert (first.request_id, first.seq + 1) == (second.request_id, second.seq)
+
+    play(story)
+
+
+def test_requests_are_numbered_as_they_are_sent(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        incident_id = await town.call_on_call()
+        early = await town.operator.draft_state(CAR, incident_id)
+        late = await town.operator.draft_state(CAR, incident_id)
+        for request_id in (late, early):
+            await town.send(request_id)
+        assert [r.request_id for r in town.car.requests] == [late, early]
+        assert town.car.requests[0].seq < town.car.requests[1].seq
+
+    play(story)
