@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tcu_agent.core import records, vss
-from tcu_agent.core.effects import Effect, Persist, SealPosition
-from tcu_agent.core.events import Value
+from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
+from tcu_agent.core.events import EffectFailed, Value
 from tcu_agent.core.position_record import PositionRecord
 from tcu_agent.protocol.messages import Fix, PositionParameters
 from tcu_agent.protocol.vocabulary import (
@@ -528,6 +528,26 @@ def test_an_erasure_that_was_cut_off_is_done_again(located: Driver) -> None:
     assert [each.case_id for each in located.erased] == [CASE]
     located.restart()
     assert len(located.erased) == 1
+
+
+def test_an_erasure_that_failed_is_tried_again(located: Driver) -> None:
+    snapshot(located)
+    located.failures.append(Failure(lambda e: isinstance(e, ErasePositions), times=2))
+    located.receive("case-end", signing.sign(located.centre.case_end()))
+    located.pass_time(9.9)
+    assert located.erased == []
+    located.pass_time(30)
+    assert [each.case_id for each in located.erased] == [CASE]
+
+
+def test_an_acknowledged_erasure_that_failed_concerns_no_case(located: Driver) -> None:
+    snapshot(located)
+    located.failures.append(Failure(lambda e: isinstance(e, ErasePositions)))
+    located.receive("position-ack", signing.sign(located.centre.position_ack(1)))
+    assert located.core.next_deadline() is None
+    assert CASE in located.core._parts.position.open_cases
+    located.put(EffectFailed(ErasePositions(CASE), "late", may_have_happened=False))
+    assert located.core.next_deadline() is None
 
 
 def test_the_oldest_of_many_cases_is_erased(located: Driver) -> None:

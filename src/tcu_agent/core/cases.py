@@ -13,6 +13,7 @@ from tcu_agent.core.effects import ErasePositions
 from tcu_agent.core.step import Step
 
 SCHEMA = 1
+RETRY_S = 10.0
 KEPT = 16
 """Cases; one more ends the oldest. A car is stolen once in a while."""
 
@@ -23,6 +24,7 @@ class Cases:
     def __init__(self) -> None:
         self._last_seqs: dict[bytes, int] = {}
         self._ended: set[bytes] = set()
+        self._is_erased = False
         self.deadline: float | None = None
 
     @property
@@ -50,8 +52,11 @@ class Cases:
         self._erase(step)
 
     def advance(self, step: Step) -> None:
-        """Forget what has been erased by the step before."""
-        if self.deadline is None:
+        """Forget what has been erased by the step before; try again what could not be erased."""
+        if self.deadline is None or step.now < self.deadline:
+            return
+        if not self._is_erased:
+            self._erase(step)
             return
         self.deadline = None
         for case_id in self._ended:
@@ -75,7 +80,14 @@ class Cases:
         self._save(step)
         self._erase(step)
 
+    def not_erased(self, step: Step) -> None:
+        """Something could not be erased: it is not forgotten."""
+        if self._ended:
+            self._is_erased = False
+            self.deadline = step.now + RETRY_S
+
     def _erase(self, step: Step) -> None:
+        self._is_erased = True
         for case_id in sorted(self._ended):
             step.do(ErasePositions(case_id))
             self.deadline = step.now

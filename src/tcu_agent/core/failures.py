@@ -11,6 +11,7 @@ from dataclasses import replace
 from tcu_agent.core import records
 from tcu_agent.core.effects import (
     Effect,
+    ErasePositions,
     Persist,
     SealPosition,
     SendMessage,
@@ -74,6 +75,8 @@ class Failures:
                 parts.unlock.transmit_failed(step, may_have_happened=may_have_happened)
             case TransmitLock():
                 parts.relock.transmit_failed(step, may_have_happened=may_have_happened)
+            case ErasePositions(up_to_seq=None):
+                parts.position.cases.not_erased(step)
             case SealPosition():
                 parts.position.not_sealed()
             case SendMessage(message=Challenge(common=common)) if not may_have_happened:
