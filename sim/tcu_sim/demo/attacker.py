@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiomqtt
 
-from tcu_sim.demo.burglar import Overheard, overhear
 from tcu_sim.demo.observer import BrokerAddress
 from tcu_sim.errors import SimulatorError
 from tcu_sim.wire.envelope import look, sign_payload
+from tcu_sim.wire.errors import WireError
 from tcu_sim.wire.keys import SigningKey
+
+HEARING_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +36,35 @@ class Attacker:
     def __init__(self, client: aiomqtt.Client) -> None:
         self.heard: list[Heard] = []
         self._client = client
+        self._news = asyncio.Event()
 
     async def listen(self) -> None:
         """Keep everything, until cancelled."""
         async for message in self._client.messages:
-            if isinstance(message.payload, bytes):
-                self.heard.append(Heard(str(message.topic), message.payload))
+            self.heard.append(Heard(str(message.topic), message.payload))
+            self._news.set()
 
-    def last(self, vehicle_id: str, way: str, word: str) -> bytes:
-        """Return the last message of a type to (``down``) or from (``up``) a car.
+    async def message(self, payload_hash: str) -> bytes:
+        """Return the message with this payload hash (hex, or its beginning), waiting until he has heard it.
 
         Raises:
-            SimulatorError: there was none.
+            SimulatorError: he has not, although somebody else has.
         """
-        topic = f"tcu/v1/{vehicle_id}/{way}/{word}"
-        for heard in reversed(self.heard):
-            if heard.topic == topic:
-                return heard.payload
-        raise SimulatorError(f"the attacker has heard nothing on {topic} yet")
+        try:
+            async with asyncio.timeout(HEARING_TIMEOUT_S):
+                while (found := self._find(payload_hash)) is None:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise SimulatorError(f"the attacker has not heard message {payload_hash}") from None
+        return found
 
-    def overheard(self, vehicle_id: str) -> Overheard:
-        """Return the last challenge of a car with the request that it answers."""
-        return overhear(
-            self.last(vehicle_id, "down", "request"), self.last(vehicle_id, "up", "challenge")
-        )
+    def _find(self, payload_hash: str) -> bytes | None:
+        for heard in self.heard:
+            with suppress(WireError):
+                if look(heard.payload).payload_hash.hex().startswith(payload_hash):
+                    return heard.payload
+        return None
 
     async def publish(
         self, vehicle_id: str, word: str, payload: bytes, *, retain: bool = False

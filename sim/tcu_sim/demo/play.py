@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from tcu_sim.demo.report import Report
 from tcu_sim.demo.setting import Setting, open_stage
 from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.steps import STEPS
-from tcu_sim.demo.story import play
+from tcu_sim.demo.story import Step, play
 from tcu_sim.errors import SimulatorError
 
 
@@ -32,7 +32,9 @@ class DemoOptions:
     vehicle_lines: tuple[str, ...] = ()
 
 
-async def play_demo(options: DemoOptions, report: Report) -> bool:
+async def play_demo(
+    options: DemoOptions, report: Report, *, steps: Sequence[Step[Stage]] = STEPS
+) -> bool:
     """Play all steps and return whether all were as expected.
 
     Raises:
@@ -53,30 +55,33 @@ async def play_demo(options: DemoOptions, report: Report) -> bool:
                 vehicle_lines=options.vehicle_lines,
             )
             try:
-                return await _set_up_and_play(setting, report)
+                return await _set_up_and_play(setting, report, steps)
             except SimulatorError:
                 report.say(f"the ends of the logs:\n{ensemble.tails()}")
                 raise
 
 
-async def _set_up_and_play(setting: Setting, report: Report) -> bool:
+async def _set_up_and_play(setting: Setting, report: Report, steps: Sequence[Step[Stage]]) -> bool:
     began = time.monotonic()
     report.say(f"shortened for the demo: {shortened_in_words()}")
     async with open_stage(setting, report.say) as stage:
         report.say(f"all parts are up after {time.monotonic() - began:.1f} s")
-        return await _play_all(stage, report, setting.ensemble)
+        began = time.monotonic()
+        as_expected = await _play_all(stage, report, steps)
+        if as_expected < len(steps):
+            report.say(f"the ends of the logs:\n{setting.ensemble.tails()}")
+        report.say(f"played in {time.monotonic() - began:.1f} s")
+    report.close(as_expected=as_expected, steps=len(steps))
+    return as_expected == len(steps)
 
 
-async def _play_all(stage: Stage, report: Report, ensemble: Ensemble) -> bool:
-    began, as_expected = time.monotonic(), 0
-    async for verdict in play(STEPS, stage):
+async def _play_all(stage: Stage, report: Report, steps: Sequence[Step[Stage]]) -> int:
+    """Play and tell every step; return how many were as expected."""
+    as_expected = 0
+    async for verdict in play(steps, stage):
         report.tell(verdict)
         as_expected += verdict.ok
-    if as_expected < len(STEPS):
-        report.say(f"the ends of the logs:\n{ensemble.tails()}")
-    report.say(f"played in {time.monotonic() - began:.1f} s")
-    report.close(as_expected=as_expected, steps=len(STEPS))
-    return as_expected == len(STEPS)
+    return as_expected
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tcu_sim.demo.other_car import open_other_car
 from tcu_sim.demo.processes import Command, Ensemble
 from tcu_sim.demo.remote_control import RemoteControl
 from tcu_sim.demo.sightings import Sightings
-from tcu_sim.demo.stage import CAR, OTHER_CAR, OTHER_OWNER, OWNER, Stage
+from tcu_sim.demo.stage import CAR, OTHER_CAR, OTHER_OWNER, OWNER, PLACE, Stage
 from tcu_sim.errors import SimulatorError
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
 from tcu_sim.pki.files import read_signing_key
@@ -71,6 +71,7 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
         *(_start_service(setting, layout, name, broker) for name in SERVICES),
     )
     control = RemoteControl(folder / "vehicle.sock")
+    await control.do(f"gnss at {PLACE[0]} {PLACE[1]}")
     for line in setting.vehicle_lines:
         say(f"vehicle: {line}")
         await control.do(line)

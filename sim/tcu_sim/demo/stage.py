@@ -15,7 +15,7 @@ from tcu_sim.centre.client import Client
 from tcu_sim.centre.operator_client import Operator
 from tcu_sim.demo.attacker import Attacker
 from tcu_sim.demo.broker import Broker
-from tcu_sim.demo.burglar import Burglar, Overheard
+from tcu_sim.demo.burglar import Burglar, Overheard, overhear
 from tcu_sim.demo.other_car import OtherCar
 from tcu_sim.demo.remote_control import RemoteControl
 from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting, Sightings, describe
@@ -24,6 +24,8 @@ from tcu_sim.pki.layout import Layout
 
 CAR, OTHER_CAR = "demo-car", "other-car"
 OWNER, OTHER_OWNER = "owner-of-demo-car", "owner-of-other-car"
+PLACE = (57.6890, 11.9810)
+"""Where the car stands, degrees, north and east: the demo puts it there and looks whether the desk sees that."""
 T = TypeVar("T")
 LOCKS = ("LockFrontLeft", "LockFrontRight", "LockRearLeft", "LockRearRight", "LockTailgate")
 RIGHT, WRONG = "right", "wrong"
@@ -137,7 +139,7 @@ class Stage:
     async def age_of(self, overheard: Overheard, *, at_least_s: float) -> float:
         """Wait until a challenge is so old, by the observer's clock; return its age."""
         request = overheard.request.request_id.hex()
-        mine = both(from_car("challenge"), lambda s: s["request"] == request)
+        mine = about(from_car("challenge"), request)
         came = await self.seen("challenge", mine, since=0)
         await self.seen_at(came["t"] + at_least_s)
         latest = self.sightings.last(lambda _: True) or came
@@ -149,7 +151,7 @@ class Stage:
         Raises:
             NotSeenError: none was.
         """
-        mine = both(from_car("result"), lambda s: s["request"] == request_id.hex())
+        mine = about(from_car("result"), request_id.hex())
         found = self.sightings.since(0, mine)
         if not found:
             raise NotSeenError("no result of the first grant was seen")
@@ -174,8 +176,18 @@ class Stage:
 
     async def challenge(self, since: int) -> Overheard:
         """Wait for the car's challenge; return it with its request, as the broker passed them."""
-        await self.seen("challenge", from_car("challenge"), since=since)
-        return self.attacker.overheard(CAR)
+        challenge = await self.seen("challenge", from_car("challenge"), since=since)
+        is_request = about(to_car("request"), challenge["request"])
+        request = await self.seen("request", is_request, since=since)
+        return overhear(
+            await self.attacker.message(request["hash"]),
+            await self.attacker.message(challenge["hash"]),
+        )
+
+    async def grant_of(self, request_id: bytes) -> bytes:
+        """Return the grant for a request as the broker passed it."""
+        grant = await self.seen("grant", about(is_grant, request_id.hex()), since=0)
+        return await self.attacker.message(grant["hash"])
 
     async def refusal(self, since: int) -> Sighting:
         """Wait for the car's next refusal."""
@@ -203,13 +215,26 @@ class Stage:
         if moved := self.sightings.since(since, is_unlock):
             raise NotSeenError(f"{describe(moved[0])} on CAN, {self.sightings.summary(since)}")
 
+    async def locked(self, *, timeout_s: float = 15.0) -> None:
+        """Wait until the lock status says of all five locks that they are locked.
+
+        Raises:
+            NotSeenError: it does not.
+        """
+
+        def all_are(_: Sighting) -> bool:
+            last = [self.sightings.last(is_signal(name)) for name in LOCKS]
+            return all(sighting is not None and sighting["value"] == "Locked" for sighting in last)
+
+        await self.seen("locked car", all_are, since=self.sightings.mark() - 1, timeout_s=timeout_s)
+
     async def expect_no_grant(self, since: int) -> None:
         """Make sure that no grant went to the car since the mark.
 
         Raises:
             NotSeenError: there was one.
         """
-        if self.sightings.since(since, lambda s: s["what"] == "grant" and s["vehicle"] == CAR):
+        if self.sightings.since(since, is_grant):
             raise NotSeenError("a grant on the broker")
 
     async def unlocked(self, since: int) -> str:
@@ -251,6 +276,11 @@ def is_lock(sighting: Sighting) -> bool:
     return sighting.get("command") == "LockAll"
 
 
+def is_signal(name: str) -> Condition:
+    """Whether this is a change of a CAN signal."""
+    return lambda s: s.get("signal") == name
+
+
 def signal_is(name: str, value: str) -> Condition:
     """Whether a CAN signal has become this."""
     return lambda s: s.get("signal") == name and s.get("value") == value
@@ -264,6 +294,24 @@ def from_car(what: str) -> Condition:
         and s.get("vehicle") == CAR
         and s.get("signature") == "good"
     )
+
+
+def to_car(what: str) -> Condition:
+    """Whether this is a message of the centre to the demo's car of that type, with a good signature."""
+    return lambda s: (
+        s["what"] == what
+        and s.get("way") == "down"
+        and s.get("vehicle") == CAR
+        and s.get("signature") == "good"
+    )
+
+
+is_grant = to_car("grant")
+
+
+def about(condition: Condition, request: str) -> Condition:
+    """Whether this meets the condition and is about that request (hex)."""
+    return both(condition, lambda s: s.get("request") == request)
 
 
 def event(kind: str) -> Condition:

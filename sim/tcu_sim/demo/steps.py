@@ -6,7 +6,8 @@ from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.steps_app import APP, END, LOCKED
 from tcu_sim.demo.steps_forgery import FORGERIES, STOLEN_KEY
 from tcu_sim.demo.steps_oncall import CALL, NEW_PIN
-from tcu_sim.demo.steps_position import POSITION, STOP_TIME
+from tcu_sim.demo.steps_position import NO_POSITION, STOP_TIME, THEFT
+from tcu_sim.demo.steps_secrets import SECRETS
 from tcu_sim.demo.steps_unlock import LOCKED_AGAIN, UNLOCK
 from tcu_sim.demo.story import Step
 
@@ -16,11 +17,13 @@ STEPS: tuple[Step[Stage], ...] = (
     *STOLEN_KEY,
     *UNLOCK[1:],
     *FORGERIES,
+    *NO_POSITION,
     *LOCKED_AGAIN,
-    *POSITION,
+    *THEFT,
     *APP,
-    *STOP_TIME,
     *NEW_PIN,
     *LOCKED,
+    *STOP_TIME,
     *END,
+    *SECRETS,
 )

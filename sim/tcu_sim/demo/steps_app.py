@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tcu_sim.centre.app_client import App, Begun
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, WRONG, Stage, from_car
+from tcu_sim.demo.stage import CAR, WRONG, Stage, from_car, to_car
 from tcu_sim.demo.story import Step
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - a bench's own; the PIN is another secret
@@ -39,8 +39,9 @@ async def ten_wrong(stage: Stage) -> str:
     last = await app.enter_pin(begun, stage.pin())
     if answers[: LOCK_AT - 1] != [WRONG] * (LOCK_AT - 1) or last != "locked":
         raise NotSeenError(f"answers: {answers}, then {last!r} to the right PIN")
-    if stage.sightings.since(since, from_car("result")):
-        raise NotSeenError("the car was changed")
+    await stage.sightings.settle()
+    if stage.sightings.since(since, to_car("account")):
+        raise NotSeenError("an account message to the car")
     return f"{LOCK_AT} wrong PINs; the right one then: {last}; nothing sent to the car"
 
 
@@ -60,7 +61,7 @@ async def end_subscription(stage: Stage) -> str:
     since = stage.sightings.mark()
     ended = await stage.app.end_subscription(CAR, stage.pin())
     await stage.executed("end-subscription", since=since)
-    account = await stage.seen("account", lambda s: s["what"] == "account", since=since)
+    account = await stage.seen("account", to_car("account"), since=since)
     if account["subscription_active"] or account["users"]:
         raise NotSeenError("an account that is still active, or still has users")
     return f"account without users, signed result executed; the app reads {ended.state}"

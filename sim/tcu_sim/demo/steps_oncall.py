@@ -41,7 +41,8 @@ async def reissue_pin(stage: Stage) -> str:
 
 
 async def use_new_pin(stage: Stage) -> str:
-    """Unlock with the PIN of the new letter."""
+    """Unlock with the PIN of the new letter, as soon as the car has locked itself again."""
+    await stage.locked()
     since = stage.sightings.mark()
     request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
     await stage.confirmed(request_id)

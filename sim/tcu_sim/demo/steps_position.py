@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from tcu_sim.demo.burglar import Overheard
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, Stage, event, from_car
+from tcu_sim.demo.stage import CAR, PLACE, Stage, event, from_car
 from tcu_sim.demo.story import Step
 from tcu_sim.wire.numbers import Kind
 from tcu_sim.wire.parameters import Locate
 
 INTERVAL_S, DURATION_S = 5, 11
-PLACE = (57.6890, 11.9810)
-"""Where the thief has left the car, degrees: the demo puts it there and looks whether the desk sees that."""
 is_position = from_car("position")
 SAME_PLACE_DEG = 1e-5
 """About a metre."""
@@ -28,6 +26,7 @@ async def position_without_case(stage: Stage) -> str:
     request = await stage.operator.request(request_id, timeout_s=10)
     if request.state != "rejected":
         raise NotSeenError(f"the operator reads {request.state!r}")
+    await stage.sightings.settle()
     await stage.expect_no_grant(since)
     _expect_no_position(stage, since)
     return f"challenge, then no grant and no position; the operator reads: {request.words}"
@@ -55,7 +54,6 @@ async def tracking_with_snapshot_evidence(stage: Stage) -> str:
 async def theft_case(stage: Stage) -> str:
     """Owner, police and centre agree, the PIN is right: the car tells the desk where it is."""
     since = stage.memory.tracking_mark = stage.sightings.mark()
-    await stage.control.do(f"gnss at {PLACE[0]} {PLACE[1]}")
     case_id = stage.memory.case_id = (await stage.operator.open_case(CAR)).case_id
     await stage.client.owner().confirm_case(case_id)
     await stage.client.police().confirm_case(case_id, reference="demo 1")
@@ -70,14 +68,13 @@ async def theft_case(stage: Stage) -> str:
     await stage.confirmed(request_id)
     await stage.operator.send(request_id)
     await stage.seen("tracking-started event", event("tracking-started"), since=since)
-    await stage.sightings.wait_many("sealed positions", is_position, 2, since=since)
-    positions = await stage.client.desk_clerk().positions(case_id, at_least=2, timeout_s=10)
-    if len(positions) < 2:
-        raise NotSeenError(f"the desk could open {len(positions)} positions")
-    if not all(_is_there(each.latitude_deg, each.longitude_deg) for each in positions):
-        raise NotSeenError("the desk sees another place than the one where the car is")
+    sealed = await stage.seen("sealed position", is_position, since=since)
+    await _opened_at_desk(stage, case_id, 1)
     _expect_none_in_clear(stage)
-    return f"{len(positions)} positions, on the broker only sealed, opened at the desk: where the car is"
+    return (
+        f"signed event tracking-started, a position on the broker as {sealed['sealed_bytes']} sealed "
+        "bytes, opened at the desk: where the car is"
+    )
 
 
 async def tracking_stops(stage: Stage) -> str:
@@ -91,10 +88,12 @@ async def tracking_stops(stage: Stage) -> str:
     if late := [each for each in positions if each["t"] > ended["t"]]:
         raise NotSeenError(f"{len(late)} positions after the stop time")
     _expect_none_in_clear(stage)
+    case_id = stage.recall(stage.memory.case_id, "theft case")
+    await _opened_at_desk(stage, case_id, len(positions))
     ended_after_s = ended["t"] - started["t"]
     return (
-        f"signed event tracking-ended ({ended['reason']}) after {ended_after_s:.1f} s, {len(positions)} "
-        f"positions in all, none in the {next_due_s - ended_after_s:.1f} s after it"
+        f"signed event tracking-ended ({ended['reason']}) after {ended_after_s:.1f} s; {len(positions)} "
+        f"positions, all opened at the desk; none in the {next_due_s - ended_after_s:.1f} s after it"
     )
 
 
@@ -116,6 +115,14 @@ def _expect_no_position(stage: Stage, since: int) -> None:
         raise NotSeenError("a position on the broker")
 
 
+async def _opened_at_desk(stage: Stage, case_id: bytes, count: int) -> None:
+    positions = await stage.client.desk_clerk().positions(case_id, at_least=count, timeout_s=10)
+    if len(positions) != count:
+        raise NotSeenError(f"the desk could open {len(positions)} of {count} positions")
+    if not all(_is_there(each.latitude_deg, each.longitude_deg) for each in positions):
+        raise NotSeenError("the desk sees another place than the one where the car is")
+
+
 def _expect_none_in_clear(stage: Stage) -> None:
     if open_ones := stage.sightings.since(0, lambda s: "position_in_clear" in s):
         raise NotSeenError(f"{len(open_ones)} messages with the position in clear")
@@ -130,7 +137,7 @@ def _is_there(latitude_deg: float | None, longitude_deg: float | None) -> bool:
     )
 
 
-POSITION = (
+NO_POSITION = (
     Step("position without a theft case", "refused, no position", position_without_case),
     Step(
         "theft desk passed over with two stolen keys",
@@ -142,6 +149,6 @@ POSITION = (
         "refused: parameters-mismatch, no position",
         tracking_with_snapshot_evidence,
     ),
-    Step("theft case with PIN", "sealed positions, opened at the desk alone", theft_case),
 )
+THEFT = (Step("theft case with PIN", "sealed positions, opened at the desk alone", theft_case),)
 STOP_TIME = (Step("the stop time has come", "no position after it", tracking_stops),)

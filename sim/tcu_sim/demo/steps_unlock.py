@@ -49,7 +49,7 @@ async def unlock_with_right_pin(stage: Stage) -> str:
     await stage.operator.send(request_id)
     seen = await stage.unlocked(since)
     stage.memory.unlock_id = request_id
-    stage.memory.unlock_grant = stage.attacker.last(CAR, "down", "grant")
+    stage.memory.unlock_grant = await stage.grant_of(request_id)
     return seen
 
 
