@@ -11,7 +11,7 @@ from tcu_agent.protocol.messages import (
     Message,
 )
 from tcu_agent.protocol.vocabulary import Reason, Role, Service
-from tests.protocol.car import Answer, a_car, expect_success, refused
+from tests.protocol.car import Answer, Car, a_car, expect_success, refused
 from tests.protocol.signing import (
     COMMAND,
     PIN_AUTHORITY,
@@ -19,6 +19,7 @@ from tests.protocol.signing import (
     THEFT_DESK,
     VEHICLE,
     Party,
+    id16,
     keyring,
     sign,
     sign_payload,
@@ -26,6 +27,7 @@ from tests.protocol.signing import (
 
 STRANGER = Party("stranger", role=Role.PIN_AUTHORITY)
 SERVICES = [Service.UNLOCK, Service.POSITION]
+OTHER_ID = id16("something else")
 
 
 PARTS: list[tuple[str, Service, Party]] = [
@@ -198,3 +200,16 @@ def test_any_bytes_are_refused(data: bytes) -> None:
             verdict, UnlockAuthorisation | PositionAuthorisation | AlreadyAnswered
         )
     expect_success(car, answer)
+
+
+def test_messages_nested_for_ever_cost_one_look_inside() -> None:
+    """The request id of a forged message is looked for in it and in the evidence inside, no deeper."""
+    car = Car()
+    data = sign_payload(b"\xa1\x02\x50" + OTHER_ID, typ="x", party=STRANGER)
+    ids = []
+    while len(data) < cbor.MESSAGE_LIMIT - 200:
+        verdict = refused(car.judge_grant(data), Reason.UNSUPPORTED_TYPE, authenticated=False)
+        ids.append(verdict.request_id)
+        data = sign_payload(cbor.encode({10: data}), typ="x", party=STRANGER)
+    assert ids == [OTHER_ID, OTHER_ID, *[None] * (len(ids) - 2)]
+    assert len(ids) > 50

@@ -151,19 +151,22 @@ def claimed_request_id(data: bytes) -> bytes | None:
 
     An account state has none of its own: there it is that of the evidence inside.
     """
+    fields = _claimed_fields(data)
+    inside = fields.get(_ACCOUNT_EVIDENCE_KEY)
+    if _REQUEST_ID_KEY not in fields and isinstance(inside, bytes):
+        fields = _claimed_fields(inside)
+    request_id = fields.get(_REQUEST_ID_KEY)
+    if isinstance(request_id, bytes) and len(request_id) == ID16_LENGTH:
+        return request_id
+    return None
+
+
+def _claimed_fields(data: bytes) -> Mapping[cbor.CborValue, cbor.CborValue]:
     try:
         payload = cbor.decode(cose.parse(data).claimed_payload)
     except MalformedError:
-        return None
-    if not isinstance(payload, dict):
-        return None
-    match payload.get(_REQUEST_ID_KEY), payload.get(_ACCOUNT_EVIDENCE_KEY):
-        case bytes() as request_id, _ if len(request_id) == ID16_LENGTH:
-            return request_id
-        case None, bytes() as evidence:
-            return claimed_request_id(evidence)
-        case _:
-            return None
+        return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def check_common(common: Common, entry: Outstanding, name: str) -> None:
