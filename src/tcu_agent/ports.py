@@ -1,4 +1,4 @@
-"""What the core and the runtime need from the world. Adapters implement these; the bench's fakes pass the same tests."""
+"""What core and runtime need from the world. Adapters implement these; the bench's fakes pass the same tests."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class CanPort(Protocol):
         """Logical name in mapping and configuration, such as ``body``."""
 
     async def receive(self) -> Sequence[CanFrame]:
-        """Wait for frames and return all that are there, oldest first.
+        """Wait for frames and return all that are there, oldest first; never one that this port sent itself.
 
         Raises:
             CanTransportError: the bus is gone or off; the caller opens it again after a pause.
