@@ -27,6 +27,12 @@ def test_both_versions_agree_and_the_simulator_asks_for_that_agent() -> None:
     assert f"tcu-agent=={version}" in project("sim")["dependencies"]
 
 
+def test_both_distributions_carry_the_same_licence() -> None:
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in licence
+    assert (ROOT / "sim" / "LICENSE").read_text(encoding="utf-8") == licence
+
+
 def test_the_changelog_knows_the_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(
