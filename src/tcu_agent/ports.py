@@ -130,7 +130,9 @@ class LinkPort(Protocol):
     def messages(self) -> AsyncIterator[Inbound]:
         """Iterate over what arrives until the connection is lost (then MqttTransportError)."""
 
-    async def publish(self, message_type: str, payload: bytes, *, expiry_s: int | None = None) -> None:
+    async def publish(
+        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+    ) -> None:
         """Publish to the vehicle's up topic `message_type`, QoS 1, never retained; returns after the PUBACK.
 
         Raises:
