@@ -120,6 +120,19 @@ def test_security_observations_are_told(car: Driver, kind: str, reason: Reason) 
     }
 
 
+def test_what_a_mapping_calls_something_is_cut_to_what_an_event_can_carry(car: Driver) -> None:
+    car.put(SecurityObserved("b" * 99, "e2e-failed", "M" * 99, 1))
+    car.put(events.BusFaulted("c" * 99, "bus-off"))
+    car.change({vss.USAGE_MODE: "u" * 99, vss.ALARM: 1.6})
+    values = [
+        *car.events(EventKind.SECURITY)[0].values.values(),
+        *car.events(EventKind.BUS_STATE)[0].values.values(),
+        *car.events(EventKind.STATE_CHANGED)[-1].values.values(),
+    ]
+    assert max(len(str(value)) for value in values) == 64
+    assert 2 in values
+
+
 def test_an_attacker_on_the_bus_cannot_fill_the_disk(car: Driver) -> None:
     for count in range(100):
         car.put(SecurityObserved("body", "e2e-failed", "DoorLockStatus", count))

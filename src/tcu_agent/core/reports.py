@@ -23,6 +23,9 @@ BURST = 10
 PER_MINUTE = 6
 """Bus and security events: an attacker on the bus causes them at will, and must not fill disk or outbox."""
 
+MAX_TEXT = 64
+"""Characters. Source: docs/protocol.cddl, event."""
+
 _SECURITY_REASONS: Mapping[str, Reason] = {
     "e2e-failed": Reason.E2E_FAILED,
     "own-id-from-other-node": Reason.OWN_ID_FROM_OTHER_NODE,
@@ -78,14 +81,14 @@ class Reports:
         if self._bus_states.get(fault.bus, "error-active") == fault.state:
             return
         self._bus_states[fault.bus] = fault.state
-        values = {vss.BUS_NAME: fault.bus, vss.BUS_STATE: fault.state}
+        values = {vss.BUS_NAME: _plain(fault.bus), vss.BUS_STATE: _plain(fault.state)}
         self._tell_limited(step, EventKind.BUS_STATE, values, Reason.NONE)
 
     def tell_security(self, step: Step, seen: SecurityObserved) -> None:
         """Report what an attacker on the bus might have caused."""
         values: dict[str, VssValue] = {
-            vss.BUS_NAME: seen.bus,
-            vss.OBSERVED_MESSAGE: seen.message[:64],
+            vss.BUS_NAME: _plain(seen.bus),
+            vss.OBSERVED_MESSAGE: _plain(seen.message),
             vss.OBSERVED_COUNT: seen.count,
         }
         reason = _SECURITY_REASONS.get(seen.kind, Reason.NONE)
@@ -101,5 +104,7 @@ class Reports:
 
 
 def _plain(value: Value) -> VssValue:
-    """Return a value as events carry it: they have no floats."""
+    """Return a value as events carry it: no floats, texts of at most 64 characters."""
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
     return round(value) if isinstance(value, float) else value
