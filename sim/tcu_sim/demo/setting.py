@@ -19,12 +19,13 @@ from tcu_sim.demo.agent_config import AgentPlace, agent_toml
 from tcu_sim.demo.attacker import open_attacker
 from tcu_sim.demo.broker import LOOPBACK, Broker, start_broker
 from tcu_sim.demo.burglar import Burglar
+from tcu_sim.demo.conditions import CAR, OTHER_CAR
 from tcu_sim.demo.observer import BrokerAddress
 from tcu_sim.demo.other_car import open_other_car
 from tcu_sim.demo.processes import Command, Ensemble
 from tcu_sim.demo.remote_control import RemoteControl
 from tcu_sim.demo.sightings import Sightings
-from tcu_sim.demo.stage import CAR, OTHER_CAR, OTHER_OWNER, OWNER, PLACE, Stage
+from tcu_sim.demo.stage import OTHER_OWNER, OWNER, PLACE, Stage
 from tcu_sim.errors import SimulatorError
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
 from tcu_sim.pki.files import read_signing_key

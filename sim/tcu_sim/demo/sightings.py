@@ -97,8 +97,8 @@ class Sightings:
         )
 
     def summary(self, mark: int) -> str:
-        """Return in one line what was seen since the mark, ticks left out."""
-        words = [describe(sighting) for sighting in self.since(mark) if not is_tick(sighting)]
+        """Return in one line what was seen since the mark, without ticks and acknowledgements."""
+        words = [describe(sighting) for sighting in self.since(mark) if not is_idle(sighting)]
         shown = (
             words
             if len(words) <= 6
@@ -110,6 +110,11 @@ class Sightings:
 def is_tick(sighting: Sighting) -> bool:
     """Whether this is a cyclic frame of the TCU."""
     return sighting.get("what") == TICK
+
+
+def is_idle(sighting: Sighting) -> bool:
+    """Whether this tells nothing about what has happened."""
+    return sighting.get("what") in {TICK, "ack", "position-ack"}
 
 
 def describe(sighting: Sighting) -> str:

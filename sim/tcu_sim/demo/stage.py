@@ -5,7 +5,6 @@ The helpers here ask the centre as its people would, and wait for what the obser
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -16,18 +15,28 @@ from tcu_sim.centre.operator_client import Operator
 from tcu_sim.demo.attacker import Attacker
 from tcu_sim.demo.broker import Broker
 from tcu_sim.demo.burglar import Burglar, Overheard, overhear
+from tcu_sim.demo.conditions import (
+    CAR,
+    LOCKS,
+    about,
+    both,
+    from_car,
+    is_grant,
+    is_signal,
+    is_unlock,
+    signal_is,
+    to_car,
+)
 from tcu_sim.demo.other_car import OtherCar
 from tcu_sim.demo.remote_control import RemoteControl
 from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting, Sightings, describe
 from tcu_sim.errors import SimulatorError
 from tcu_sim.pki.layout import Layout
 
-CAR, OTHER_CAR = "demo-car", "other-car"
 OWNER, OTHER_OWNER = "owner-of-demo-car", "owner-of-other-car"
 PLACE = (57.6890, 11.9810)
 """Where the car stands, degrees, north and east: the demo puts it there and looks whether the desk sees that."""
 T = TypeVar("T")
-LOCKS = ("LockFrontLeft", "LockFrontRight", "LockRearLeft", "LockRearRight", "LockTailgate")
 RIGHT, WRONG = "right", "wrong"
 
 
@@ -237,20 +246,16 @@ class Stage:
         if self.sightings.since(since, is_grant):
             raise NotSeenError("a grant on the broker")
 
-    async def unlocked(self, since: int) -> str:
-        """Wait for command frame, five moved locks and the signed result, in this order.
+    async def unlocked(self, request_id: bytes, *, since: int) -> str:
+        """Wait for command frame, five moved locks and the request's signed result, in this order.
 
         Raises:
             NotSeenError: one of them is missing, or the result was told before the locks had moved.
         """
         command = await self.seen("unlock command", is_unlock, since=since)
-        result = await self.seen("result", from_car("result"), since=since, timeout_s=15.0)
-        moved = [
-            await self.seen(
-                f"{lock} unlocked", signal_is(lock, "Unlocked"), since=since, timeout_s=1.0
-            )
-            for lock in LOCKS
-        ]
+        is_result = about(from_car("result"), request_id.hex())
+        result = await self.seen("result", is_result, since=since, timeout_s=15.0)
+        moved = [await self._moved(lock, since, result) for lock in LOCKS]
         if result["outcome"] != "executed":
             raise NotSeenError(f"result {result['outcome']} {result['reason']}")
         if result["t"] < max(sighting["t"] for sighting in moved):
@@ -261,65 +266,14 @@ class Stage:
             f"signed result executed after {result['t'] - command['t']:.2f} s"
         )
 
+    async def _moved(self, lock: str, since: int, result: Sighting) -> Sighting:
+        is_moved = signal_is(lock, "Unlocked")
+        try:
+            return await self.seen(f"unlocked {lock}", is_moved, since=since, timeout_s=1.0)
+        except NotSeenError as error:
+            told = f"signed result {result['outcome']} {result['reason']}"
+            raise NotSeenError(f"{told}, but {error}") from None
+
 
 def _pin_in(letter: Path) -> str:
     return letter.read_text(encoding="utf-8").strip()[-4:]
-
-
-def is_unlock(sighting: Sighting) -> bool:
-    """Whether this is an unlock command frame."""
-    return sighting.get("command") == "UnlockAll"
-
-
-def is_lock(sighting: Sighting) -> bool:
-    """Whether this is a lock command frame."""
-    return sighting.get("command") == "LockAll"
-
-
-def is_signal(name: str) -> Condition:
-    """Whether this is a change of a CAN signal."""
-    return lambda s: s.get("signal") == name
-
-
-def signal_is(name: str, value: str) -> Condition:
-    """Whether a CAN signal has become this."""
-    return lambda s: s.get("signal") == name and s.get("value") == value
-
-
-def from_car(what: str) -> Condition:
-    """Whether this is a message of the demo's car of that type, with a good signature."""
-    return lambda s: (
-        s["what"] == what
-        and s.get("way") == "up"
-        and s.get("vehicle") == CAR
-        and s.get("signature") == "good"
-    )
-
-
-def to_car(what: str) -> Condition:
-    """Whether this is a message of the centre to the demo's car of that type, with a good signature."""
-    return lambda s: (
-        s["what"] == what
-        and s.get("way") == "down"
-        and s.get("vehicle") == CAR
-        and s.get("signature") == "good"
-    )
-
-
-is_grant = to_car("grant")
-
-
-def about(condition: Condition, request: str) -> Condition:
-    """Whether this meets the condition and is about that request (hex)."""
-    return both(condition, lambda s: s.get("request") == request)
-
-
-def event(kind: str) -> Condition:
-    """Whether this is a signed event of the demo's car of that kind."""
-    is_event = from_car("event")
-    return lambda s: is_event(s) and s.get("event") == kind
-
-
-def both(one: Condition, other: Callable[[Sighting], object]) -> Condition:
-    """Whether both hold."""
-    return lambda s: one(s) and bool(other(s))

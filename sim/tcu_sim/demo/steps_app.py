@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tcu_sim.centre.app_client import App, Begun
+from tcu_sim.demo.conditions import CAR, from_car, to_car
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, WRONG, Stage, from_car, to_car
+from tcu_sim.demo.stage import WRONG, Stage
 from tcu_sim.demo.story import Step
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - a bench's own; the PIN is another secret

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from tcu_sim.demo.attacker import signed_anew, with_flipped_bit
+from tcu_sim.demo.conditions import CAR, OTHER_CAR, from_car
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, OTHER_CAR, OTHER_OWNER, RIGHT, Stage, from_car
+from tcu_sim.demo.stage import OTHER_OWNER, RIGHT, Stage
 from tcu_sim.demo.story import Step
 from tcu_sim.wire.keys import generate
 

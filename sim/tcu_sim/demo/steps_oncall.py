@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tcu_sim.demo.conditions import CAR, both, event, signal_is
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, RIGHT, Stage, both, event, signal_is
+from tcu_sim.demo.stage import RIGHT, Stage
 from tcu_sim.demo.story import Step
 
 CALL_TIMEOUT_S = 10.0
@@ -47,7 +48,7 @@ async def use_new_pin(stage: Stage) -> str:
     request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
     await stage.confirmed(request_id)
     await stage.operator.send(request_id)
-    return await stage.unlocked(since)
+    return await stage.unlocked(request_id, since=since)
 
 
 async def _call(stage: Stage) -> bytes:

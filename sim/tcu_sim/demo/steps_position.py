@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tcu_sim.demo.burglar import Overheard
+from tcu_sim.demo.conditions import CAR, event, from_car
 from tcu_sim.demo.sightings import NotSeenError
-from tcu_sim.demo.stage import CAR, PLACE, Stage, event, from_car
+from tcu_sim.demo.stage import PLACE, Stage
 from tcu_sim.demo.story import Step
 from tcu_sim.wire.numbers import Kind
 from tcu_sim.wire.parameters import Locate

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from tcu_sim.demo.conditions import CAR, LOCKS, both, event, from_car, is_lock, signal_is
 from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting
-from tcu_sim.demo.stage import (
-    CAR,
-    LOCKS,
-    WRONG,
-    Stage,
-    both,
-    event,
-    from_car,
-    is_lock,
-    signal_is,
-)
+from tcu_sim.demo.stage import WRONG, Stage
 from tcu_sim.demo.story import Step
 
 WINDOW_S = 60
@@ -47,7 +38,7 @@ async def unlock_with_right_pin(stage: Stage) -> str:
     request_id = await stage.operator.draft_unlock(CAR, stage.incident_id)
     await stage.confirmed(request_id)
     await stage.operator.send(request_id)
-    seen = await stage.unlocked(since)
+    seen = await stage.unlocked(request_id, since=since)
     stage.memory.unlock_id = request_id
     stage.memory.unlock_grant = await stage.grant_of(request_id)
     return seen
@@ -88,7 +79,8 @@ async def unlock_armed(stage: Stage) -> str:
     await stage.seen("unlock-armed event", event("unlock-armed"), since=since)
     await stage.expect_no_unlock(since)
     await stage.control.do("press plate 0.5")
-    return f"signed event unlock-armed and no command; plate pressed: {await stage.unlocked(since)}"
+    unlocked = await stage.unlocked(request_id, since=since)
+    return f"signed event unlock-armed and no command; plate pressed: {unlocked}"
 
 
 async def _refused_by_centre(stage: Stage, request_id: bytes, since: int) -> str:
