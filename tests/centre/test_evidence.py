@@ -10,6 +10,7 @@ import pytest
 
 from tcu_sim.centre.errors import Denied
 from tcu_sim.centre.pin import schema
+from tcu_sim.centre.standing import News, Standing
 from tcu_sim.pki import files
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.envelope import digest, payload_of, sign
@@ -17,7 +18,7 @@ from tcu_sim.wire.keys import SigningKey
 from tcu_sim.wire.numbers import Kind, Mode, Service
 from tcu_sim.wire.parameters import Locate, Unlock
 from tests.centre.conftest import Play
-from tests.centre.town import CAR, OTHER_CAR, Town
+from tests.centre.town import CAR, OTHER_CAR, Town, wrong
 
 
 @dataclass
@@ -228,5 +229,40 @@ def test_a_car_that_has_not_learnt_is_not_served_until_it_has(play: Play) -> Non
         await town.car.come_online()
         await town.settle()
         assert (await town.send(request_id)).state == "completed"
+
+    play(story)
+
+
+def test_a_pin_that_was_guessed_at_too_often_takes_its_sessions_with_it(play: Play) -> None:
+    async def story(town: Town) -> None:
+        case = await asked(town)
+        pin = town.pin()
+        for number in range(3):
+            app = town.client.app()
+            await app.create_account(f"{number}@example.org", "a long password")
+            await app.sign_in(f"{number}@example.org", "a long password")
+            begun = await app.begin("app-link", CAR)
+            for _ in range(9):
+                await app.enter_pin(begun, wrong(pin))
+        assert "new-pin-needed" in town.notices()
+        assert await case.refused() == "no-pin-session"
+
+    play(story)
+
+
+@pytest.mark.parametrize("authority", ["pin", "desk"])
+def test_both_authorities_know_that_a_subscription_has_ended(play: Play, authority: str) -> None:
+    async def story(town: Town) -> None:
+        case = await asked(town)
+        # White box: told by the account service, the PIN authority would end the PIN as well.
+        standing: Standing = getattr(town.centre.services[authority], "_standing")  # noqa: B009 - see above
+        told = News(
+            vehicle_id=CAR, version=1, ownership_generation=1, pin_generation=1, is_active=True
+        )
+        standing.learn(told)
+        standing.check(case.challenge)
+        standing.learn(replace(told, is_active=False))
+        with pytest.raises(Denied, match="subscription-ended"):
+            standing.check(case.challenge)
 
     play(story)

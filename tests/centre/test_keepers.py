@@ -155,3 +155,19 @@ def test_one_change_at_a_time_and_of_a_known_kind(play: Play) -> None:
             await town.operator.propose_keeper(OTHER_CAR, kind="keeper", address="x", proof="x")
 
     play(story)
+
+
+def test_a_confirmed_change_waits_out_its_time(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        change_id = await change_keeper(town)
+        town.clock.pass_s(KEEPER_HOLD_S - 1)
+        await town.centre.tick()
+        change = await town.operator.keeper_change(change_id)
+        assert (change.state, change.waits_s) == ("confirmed", 1)
+        town.clock.pass_s(1)
+        await town.centre.tick()
+        change = await town.operator.keeper_change(change_id)
+        assert (change.state, change.waits_s) == ("done", 0)
+
+    play(story)

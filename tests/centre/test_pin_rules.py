@@ -326,6 +326,13 @@ def test_an_operator_cannot_make_up_a_call(play: Play) -> None:
         body = {"draft": drafted["draft"], "incident_id": bytes(16).hex()}
         with pytest.raises(Denied, match="incident"):
             await pin_edge.call("ticket-for-call", body)
+        calls = town.client.telephone()
+        other = await calls.call_in(caller="0", vehicle_id=OTHER_CAR)
+        with pytest.raises(Denied, match="incident"):
+            await pin_edge.call("ticket-for-call", {**body, "incident_id": other.hex()})
+        for known in (CAR, None):
+            mine = await calls.call_in(caller="0", vehicle_id=known)
+            await pin_edge.call("ticket-for-call", {**body, "incident_id": mine.hex()})
         for vehicle, kind in ((town.car, Told.STARTED), (town.other_car, Told.ON_CALL_PRESSED)):
             event = await vehicle.say(await vehicle.tell(kind, incident_id=bytes(16)))
             with pytest.raises(Denied, match="incident"):
