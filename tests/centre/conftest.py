@@ -25,7 +25,11 @@ def play(keys_root: Path) -> Play:
 
     def run(story: Callable[[Town], Coroutine[Any, Any, None]]) -> None:
         async def in_town() -> None:
-            await story(Town(keys_root))
+            town = Town(keys_root)
+            try:
+                await story(town)
+            finally:
+                town.centre.close()
 
         asyncio.run(in_town())
 

@@ -141,6 +141,7 @@ def test_no_store_and_no_log_holds_a_pin_a_password_or_a_position(
             assert begun.ticket.encode() not in data
             assert app.session.encode() not in data
         assert pin not in re.findall(r"\b\d{4}\b", caplog.text)
+        centre.close()
 
     asyncio.run(story())
 
@@ -170,5 +171,6 @@ def test_over_http_too_a_wrong_token_opens_nothing(tmp_path: Path) -> None:
                 async with session.post(url, data=b"{", headers=headers) as response:
                     assert response.status == status
         await server.close()
+        centre.close()
 
     asyncio.run(story())

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tcu_sim.centre.account.schema import REPUBLISH_AFTER_S
+from tcu_sim.centre.account.schema import LONGEST_REPUBLISH_S, REPUBLISH_AFTER_S
 from tcu_sim.centre.api import Call, Operation, Reply
 from tcu_sim.centre.errors import ServiceUnreachable
 from tests.centre.conftest import Play
@@ -45,9 +45,14 @@ async def away(town: Town, name: str) -> AsyncIterator[None]:
 
 
 async def come_back(town: Town) -> None:
-    town.clock.pass_s(REPUBLISH_AFTER_S + 1)
+    town.clock.pass_s(LONGEST_REPUBLISH_S)
     await town.centre.tick()
     await town.settle()
+
+
+def told(town: Town) -> int:
+    """How often the car was told its account."""
+    return [kind for _, kind, _ in town.bus.published].count("account")
 
 
 def pin_letters(town: Town) -> int:
@@ -88,15 +93,22 @@ def test_the_news_is_published_until_the_car_has_learnt_it(play: Play) -> None:
     async def story(town: Town) -> None:
         town.bus.loses = {"account"}
         await town.operator.subscribe(CAR, address=HOME)
-        for _ in range(3):
-            await come_back(town)
-        sent = [kind for _, kind, _ in town.bus.published].count("account")
-        assert sent == 4
+        for pause_s in (REPUBLISH_AFTER_S, 2 * REPUBLISH_AFTER_S, 4 * REPUBLISH_AFTER_S):
+            sent = told(town)
+            town.clock.pass_s(pause_s - 1)
+            await town.centre.tick()
+            assert told(town) == sent
+            town.clock.pass_s(1)
+            await town.centre.tick()
+            assert told(town) == sent + 1
         town.bus.loses = set()
-        await come_back(town)
+        sent = told(town)
+        await town.car.come_online()
+        await town.settle()
+        assert told(town) == sent + 1
         assert (await town.operator.account_state(CAR)).learnt_version == 1
         await come_back(town)
-        assert [kind for _, kind, _ in town.bus.published].count("account") == sent + 1
+        assert told(town) == sent + 1
 
     play(story)
 

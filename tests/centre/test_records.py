@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -41,8 +42,8 @@ class Book:
     """A record book with shorter words."""
 
     def __init__(self) -> None:
-        store = open_store(IN_MEMORY, SCHEMA)
-        self.book = RecordBook(store=store, clock=MovableClock())
+        self.store = open_store(IN_MEMORY, SCHEMA)
+        self.book = RecordBook(store=self.store, clock=MovableClock())
 
     def keep(self, *seqs: int) -> int:
         for seq in seqs:
@@ -55,21 +56,25 @@ class Book:
         return 0 if ack is None else ack.seq
 
 
-def test_nothing_beyond_a_gap_is_acknowledged() -> None:
+@pytest.fixture
+def book() -> Iterator[Book]:
     book = Book()
+    yield book
+    book.store.close()
+
+
+def test_nothing_beyond_a_gap_is_acknowledged(book: Book) -> None:
     assert [book.keep(1), book.keep(2), book.keep(4), book.keep(4), book.keep(3)] == [1, 2, 2, 2, 4]
 
 
-def test_a_gap_is_shown() -> None:
-    book = Book()
+def test_a_gap_is_shown(book: Book) -> None:
     book.keep(1, 3)
     assert book.book.gaps(CAR) == [(STREAM, 2)]
     book.keep(2)
     assert book.book.gaps(CAR) == []
 
 
-def test_a_tombstone_closes_the_gap_that_it_covers() -> None:
-    book = Book()
+def test_a_tombstone_closes_the_gap_that_it_covers(book: Book) -> None:
     book.keep(1, 5)
     book.book.keep(event(3, covers_from=2))
     assert book.acked == 3
@@ -77,15 +82,13 @@ def test_a_tombstone_closes_the_gap_that_it_covers() -> None:
     assert book.acked == 5
 
 
-def test_a_tombstone_closes_a_gap_also_where_its_own_number_had_arrived() -> None:
-    book = Book()
+def test_a_tombstone_closes_a_gap_also_where_its_own_number_had_arrived(book: Book) -> None:
     book.keep(1, 3)
     book.book.keep(event(3, covers_from=2))
     assert book.acked == 3
 
 
-def test_streams_are_apart() -> None:
-    book = Book()
+def test_streams_are_apart(book: Book) -> None:
     book.keep(1, 2)
     book.book.keep(event(1, stream=b"stream-2"))
     assert book.acked == 2
@@ -94,8 +97,7 @@ def test_streams_are_apart() -> None:
     assert ack.seq == 1
 
 
-def test_what_a_number_meant_first_stands(caplog: pytest.LogCaptureFixture) -> None:
-    book = Book()
+def test_what_a_number_meant_first_stands(book: Book, caplog: pytest.LogCaptureFixture) -> None:
     book.keep(1)
     changed = replace(event(1).message, reason=90)
     assert not book.book.keep(Verified(changed, payload_of(changed)))
@@ -114,6 +116,7 @@ def test_in_any_order_all_is_acknowledged_in_the_end_and_never_too_much(
         whole = next(n for n in range(10) if n + 1 not in seen)
         assert book.keep(seq) == whole
     assert book.acked == 8
+    book.store.close()
 
 
 def test_an_on_call_press_that_could_not_be_numbered_is_heard(play: Play) -> None:

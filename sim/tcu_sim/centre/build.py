@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from argon2 import PasswordHasher
 
@@ -51,6 +51,12 @@ class Builder:
     around: Surroundings
     bus: Bus
     peer: Callable[[str, str], Peer]
+    stores: list[sqlite3.Connection] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close the databases of all services that were built."""
+        for store in self.stores:
+            store.close()
 
     def build(self, name: str) -> Service:
         """Return a service, ready to be called.
@@ -67,14 +73,17 @@ class Builder:
         }
         return makers[name](read_identity(self.layout.service(name)))
 
-    def _store(self, name: str) -> Path | str:
-        return IN_MEMORY if self.around.in_memory else self.layout.service(name) / f"{name}.db"
+    def _open(self, name: str, schema: str) -> sqlite3.Connection:
+        path = IN_MEMORY if self.around.in_memory else self.layout.service(name) / f"{name}.db"
+        store = open_store(path, schema)
+        self.stores.append(store)
+        return store
 
     def _pin(self, identity: Identity) -> Service:
         pepper = files.read_secret(identity.directory / "pepper.key", size=PEPPER_BYTES)
         return pin.PinAuthority(
             pin.Means(
-                store=open_store(self._store("pin"), pin_schema.SCHEMA),
+                store=self._open("pin", pin_schema.SCHEMA),
                 identity=identity,
                 hasher=PinHasher(pepper=pepper, cost=self.around.pin_cost),
                 post=self.around.post or LetterboxDirectory(self.layout.post),
@@ -86,7 +95,7 @@ class Builder:
     def _command(self, identity: Identity) -> Service:
         return command.CommandService(
             command.Means(
-                store=open_store(self._store("command"), command_schema.SCHEMA),
+                store=self._open("command", command_schema.SCHEMA),
                 identity=identity,
                 bus=self.bus,
                 pin=self.peer("command", "pin"),
@@ -99,7 +108,7 @@ class Builder:
     def _account(self, identity: Identity) -> Service:
         return account.AccountService(
             account.Means(
-                store=open_store(self._store("account"), account_schema.SCHEMA),
+                store=self._open("account", account_schema.SCHEMA),
                 identity=identity,
                 passwords=self.around.passwords,
                 bus=self.bus,
@@ -115,7 +124,7 @@ class Builder:
     def _desk(self, identity: Identity) -> Service:
         return desk.TheftDesk(
             desk.Means(
-                store=open_store(self._store("desk"), desk_schema.SCHEMA),
+                store=self._open("desk", desk_schema.SCHEMA),
                 identity=identity,
                 hpke=files.read_hpke_key(identity.directory / "hpke.pem"),
                 store_key=files.read_secret(identity.directory / "store.key", size=STORE_KEY_BYTES),

@@ -42,8 +42,8 @@ class LocalCentre:
 
     def __init__(self, layout: Layout, *, bus: Bus, around: Surroundings) -> None:
         self._layout = layout
-        builder = Builder(layout, around, bus, self._peer)
-        self.services: dict[str, Service] = {name: builder.build(name) for name in SERVICES}
+        self._builder = Builder(layout, around, bus, self._peer)
+        self.services: dict[str, Service] = {name: self._builder.build(name) for name in SERVICES}
         self._tokens: dict[str, TokenCheck] = {
             name: read_identity(layout.service(name)).tokens for name in SERVICES
         }
@@ -52,6 +52,10 @@ class LocalCentre:
     def client(self) -> Client:
         """Return a client that holds every person's tokens, as a bench does."""
         return Client(self._peer)
+
+    def close(self) -> None:
+        """Close the databases."""
+        self._builder.close()
 
     def feed(self, topic: str, payload: bytes) -> None:
         """Take what a vehicle has published; other topics are passed over."""

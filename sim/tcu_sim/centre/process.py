@@ -59,6 +59,7 @@ async def run_process(plan: ProcessPlan) -> None:
         finally:
             remove_url(url_file)
             await server.close()
+            builder.close()
 
 
 async def _run_until(stop: asyncio.Event, service: Service, bus: MqttBus, *, ready: str) -> None:

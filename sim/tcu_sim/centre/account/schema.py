@@ -14,6 +14,9 @@ CHANGE_TIMEOUT_S = 60
 OUTCOME_TIMEOUT_S = 180
 """How long it may take to tell the outcome of an account message: the challenge's ttl and a minute."""
 REPUBLISH_AFTER_S = 30
+LONGEST_REPUBLISH_S = 24 * 3600
+"""An account message that the car has not learnt is published again after 30 s, 60 s, ... a day at most: a car that
+sleeps for weeks must not find its queue at the broker full of them. A car that speaks is told at once."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vehicles (
@@ -21,7 +24,7 @@ CREATE TABLE IF NOT EXISTS vehicles (
     ownership_generation INTEGER NOT NULL, pin_generation INTEGER NOT NULL, users TEXT NOT NULL,
     is_active INTEGER NOT NULL, address TEXT NOT NULL, message BLOB NOT NULL,
     learnt_version INTEGER NOT NULL DEFAULT 0, is_told INTEGER NOT NULL DEFAULT 0,
-    published_at_s REAL
+    published_at_s REAL, times_published INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS renewals (
     vehicle_id TEXT PRIMARY KEY, issue_id BLOB NOT NULL, kind TEXT NOT NULL, address TEXT NOT NULL

@@ -163,18 +163,19 @@ class StateBook:
                 return
         if row["learnt_version"] < row["version"]:
             self._mark_published(vehicle_id)
-            await self.bus.publish(vehicle_id, Account.TYP, row["message"])
+            expiry_s = _pause_s(row["times_published"])
+            await self.bus.publish(vehicle_id, Account.TYP, row["message"], expiry_s=expiry_s)
 
     async def tick(self) -> None:
         """Tell again whoever has not learnt yet."""
-        since = self.clock.now_s() - schema.REPUBLISH_AFTER_S
+        now_s = self.clock.now_s()
         rows = self.store.execute(
-            "SELECT vehicle_id FROM vehicles WHERE is_told = 0 OR (learnt_version < version"
-            " AND coalesce(published_at_s, 0) < ?)",
-            (since,),
+            "SELECT * FROM vehicles WHERE is_told = 0 OR learnt_version < version"
         ).fetchall()
         for row in rows:
-            await self.spread(row["vehicle_id"])
+            published_at_s = row["published_at_s"] or 0
+            if now_s >= published_at_s + _pause_s(row["times_published"] - 1):
+                await self.spread(row["vehicle_id"])
 
     async def _tell_authorities(self, row: sqlite3.Row) -> None:
         names = ("vehicle_id", "version", "ownership_generation", "pin_generation")
@@ -190,7 +191,7 @@ class StateBook:
     def _mark_published(self, vehicle_id: str) -> None:
         with transaction(self.store):
             self.store.execute(
-                "UPDATE vehicles SET published_at_s = ? WHERE vehicle_id = ?",
+                "UPDATE vehicles SET published_at_s = ?, times_published = times_published + 1 WHERE vehicle_id = ?",
                 (self.clock.now_s(), vehicle_id),
             )
 
@@ -199,7 +200,7 @@ class StateBook:
         with transaction(self.store):
             self.store.execute(
                 "INSERT OR REPLACE INTO vehicles VALUES (?1, ?2, max(?2, coalesce((SELECT last_version FROM vehicles"
-                " WHERE vehicle_id = ?1), 0)), ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, NULL)",
+                " WHERE vehicle_id = ?1), 0)), ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, NULL, 0)",
                 (
                     state.vehicle_id, state.version, state.ownership_generation,
                     state.pin_generation, json.dumps(state.users), int(state.is_active),
@@ -212,3 +213,9 @@ class StateBook:
             "SELECT * FROM vehicles WHERE vehicle_id = ?", (vehicle_id,)
         ).fetchone()
         return row
+
+
+def _pause_s(times_published: int) -> int:
+    """Return how long to wait before an account message is published once more."""
+    pause_s: int = schema.REPUBLISH_AFTER_S << min(max(times_published, 0), 12)
+    return min(pause_s, schema.LONGEST_REPUBLISH_S)

@@ -8,6 +8,9 @@ RESULT_TIMEOUT_S = 60
 """How long it may take to tell the outcome of a grant (beside the window of an armed unlock)."""
 MAX_AGE_S = 60
 """Age of the challenge at which a grant is void; the car's own ttl may be shorter."""
+REQUEST_EXPIRY_S = 600
+POSITION_EXPIRY_S = 72 * 3600
+"""How long a request may wait at the broker for a car that sleeps: as long as its PIN check is young enough."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vehicles (

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tcu_sim.centre.api import OPERATOR, Bus, Call, Operation, Peer, Reply
+from tcu_sim.centre.command import schema
 from tcu_sim.centre.command.fleet import Fleet
 from tcu_sim.centre.command.flow import Flow
 from tcu_sim.centre.command.incidents import ON_CALL, IncidentBook, Origin, describe
@@ -168,9 +169,15 @@ class CommandService:
 
     async def _send(self, call: Call) -> Reply:
         request_id = call.octets("request_id", ID_BYTES)
-        vehicle_id = self._requests.find(request_id)["vehicle_id"]
+        row = self._requests.find(request_id)
+        is_position = row["service"] == Service.POSITION
         message = self._requests.sign_next(request_id)
-        await self._means.bus.publish(vehicle_id, Request.TYP, message)
+        await self._means.bus.publish(
+            row["vehicle_id"],
+            Request.TYP,
+            message,
+            expiry_s=schema.POSITION_EXPIRY_S if is_position else schema.REQUEST_EXPIRY_S,
+        )
         self._news.tell()
         return {**self._requests.describe(request_id), "message": message.hex()}
 
