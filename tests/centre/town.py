@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import defaultdict
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,9 +63,9 @@ class Loop:
 class Town:
     """Everything; call `settle` after anything that makes messages flow."""
 
-    def __init__(self, root: Path, *, keeper_hold_s: float = 72 * 3600) -> None:
+    def __init__(self, root: Path, *, clock: MovableClock | None = None) -> None:
         self.layout = shared_layout(root)
-        self.clock = MovableClock()
+        self.clock = clock or MovableClock()
         self.post = LettersInMemory()
         self.bus = Loop()
         self.entropy = SystemEntropy()
@@ -77,7 +76,6 @@ class Town:
             in_memory=True,
             pin_cost=QUICK,
             passwords=QUICK_PASSWORDS,
-            keeper_hold_s=keeper_hold_s,
         )
         self.centre = LocalCentre(self.layout, bus=self.bus, around=around)
         self.client = self.centre.client()
@@ -145,7 +143,7 @@ class Town:
         return await self.send(request_id)
 
 
-_layouts: dict[str, Layout] = defaultdict()
+_layouts: dict[str, Layout] = {}
 
 
 def shared_layout(root: Path) -> Layout:

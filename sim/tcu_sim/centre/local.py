@@ -68,11 +68,11 @@ class LocalCentre:
         while not self._inbox.empty():
             await self._handle(*self._inbox.get_nowait())
 
-    async def run(self) -> None:
-        """Handle what is fed, and let time do its part, until cancelled."""
+    async def run(self, *, tick_s: float = TICK_S) -> None:
+        """Handle what is fed, and let time do its part each `tick_s`, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._handle_all(), name="centre-inbox")
-            tasks.create_task(self._tick_all(), name="centre-clock")
+            tasks.create_task(self._tick_all(tick_s), name="centre-clock")
 
     async def tick(self) -> None:
         """Let every service do what time asks for."""
@@ -103,7 +103,7 @@ class LocalCentre:
             if message_type in service.topics:
                 await service.receive(vehicle_id, message_type, payload)
 
-    async def _tick_all(self) -> None:
+    async def _tick_all(self, tick_s: float) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(tick_s)
             await self.tick()
