@@ -77,6 +77,14 @@ def test_a_full_table_is_busy_and_evicts_nobody() -> None:
     assert isinstance(issue(table, "c"), Outstanding)
 
 
+def test_the_usual_table_has_room_for_four() -> None:
+    """As docs/protocol.md says."""
+    table = ChallengeTable()
+    issued = [issue(table, name) for name in "abcde"]
+    assert [isinstance(each, Outstanding) for each in issued] == [True] * 4 + [False]
+    assert DEAD_REMEMBERED == 16
+
+
 def test_room_comes_back_when_one_expires() -> None:
     table = ChallengeTable(capacity=1)
     issue(table, "a", now=0.0)
