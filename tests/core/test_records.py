@@ -10,7 +10,7 @@ from tcu_agent.core import records
 from tcu_agent.core.call_record import CallRecord
 from tcu_agent.core.intent import UnlockIntent
 from tcu_agent.core.position_record import PositionRecord
-from tcu_agent.core.relock import RelockRecord
+from tcu_agent.core.relock_record import RelockRecord
 from tcu_agent.errors import StorageError
 from tcu_agent.protocol import cbor
 from tcu_agent.protocol.messages import Common, PositionParameters

@@ -9,18 +9,25 @@ from itertools import product
 
 import pytest
 
-from tcu_agent.core import button, oncall, position, relock, tables, unlock
+from tcu_agent.core import (
+    button,
+    call_states,
+    position_states,
+    relock_states,
+    tables,
+    unlock_states,
+)
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.step import Step
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
 from tests.core.driver import Driver
 
 ENUMS: Mapping[str, tuple[type[Enum], type[Enum]]] = {
-    "unlock": (unlock.State, unlock.Trigger),
-    "relock": (relock.State, relock.Trigger),
-    "position": (position.State, position.Trigger),
+    "unlock": (unlock_states.State, unlock_states.Trigger),
+    "relock": (relock_states.State, relock_states.Trigger),
+    "position": (position_states.State, position_states.Trigger),
     "button": (button.State, button.Trigger),
-    "call": (CallState, oncall.Trigger),
+    "call": (CallState, call_states.Trigger),
 }
 
 
@@ -46,7 +53,7 @@ def test_every_state_and_trigger_is_used_and_every_state_can_be_left(name: str) 
 
 def test_rows_name_the_members() -> None:
     assert ("ARMED", "PLATE_PRESSED", "FIRING") in tables.rows("unlock")
-    assert len(tables.rows("call")) == len(oncall.TABLE)
+    assert len(tables.rows("call")) == len(call_states.TABLE)
 
 
 def _fresh_step() -> Step:
@@ -60,8 +67,8 @@ def _is_empty(step: Step) -> bool:
 def test_an_unlock_ends_by_its_table_alone(car: Driver) -> None:
     car.allow(Service.UNLOCK)
     machine = car.core._parts.unlock
-    for state, trigger in product(unlock.State, unlock.Trigger):
-        if (state, trigger) in unlock.TABLE:
+    for state, trigger in product(unlock_states.State, unlock_states.Trigger):
+        if (state, trigger) in unlock_states.TABLE:
             continue
         machine.machine.state = state
         step = _fresh_step()
@@ -76,9 +83,9 @@ def test_a_relock_ends_by_its_table_alone(car: Driver) -> None:
     car.pass_time(0.2)
     car.locks(False)
     machine = car.core._parts.relock
-    assert machine.machine.state is relock.State.COUNTING
-    for state, trigger in product(relock.State, relock.Trigger):
-        if (state, trigger) in relock.TABLE:
+    assert machine.machine.state is relock_states.State.COUNTING
+    for state, trigger in product(relock_states.State, relock_states.Trigger):
+        if (state, trigger) in relock_states.TABLE:
             continue
         machine.machine.state = state
         step = _fresh_step()
@@ -91,8 +98,8 @@ def test_a_position_case_ends_by_its_table_alone(car: Driver) -> None:
     car.allow(Service.POSITION)
     machine = car.core._parts.position
     assert machine.request_id is not None
-    for state, trigger in product(position.State, position.Trigger):
-        if (state, trigger) in position.TABLE:
+    for state, trigger in product(position_states.State, position_states.Trigger):
+        if (state, trigger) in position_states.TABLE:
             continue
         machine.machine.state = state
         step = _fresh_step()
@@ -106,8 +113,8 @@ def test_a_call_moves_by_its_table_alone(car: Driver) -> None:
     car.pass_time(0.2)
     machine = car.core._parts.on_call
     assert machine.open_call is not None
-    for state, trigger in product(CallState, oncall.Trigger):
-        if (state, trigger) in oncall.TABLE:
+    for state, trigger in product(CallState, call_states.Trigger):
+        if (state, trigger) in call_states.TABLE:
             continue
         machine.machine.state = state
         step = _fresh_step()

@@ -1,90 +1,23 @@
-"""Locking again after an unlock that nobody used: the one actuation without a grant of its own.
-
-Theory of operation
-===================
-IDLE      No unlock of ours is unsettled.
-COUNTING  Born of an executed unlock, durable. An opened door, the key, or driving ends it; a car that locks itself
-          too. Another executed unlock starts the time again.
-JUDGING   Time is up (or cannot be proven after a restart): the bus is woken if it sleeps, and the car is locked only
-          if all doors are known closed and it is known to be parked. Not known in time: left as it is, and said so.
-LOCKING   The attempt is durable since the step before: ONE frame goes out with the next step.
-WAITING   Only lock statuses from after the frame decide: all locked, or time is up.
-
-A restart while COUNTING goes on counting within the same boot session; in another one the elapsed time is not known,
-so it is judged at once. A restart while LOCKING or WAITING only looks at the locks: the command is not sent twice.
-"""
+"""Locking again after an unlock that nobody used. Theory and table: `relock_states`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from enum import Enum, unique
-from typing import Final
+from dataclasses import replace
 
 from tcu_agent.core import preconditions, records, vss
 from tcu_agent.core.authorisation import RelockAuthorisation, relock_after_unlock
 from tcu_agent.core.effects import TransmitLock, WakeBus
 from tcu_agent.core.journal import Journal
 from tcu_agent.core.machine import Machine
+from tcu_agent.core.relock_record import RelockRecord
+from tcu_agent.core.relock_states import TABLE, State, Trigger
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import EventKind, LockState, Reason, Relock
 
-SCHEMA = 1
-
-
-@unique
-class State(Enum):
-    """Where a re-lock stands."""
-
-    IDLE = "idle"
-    COUNTING = "counting"
-    JUDGING = "judging"
-    LOCKING = "locking"
-    WAITING = "waiting"
-
-
-@unique
-class Trigger(Enum):
-    """What moves it."""
-
-    UNLOCKED = "unlocked"
-    DOOR_OPENED = "door opened"
-    KEY_USED = "key used"
-    DRIVEN_OFF = "driven off"
-    LOCKED_BY_CAR = "locked by the car"
-    TIME_UP = "time up"
-    ALLOWED = "allowed"
-    SIGNALS_UNKNOWN = "signals unknown"
-    DURABLE = "durable"
-    NOT_DURABLE = "not durable"
-    NOT_SENT = "not sent"
-    LOCKED = "locked"
-    NO_STATUS_IN_TIME = "no status in time"
-
-
-TABLE: Final[dict[tuple[State, Trigger], State]] = {
-    (State.IDLE, Trigger.UNLOCKED): State.COUNTING,
-    (State.COUNTING, Trigger.UNLOCKED): State.COUNTING,
-    (State.COUNTING, Trigger.DOOR_OPENED): State.IDLE,
-    (State.COUNTING, Trigger.KEY_USED): State.IDLE,
-    (State.COUNTING, Trigger.DRIVEN_OFF): State.IDLE,
-    (State.COUNTING, Trigger.LOCKED_BY_CAR): State.IDLE,
-    (State.COUNTING, Trigger.TIME_UP): State.JUDGING,
-    (State.JUDGING, Trigger.UNLOCKED): State.COUNTING,
-    (State.JUDGING, Trigger.DOOR_OPENED): State.IDLE,
-    (State.JUDGING, Trigger.KEY_USED): State.IDLE,
-    (State.JUDGING, Trigger.DRIVEN_OFF): State.IDLE,
-    (State.JUDGING, Trigger.LOCKED_BY_CAR): State.IDLE,
-    (State.JUDGING, Trigger.SIGNALS_UNKNOWN): State.IDLE,
-    (State.JUDGING, Trigger.ALLOWED): State.LOCKING,
-    (State.LOCKING, Trigger.NOT_DURABLE): State.IDLE,
-    (State.LOCKING, Trigger.DURABLE): State.WAITING,
-    (State.WAITING, Trigger.NOT_SENT): State.IDLE,
-    (State.WAITING, Trigger.LOCKED): State.IDLE,
-    (State.WAITING, Trigger.NO_STATUS_IN_TIME): State.IDLE,
-}
+__all__ = ["TABLE", "AutomaticRelock", "State", "Trigger"]
 
 _CANCELLED_BY = {
     Reason.DOOR_OPENED: Trigger.DOOR_OPENED,
@@ -93,46 +26,6 @@ _CANCELLED_BY = {
 }
 _KEY_MODES = frozenset({"convenience", "active"})
 """Usage modes that need a key in the car."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelockRecord:
-    """What survives a restart. `due_at`: CLOCK_BOOTTIME of `boot_session`, s. `is_attempted`: a frame may be out."""
-
-    request_id: bytes
-    incident_id: bytes
-    due_at: float
-    boot_session: str
-    is_attempted: bool = False
-
-    def to_bytes(self) -> bytes:
-        """Return the durable record."""
-        return records.pack(
-            SCHEMA,
-            self.request_id,
-            self.incident_id,
-            records.milliseconds(self.due_at),
-            self.boot_session,
-            self.is_attempted,
-        )
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> RelockRecord:
-        """Read the durable record.
-
-        Raises:
-            StorageError: corrupt, or of another schema.
-        """
-        reader = records.RecordReader(data, key=records.RELOCK, schema=SCHEMA)
-        record = cls(
-            request_id=reader.take(bytes),
-            incident_id=reader.take(bytes),
-            due_at=reader.take_seconds(),
-            boot_session=reader.take(str),
-            is_attempted=reader.take(bool),
-        )
-        reader.end()
-        return record
 
 
 class AutomaticRelock:

@@ -14,7 +14,7 @@ from tcu_agent.core.call_record import CallRecord
 from tcu_agent.core.intent import UnlockIntent
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.position_record import PositionRecord
-from tcu_agent.core.relock import RelockRecord
+from tcu_agent.core.relock_record import RelockRecord
 from tcu_agent.errors import StorageError
 
 R = TypeVar("R")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeVar
 
-from tcu_agent.core import button, oncall, position, relock, unlock
+from tcu_agent.core import button, call_states, position_states, relock_states, unlock_states
 
 S = TypeVar("S", bound=Enum)
 T = TypeVar("T", bound=Enum)
@@ -17,11 +17,11 @@ def _plain(table: Mapping[tuple[S, T], S]) -> Mapping[tuple[Enum, Enum], Enum]:
 
 
 TABLES: Final[Mapping[str, Mapping[tuple[Enum, Enum], Enum]]] = {
-    "unlock": _plain(unlock.TABLE),
-    "relock": _plain(relock.TABLE),
-    "position": _plain(position.TABLE),
+    "unlock": _plain(unlock_states.TABLE),
+    "relock": _plain(relock_states.TABLE),
+    "position": _plain(position_states.TABLE),
     "button": _plain(button.TABLE),
-    "call": _plain(oncall.TABLE),
+    "call": _plain(call_states.TABLE),
 }
 
 

@@ -1,29 +1,9 @@
-"""Remote unlock, direct and armed. Order of work: docs/protocol.md, "Order of work in the car", steps 6 to 10.
-
-Theory of operation
-===================
-A grant that the verifier accepted (its nonce is gone, so it can never be accepted again) meets a machine that does one
-thing at a time:
-
-IDLE     Nothing is going on. A direct grant makes the intent `firing` durable, an armed one the intent `armed`.
-ARMED    Waits for the tailgate plate: its rising edge, after arming, within the window, makes `firing` durable.
-FIRING   The intent is durable since the step before. Age and preconditions are judged from fresh signals (a sleeping
-         bus was woken); while they are not known it waits, at most until the grant's own time ends. Then ONE frame.
-WAITING  The frame is out. Only lock statuses from after it decide: all unlocked, or refused by the car, or time is up.
-
-Every way back to IDLE stores the outcome and the result that reports it in one transaction, which also removes the
-intent. At a start an intent that is still there was cut off: `armed` moved nothing (cancelled), `firing` may have
-moved something (unknown). Neither is ever tried again.
-
-A second grant meanwhile is answered with a stored outcome refused/busy: its nonce is used up, so it cannot act later,
-when nobody expects it any more.
-"""
+"""Remote unlock, direct and armed: from an accepted grant to a stored result. Theory and table: `unlock_states`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum, unique
 from typing import Final
 
 from tcu_agent.core import preconditions, records, vss
@@ -39,6 +19,7 @@ from tcu_agent.core.machine import Machine
 from tcu_agent.core.outcomes import Outcomes
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
+from tcu_agent.core.unlock_states import TABLE, State, Trigger
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import (
     EventKind,
@@ -49,61 +30,7 @@ from tcu_agent.protocol.vocabulary import (
     UnlockMode,
 )
 
-
-@unique
-class State(Enum):
-    """Where an unlock stands."""
-
-    IDLE = "idle"
-    ARMED = "armed"
-    FIRING = "firing"
-    WAITING = "waiting"
-
-
-@unique
-class Trigger(Enum):
-    """What moves it."""
-
-    ACCEPTED_DIRECT = "accepted direct"
-    ACCEPTED_ARMED = "accepted armed"
-    PLATE_PRESSED = "plate pressed"
-    WINDOW_PASSED = "window passed"
-    DRIVEN_OFF = "driven off"
-    GENERATION_CHANGED = "generation changed"
-    NOT_DURABLE = "not durable"
-    ALLOWED = "allowed"
-    NOT_ALLOWED = "not allowed"
-    ALREADY_UNLOCKED = "already unlocked"
-    TOO_LATE = "too late"
-    UNLOCKED = "unlocked"
-    REFUSED_BY_CAR = "refused by the car"
-    NOT_SENT = "not sent"
-    NO_STATUS_IN_TIME = "no status in time"
-    RESTARTED = "restarted"
-
-
-TABLE: Final[dict[tuple[State, Trigger], State]] = {
-    (State.IDLE, Trigger.ACCEPTED_DIRECT): State.FIRING,
-    (State.IDLE, Trigger.ACCEPTED_ARMED): State.ARMED,
-    (State.ARMED, Trigger.PLATE_PRESSED): State.FIRING,
-    (State.ARMED, Trigger.WINDOW_PASSED): State.IDLE,
-    (State.ARMED, Trigger.DRIVEN_OFF): State.IDLE,
-    (State.ARMED, Trigger.GENERATION_CHANGED): State.IDLE,
-    (State.ARMED, Trigger.NOT_DURABLE): State.IDLE,
-    (State.ARMED, Trigger.RESTARTED): State.IDLE,
-    (State.FIRING, Trigger.ALLOWED): State.WAITING,
-    (State.FIRING, Trigger.ALREADY_UNLOCKED): State.IDLE,
-    (State.FIRING, Trigger.NOT_ALLOWED): State.IDLE,
-    (State.FIRING, Trigger.TOO_LATE): State.IDLE,
-    (State.FIRING, Trigger.GENERATION_CHANGED): State.IDLE,
-    (State.FIRING, Trigger.NOT_DURABLE): State.IDLE,
-    (State.FIRING, Trigger.RESTARTED): State.IDLE,
-    (State.WAITING, Trigger.UNLOCKED): State.IDLE,
-    (State.WAITING, Trigger.REFUSED_BY_CAR): State.IDLE,
-    (State.WAITING, Trigger.NOT_SENT): State.IDLE,
-    (State.WAITING, Trigger.NO_STATUS_IN_TIME): State.IDLE,
-    (State.WAITING, Trigger.RESTARTED): State.IDLE,
-}
+__all__ = ["TABLE", "State", "Trigger", "Unlock"]
 
 _REFUSALS = frozenset({"refused", "authentication-failed"})
 """What central locking answers when it will not; see `vss.CENTRAL_LOCKING_RESPONSE`."""
@@ -128,9 +55,9 @@ class _Job:
     until: float
     """End of the grant's own time: of the challenge's lifetime, or of the plate's window. No frame after it."""
     deadline: float
+    is_armed: bool
     sent_at: float = float("-inf")
     refused_at: float = float("inf")
-    is_armed: bool = False
     is_doubtful: bool = False
     """The transport cannot say whether the frame went out."""
 

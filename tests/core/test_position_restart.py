@@ -1,0 +1,198 @@
+"""Positions through restarts and power cuts: never longer than can be proven."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tcu_agent.core import records, vss
+from tcu_agent.core.effects import Effect, ErasePositions, SealPosition
+from tcu_agent.core.events import EffectFailed, Value
+from tcu_agent.protocol.messages import PositionParameters
+from tcu_agent.protocol.vocabulary import (
+    EventKind,
+    Outcome,
+    PositionKind,
+    Reason,
+    Service,
+)
+from tests.core.driver import Driver, Failure, PowerCut, settings
+from tests.protocol import signing
+
+CASE = signing.id16("incident or case")
+HERE: dict[str, Value] = {
+    vss.LATITUDE: 57.7089,
+    vss.LONGITUDE: 11.9746,
+    vss.HEADING: 91.26,
+    vss.ACCURACY_M: 3.5,
+    vss.FIX_TYPE: "THREE_D",
+}
+
+
+def snapshot(car: Driver, **changes: Any) -> bytes:
+    return car.allow(Service.POSITION, parameters=signing.SNAPSHOT, **changes)
+
+
+def track(car: Driver, interval_s: int = 60, duration_s: int = 600, **changes: Any) -> bytes:
+    parameters = PositionParameters(PositionKind.TRACKING, interval_s, duration_s)
+    return car.allow(Service.POSITION, parameters=parameters, **changes)
+
+
+def verdict(car: Driver) -> tuple[Outcome, Reason]:
+    (result,) = car.results
+    return result.outcome, result.reason
+
+
+def is_seal(effect: Effect) -> bool:
+    return isinstance(effect, SealPosition)
+
+
+@pytest.fixture
+def located(car: Driver) -> Driver:
+    """A car whose receiver has a fix."""
+    car.change(dict(HERE))
+    return car
+
+
+def test_tracking_goes_on_within_a_boot_session(located: Driver) -> None:
+    track(located)
+    located.pass_time(100)
+    located.restart(off_s=100)
+    located.change(dict(HERE))
+    located.pass_time(1000)
+    assert [position.seq for position in located.positions] == list(range(1, 10))
+    assert max(at for at, effect in located.done if is_seal(effect)) < 1600
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_a_stop_time_that_passed_while_off(located: Driver) -> None:
+    track(located)
+    located.restart(off_s=600)
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+    assert len(located.positions) == 1
+
+
+def test_after_a_power_cut_the_wall_clock_counts(located: Driver) -> None:
+    track(located)
+    located.pass_time(120)
+    located.restart(new_session=True, off_s=200)
+    began = located.now
+    located.pass_time(1000)
+    last = max(at for at, effect in located.done if is_seal(effect))
+    assert last < began + 480 - 200
+    (ended,) = located.events(EventKind.TRACKING_ENDED)
+    assert ended.reason is Reason.STOP_TIME
+
+
+def test_after_a_power_cut_never_longer_than_was_left(located: Driver) -> None:
+    track(located)
+    located.pass_time(130)
+    assert located.wall_offset is not None
+    located.wall_offset -= 9.9  # the clock was set back, but not before the last fix
+    located.restart(new_session=True, off_s=0.0)
+    began = located.now
+    located.pass_time(1000)
+    last = max(at for at, effect in located.done if is_seal(effect))
+    assert last < began + 480
+
+
+@pytest.mark.parametrize("offset", [None, 0.0])
+def test_when_nothing_is_proven_it_stops(located: Driver, offset: float | None) -> None:
+    track(located)
+    located.wall_offset = offset
+    located.restart(new_session=True)
+    assert verdict(located) == (Outcome.CANCELLED, Reason.TIME_NOT_PROVEN)
+    located.pass_time(600)
+    assert len(located.positions) == 1
+
+
+def test_without_a_wall_clock_before_the_power_cut_it_stops() -> None:
+    car = Driver(wall_offset=None)
+    car.provision()
+    car.change(dict(HERE))
+    track(car)
+    car.wall_offset = 1.8e9
+    car.restart(new_session=True)
+    assert verdict(car) == (Outcome.CANCELLED, Reason.TIME_NOT_PROVEN)
+
+
+def test_a_second_power_cut_does_not_give_time_back(located: Driver) -> None:
+    track(located)
+    located.restart(new_session=True, off_s=300)
+    located.restart(new_session=True, off_s=200)
+    began = located.now
+    located.pass_time(1000)
+    assert all(at < began + 100 for at, effect in located.done if is_seal(effect))
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_corrupt_state_stops_it(located: Driver) -> None:
+    track(located)
+    located.stored[records.MARKS] = b"\xff"
+    located.restart()
+    assert verdict(located) == (Outcome.CANCELLED, Reason.STATE_CORRUPT)
+    located.pass_time(600)
+    assert len(located.positions) == 1
+
+
+def test_an_erasure_that_was_cut_off_is_done_again(located: Driver) -> None:
+    snapshot(located)
+    located.cut_at = located.effects_begun + 1
+    with pytest.raises(PowerCut):
+        located.receive("case-end", signing.sign(located.centre.case_end()))
+    assert located.erased == []
+    located.restart()
+    assert [each.case_id for each in located.erased] == [CASE]
+    located.restart()
+    assert len(located.erased) == 1
+
+
+def test_an_erasure_that_failed_is_tried_again(located: Driver) -> None:
+    snapshot(located)
+    located.failures.append(Failure(lambda e: isinstance(e, ErasePositions), times=2))
+    located.receive("case-end", signing.sign(located.centre.case_end()))
+    located.pass_time(9.9)
+    assert located.erased == []
+    located.pass_time(30)
+    assert [each.case_id for each in located.erased] == [CASE]
+
+
+def test_an_acknowledged_erasure_that_failed_concerns_no_case(located: Driver) -> None:
+    snapshot(located)
+    located.failures.append(Failure(lambda e: isinstance(e, ErasePositions)))
+    located.receive("position-ack", signing.sign(located.centre.position_ack(1)))
+    assert located.core.next_deadline() is None
+    assert CASE in located.core._parts.position.open_cases
+    located.put(EffectFailed(ErasePositions(CASE), "late", may_have_happened=False))
+    assert located.core.next_deadline() is None
+
+
+def test_the_oldest_of_many_cases_is_erased(located: Driver) -> None:
+    cases = [signing.id16(f"case {number}") for number in range(17)]
+    for case in cases:
+        grant = position_grant(located, case)
+        located.receive("grant", grant)
+    assert len(located.positions) == 17
+    assert [each.case_id for each in located.erased] == [cases[0]]
+    assert set(located.core._parts.position.open_cases) == set(cases[1:])
+
+
+def position_grant(car: Driver, case: bytes) -> bytes:
+    request = car.ask(Service.POSITION, incident_id=case)
+    approval = signing.sign(car.centre.approval(car.challenge, case_id=case))
+    return car.grant_for(request, approval=approval)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "duration_s"),
+    [(9, 100), (10, 101)],
+)
+def test_limits_of_this_car(interval_s: int, duration_s: int) -> None:
+    car = Driver(settings=settings(tracking_interval_min_s=10, tracking_duration_max_s=100))
+    car.provision()
+    parameters = PositionParameters(PositionKind.TRACKING, interval_s, duration_s)
+    car.ask(Service.POSITION, parameters=parameters)
+    assert car.refusals == [Reason.WINDOW_OUT_OF_RANGE]
+    car.ask(Service.POSITION, parameters=PositionParameters(PositionKind.TRACKING, 10, 100))
+    assert len(car.refusals) == 1
