@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.mqtt import INBOUND_LIMIT_BYTES, MqttLink
+from tcu_agent.adapters.mqtt import INBOUND_LIMIT_BYTES, INBOUND_QUEUE_MESSAGES, MqttLink
 from tcu_agent.config.schema import MqttProtocol
 from tcu_agent.errors import MqttTransportError
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
 from tests.contract.links import (
     DOWN,
+    UP,
     config,
     first,
     peer_of,
@@ -147,6 +148,55 @@ def test_a_message_that_is_too_long_arrives_cut_so_that_it_can_be_refused(tmp_pa
 
     with running(tmp_path) as broker:
         asyncio.run(main(broker))
+
+
+def test_a_flood_is_dropped_without_a_word_and_the_link_lives(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(broker: Mosquitto) -> None:
+        link = MqttLink(config=config(broker.port), vehicle_id="car-1")
+        async with peer_of(broker) as peer:
+            await link.connect(connection=1, will=b"")
+            for number in range(3 * INBOUND_QUEUE_MESSAGES):
+                await peer.publish(f"{DOWN}/request", b"%d" % number)
+            await link.publish("event", b"still here")
+            assert await peer.next() == (f"{UP}/event", b"still here")
+            messages = aiter(link.messages())
+            kept = [(await anext(messages)).payload for _ in range(INBOUND_QUEUE_MESSAGES)]
+            assert kept == [b"%d" % number for number in range(INBOUND_QUEUE_MESSAGES)]
+            await peer.publish(f"{DOWN}/request", b"after the flood")
+            assert (await anext(messages)).payload == b"after the flood"
+        await link.disconnect()
+
+    with running(tmp_path) as broker:
+        asyncio.run(main(broker))
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_cancellation_that_comes_together_with_the_answer_is_not_lost(turns: int) -> None:
+    """asyncio.wait_for of Python 3.11 would lose it, and the agent would never end."""
+
+    async def turn(times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        async with tiny_broker() as port:
+            link = MqttLink(config=config(port), vehicle_id="car-1")
+            await link.connect(connection=1, will=b"")
+            assert link._client is not None
+            publishing = asyncio.create_task(link.publish("event", b"x"))
+            await turn(3)
+            (answer,) = link._client._pending_publishes.values()
+            answer.set()
+            await turn(turns)
+            if publishing.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await publishing
+            await link.disconnect()
+
+    asyncio.run(main())
 
 
 def test_an_expired_command_is_not_delivered(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Both kinds of key sign so that the protocol's own check agrees, and a key that others can read is refused."""
+"""Every kind of key signs so that the protocol's own check agrees, and a key that others can read is refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tcu_agent.adapters.keys import PrivateSigner, load_signer, read_secret
+from tcu_agent.adapters.keys import PrivateSigner, create_key, load_signer, read_secret
 from tcu_agent.adapters.sealer import HpkeSealer
 from tcu_agent.errors import KeyStoreError
 from tcu_agent.protocol.cose import VerificationKey
+from tests.contract.tokens import a_token, key_in, needs_softhsm
 
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey | X25519PrivateKey
 PLAIN = NoEncryption()
@@ -34,11 +36,17 @@ def write(path: Path, key: PrivateKey, encryption: KeySerializationEncryption = 
     return path
 
 
-@pytest.fixture(params=["P-256", "Ed25519"])
-def signer(request: pytest.FixtureRequest, tmp_path: Path) -> PrivateSigner:
-    is_p256 = request.param == "P-256"
-    key = generate_private_key(SECP256R1()) if is_p256 else Ed25519PrivateKey.generate()
-    return load_signer(write(tmp_path / "signing.pem", key))
+@pytest.fixture(params=["P-256", "Ed25519", pytest.param("token", marks=needs_softhsm)])
+def signer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PrivateSigner]:
+    """Yield every kind of signer that there is."""
+    if request.param == "token":
+        with a_token(tmp_path / "token") as token:
+            create_key(key_in(token))
+            yield load_signer(key_in(token))
+    else:
+        is_p256 = request.param == "P-256"
+        key = generate_private_key(SECP256R1()) if is_p256 else Ed25519PrivateKey.generate()
+        yield load_signer(write(tmp_path / "signing.pem", key))
 
 
 def test_what_it_signs_the_protocol_verifies(signer: PrivateSigner) -> None:
@@ -48,6 +56,25 @@ def test_what_it_signs_the_protocol_verifies(signer: PrivateSigner) -> None:
     assert key.is_signature(signature, b"data")
     assert not key.is_signature(signature, b"other data")
     assert key.kid == signer.kid
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 33, 8192, 65_536])
+def test_it_signs_data_of_any_length(signer: PrivateSigner, length: int) -> None:
+    key = VerificationKey(alg=signer.alg, public_key=signer.public_key)
+    data = bytes(length)
+    assert key.is_signature(signer.sign(data), data)
+
+
+def test_a_key_is_made_private_and_never_in_the_place_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "signing.pem"
+    create_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    kid = load_signer(path).kid
+    with pytest.raises(KeyStoreError, match="there already"):
+        create_key(path)
+    assert load_signer(path).kid == kid
+    with pytest.raises(KeyStoreError, match="No such file"):
+        create_key(tmp_path / "none" / "signing.pem")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o700, 0o660, 0o644])

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.store import SqliteState
+from tcu_agent.adapters.volatile_state import UnreadableState, VolatileState
+from tcu_agent.cli import assembly
 from tcu_agent.cli import check as check_command
 from tcu_agent.cli.check import examine
 from tcu_agent.cli.main import main
-from tcu_agent.config import REFERENCE_MAPPING
-from tcu_agent.errors import BadInput
+from tcu_agent.config import REFERENCE_MAPPING, load
+from tcu_agent.errors import BadInput, StorageError
 from tcu_agent.runtime.log_format import JsonFormatter, TextFormatter
 from tcu_agent.runtime.logbook import FIELDS, Logbook
 from tcu_sim.pki.ceremony import Plan, initialise
@@ -124,6 +126,19 @@ def test_a_service_that_the_mapping_cannot_give_is_a_problem(folder: Path) -> No
     assert check(folder)[0] == []
 
 
+def test_the_wall_clock_is_not_believed_before_the_trust_was_issued(folder: Path) -> None:
+    config = load(folder / "tcu.toml")
+    first = assembly.read_trust(config)
+    assert first is not None
+    state = VolatileState()
+    assert assembly.wall_floor_s(config, state, None) == 0
+    assert assembly.wall_floor_s(config, state, first[1]) == first[1].trust.issued_s > 0
+    state.values["trust"] = first[0]
+    assert assembly.wall_floor_s(config, state, None) == first[1].trust.issued_s
+    broken = UnreadableState(StorageError("damaged"))
+    assert assembly.wall_floor_s(config, broken, first[1]) == first[1].trust.issued_s
+
+
 def test_tls_files_are_tried(folder: Path) -> None:
     (folder / "ca.pem").write_text("nothing")
     edit(folder, "[keys]", '[mqtt.tls]\nca = "ca.pem"\n[keys]')
@@ -136,7 +151,7 @@ def test_a_state_that_is_in_use_damaged_or_new_is_told_apart(folder: Path) -> No
     state.close()
     assert check(folder)[0] == []
     (folder / "state" / "state.sqlite").write_bytes(b"noise" * 1000)
-    assert any("state.sqlite" in problem for problem in check(folder)[0])
+    assert any("the agent would give ON CALL only" in problem for problem in check(folder)[0])
 
 
 # -------------------------------------------------------------------------------------------- run

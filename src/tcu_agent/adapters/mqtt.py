@@ -7,7 +7,9 @@ ours).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -39,6 +41,15 @@ _REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9D})
 paho translates the codes of 3.1.1 into these."""
 
 
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Drops what does not fit. aiomqtt would log a line for each, and who floods us would fill the disk."""
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Take a message if there is room."""
+        if not self.full():
+            super().put_nowait(item)
+
+
 class MqttLink:
     """The `LinkPort`. Each `connect` makes a fresh client on the broker's persistent session."""
 
@@ -57,8 +68,9 @@ class MqttLink:
         context = None if self._config.tls is None else client_context(self._config.tls)
         client = self._new_client(will, context)
         try:
-            with _converted(may_have_happened=False):
+            async with self._answered(may_have_happened=False):
                 await client.__aenter__()
+            async with self._answered(may_have_happened=False):
                 await self._subscribe(client)
         except MqttTransportError as error:
             _abandon(client)
@@ -91,7 +103,7 @@ class MqttLink:
         properties = self._properties(PacketTypes.PUBLISH)
         if properties is not None and expiry_s is not None:
             properties.MessageExpiryInterval = expiry_s
-        with _converted(may_have_happened=True):
+        async with self._answered(may_have_happened=True):
             await client.publish(
                 f"{self._prefix}/up/{message_type}", payload, qos=_QOS, properties=properties
             )
@@ -100,8 +112,9 @@ class MqttLink:
         """End the connection politely, so that the broker keeps the will to itself; never raises."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(aiomqtt.MqttError):
-                await client.__aexit__(None, None, None)
+            with contextlib.suppress(MqttTransportError):
+                async with self._answered(may_have_happened=True):
+                    await client.__aexit__(None, None, None)
             _abandon(client)
 
     def _connected(self) -> aiomqtt.Client:
@@ -128,7 +141,8 @@ class MqttLink:
             properties=properties,
             will=aiomqtt.Will(f"{self._prefix}/up/availability", will, qos=_QOS),
             keepalive=config.keepalive_s,
-            timeout=config.timeout_s,
+            timeout=math.inf,  # see _answered
+            queue_type=_Inbox,
             max_queued_incoming_messages=INBOUND_QUEUE_MESSAGES,
             tls_context=context,
             socket_options=_SOCKET_OPTIONS,
@@ -149,6 +163,22 @@ class MqttLink:
                 temporary=False,
             )
 
+    @contextlib.asynccontextmanager
+    async def _answered(self, *, may_have_happened: bool) -> AsyncIterator[None]:
+        """Wait for an answer of the broker at most `timeout_s`, with errors of our own.
+
+        Not with aiomqtt's timeout: that is asyncio.wait_for, which up to Python 3.11 swallows a cancellation
+        that comes together with the answer, and then the agent never ends.
+        """
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                with _converted(may_have_happened=may_have_happened):
+                    yield
+        except TimeoutError:
+            raise MqttTransportError(
+                "the broker does not answer", may_have_happened=may_have_happened, temporary=True
+            ) from None
+
     def _properties(self, packet: int) -> Properties | None:
         if self._config.protocol != "5":
             return None
@@ -160,8 +190,11 @@ def _password(file: Path | None) -> str | None:
 
 
 def _abandon(client: aiomqtt.Client) -> None:
-    # aiomqtt leaves the socket open when connecting fails half-way; paho closes it here and now.
-    client._client.disconnect()  # noqa: SLF001 - no public way to reach it
+    """Close the socket here and now, which aiomqtt leaves open when connecting fails half-way."""
+    # A cancelled wait leaves this future cancelled, and aiomqtt's callback would fail on it.
+    if client._connected.cancelled():  # noqa: SLF001 - no public way to reach it
+        client._connected = asyncio.get_running_loop().create_future()  # noqa: SLF001 - as above
+    client._client.disconnect()  # noqa: SLF001 - as above
 
 
 def _number(code: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tcu_agent.adapters.store import SqliteState
 from tcu_agent.adapters.volatile_state import UnreadableState
 from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
+from tcu_agent.core.records import TRUST
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
 from tcu_agent.ports import StatePort
@@ -97,17 +99,21 @@ def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
         return None
     try:
         container = config.trust.bundle.read_bytes()
-        keyring = open_container(
-            container,
-            roots=root_keys(config.trust.roots),
-            threshold=config.trust.threshold,
-            environment=config.environment,
-        )
+        keyring = _opened(config, container)
     except OSError as error:
         raise _bundle_error(config, f"cannot be read: {error.strerror}") from error
     except MalformedError as error:
         raise _bundle_error(config, f"{error} ({error.reason.code})") from error
     return container, keyring
+
+
+def wall_floor_s(config: Config, state: StatePort, first: Keyring | None) -> float:
+    """Return the time before which the wall clock is known to be wrong: when the newest trust bundle was issued."""
+    issued_s = [0 if first is None else first.trust.issued_s]
+    # The agent itself says what is wrong with the state; that none is stored yet is no fault.
+    with suppress(StorageError, MalformedError):
+        issued_s.append(_opened(config, state.load().get(TRUST, b"")).trust.issued_s)
+    return float(max(issued_s))
 
 
 def open_state(directory: Path) -> StatePort:
@@ -138,21 +144,22 @@ def build_car(config: Config, *, trust: bytes | None) -> Car:
     )
 
 
-def build_world(config: Config, *, supervisor: Supervisor, wall_floor_s: float) -> World:
+def build_world(config: Config, *, supervisor: Supervisor, trust: Keyring | None) -> World:
     """Return the real world: python-can, MQTT, SQLite, key files, the system's clock.
 
     Raises:
         BadInput: a file or directory cannot be used.
         KeyStoreError: a key cannot be used.
     """
+    state = open_state(config.state_directory)
     return World(
         buses={bus.name: open_bus(bus) for bus in config.buses},
         link=MqttLink(config=config.mqtt, vehicle_id=config.vehicle_id),
-        state=open_state(config.state_directory),
+        state=state,
         signer=load_signer(config.keys.signing),
         sealer=HpkeSealer(),
         around=Surroundings(
-            clock=SystemClock(floor_s=wall_floor_s),
+            clock=SystemClock(floor_s=wall_floor_s(config, state, trust)),
             entropy=SystemEntropy(),
             supervisor=supervisor,
         ),
@@ -169,6 +176,15 @@ def open_bus(bus: BusConfig) -> PythonCanBus:
         options=fd | dict(bus.options),
     )
     return PythonCanBus(name=bus.name, interface=interface)
+
+
+def _opened(config: Config, container: bytes) -> Keyring:
+    return open_container(
+        container,
+        roots=root_keys(config.trust.roots),
+        threshold=config.trust.threshold,
+        environment=config.environment,
+    )
 
 
 def _file(name: object) -> str:

@@ -58,8 +58,10 @@ class Report:
         """Turn what is wrong with the files of a person into a problem."""
         try:
             yield
-        except (BadInput, KeyStoreError, StorageError) as error:
+        except (BadInput, KeyStoreError) as error:
             self.problems.append(str(error))
+        except StorageError as error:
+            self.problems.append(_damaged(error))
 
 
 def examine(file: Path) -> Report:
@@ -157,3 +159,10 @@ def _open_state(directory: Path, report: Report) -> None:
         state.load()
     finally:
         state.close()
+
+
+def _damaged(error: StorageError) -> str:
+    return (
+        f"{error} (the agent would give ON CALL only; the state keeps old messages from acting again, "
+        "so let nothing but a new enrolment replace it)"
+    )

@@ -63,7 +63,6 @@ async def _run(config: Config) -> None:
 
 
 def _build(config: Config) -> Agent:
-    from tcu_agent.adapters.clock import BUILD_FLOOR_S
     from tcu_agent.cli import assembly
     from tcu_agent.runtime.agent import Agent
     from tcu_agent.runtime.supervisor import Supervisor
@@ -73,7 +72,7 @@ def _build(config: Config) -> Agent:
     world = assembly.build_world(
         config,
         supervisor=Supervisor(os.environ),
-        wall_floor_s=trust[1].trust.issued_s if trust else BUILD_FLOOR_S,
+        trust=trust[1] if trust else None,
     )
     for warning in (*config.warnings, *car.mapping.warnings()):
         world.around.logbook.warning("unsafe", what=warning)
