@@ -68,7 +68,7 @@ def test_one_fix_each_interval_until_the_stop_time(located: Driver) -> None:
     assert event.incident_id == CASE
     assert event.request_id == located.challenge.common.request_id
     located.receive("grant", grant)
-    assert located.refusals == [Reason.BUSY]
+    assert located.refusals == []
     located.pass_time(900)
     times = [at - began for at, effect in located.done if is_seal(effect)]
     assert times == [60.0 * n for n in range(10)]

@@ -160,13 +160,17 @@ class Intake:
             parts.position.case_ended(step, verdict.case_id)
 
     def _answer_again(self, step: Step, request_id: bytes) -> None:
-        """Send the stored result once more; while there is none that is durable, say that it is under way."""
+        """Send the stored result once more.
+
+        While there is none that is durable, nothing is answered: the result will come. A refusal here would let whoever
+        repeats a message (the broker, or QoS 1 itself) make the centre take a request for refused that is carried out.
+        """
         parts = self._parts
         result = parts.outcomes.find(request_id)
         if result is not None and parts.unsaved.is_empty:
             step.do(SendMessage(result))
         else:
-            parts.refusals.known(step, Reason.BUSY, request_id)
+            step.note("under-way")
 
     def _answered(self) -> frozenset[bytes]:
         """Return the request ids that have an intent or an outcome."""
