@@ -11,7 +11,7 @@
     |   +-- CanTransportError
     |   +-- MqttTransportError
     +-- StorageError             durable state: corrupt or not writable; fails closed
-    +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign
+    +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
 
 A verification that fails is no exception: it is a `protocol.verify.Refused` value with a reason.
 No PIN, key, token or position ever stands in a message of these.
@@ -88,4 +88,11 @@ class StorageError(AgentError):
 
 
 class KeyStoreError(AgentError):
-    """A key is missing, unprotected, or cannot sign."""
+    """A key is missing, unprotected, or cannot sign.
+
+    `temporary`: trying later can help, for the key is in a token that may come back.
+    """
+
+    def __init__(self, detail: str, *, temporary: bool = False) -> None:
+        super().__init__(detail)
+        self.temporary = temporary

@@ -21,6 +21,7 @@ from tests.contract.tokens import a_token, end_all_sessions, key_in, needs_softh
 
 pytestmark = needs_softhsm
 DATA = b"data"
+STAYS = {"sensitive": True, "extractable": False}
 
 
 @pytest.fixture
@@ -41,9 +42,9 @@ def is_good(signer: TokenSigner, signature: bytes) -> bool:
 
 
 def make_pair(
-    token: SoftToken, *, label: str = "vehicle", curve: str = "secp256r1", **private: bool
+    token: SoftToken, *, label: str = "vehicle", curve: str = "secp256r1", private: dict[str, bool]
 ) -> None:
-    """Make a pair as `create_key` never would. `private`: attributes of the private half."""
+    """Make a pair, perhaps as `create_key` never would. `private`: attributes of the private half."""
     with open_session(key_in(token), for_writing=True) as session:
         params = {Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
         session.create_domain_parameters(KeyType.EC, params, local=True).generate_keypair(
@@ -90,7 +91,7 @@ def test_the_private_key_can_be_neither_read_nor_wrapped_nor_made_extractable(
 
 def test_wrapping_does_work_for_a_key_that_may_leave(token: SoftToken) -> None:
     """The attempt above can succeed: it fails because of the key."""
-    make_pair(token, extractable=True)
+    make_pair(token, private={"extractable": True})
     session = open_session(key_in(token))
     [key] = session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
     wrapping = session.generate_key(
@@ -110,7 +111,7 @@ def test_wrapping_does_work_for_a_key_that_may_leave(token: SoftToken) -> None:
 def test_a_key_that_could_leave_is_refused(
     token: SoftToken, attributes: dict[str, bool], complaint: str
 ) -> None:
-    make_pair(token, **attributes)
+    make_pair(token, private=attributes)
     with pytest.raises(KeyStoreError, match=complaint) as caught:
         load_signer(key_in(token))
     assert not caught.value.temporary
@@ -185,14 +186,14 @@ def test_a_missing_key_and_two_of_one_label(token: SoftToken) -> None:
     ):
         load_signer(key_in(token))
     for _ in range(2):
-        make_pair(token, sensitive=True, extractable=False)
+        make_pair(token, private=STAYS)
     with pytest.raises(KeyStoreError, match="2 private keys"):
         load_signer(key_in(token))
 
 
 @pytest.mark.parametrize("curve", ["secp384r1", "secp521r1"])
 def test_a_key_on_another_curve(token: SoftToken, curve: str) -> None:
-    make_pair(token, curve=curve, sensitive=True, extractable=False)
+    make_pair(token, curve=curve, private=STAYS)
     with pytest.raises(KeyStoreError, match="no P-256 key"):
         load_signer(key_in(token))
 

@@ -35,6 +35,7 @@ PURE_STANDARD_LIBRARY = {
 AGENT_LIBRARIES = {
     "aiomqtt", "can", "cantools", "cbor2", "cryptography", "e2e", "paho", "serial",
     "bitstruct",  # only to see that the fast half of what cantools decodes with is there
+    "pkcs11",  # the extra of this name
 }  # fmt: skip
 SIMULATOR_LIBRARIES = AGENT_LIBRARIES | {"aiohttp", "amqtt", "argon2", "typing_extensions"}
 LIBRARIES_OF_ROOM: dict[str, set[str]] = {

@@ -56,7 +56,7 @@ def test_a_pinned_file_holds_names_versions_and_hashes_only(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pinned", "folders"),
-    [("agent.txt", ["."]), ("dev.txt", [".", "sim"])],
+    [("agent.txt", ["."]), ("agent-pkcs11.txt", ["."]), ("dev.txt", [".", "sim"])],
     ids=lambda value: value,
 )
 def test_every_declared_dependency_is_pinned(pinned: str, folders: list[str]) -> None:
@@ -68,7 +68,9 @@ def test_every_declared_dependency_is_pinned(pinned: str, folders: list[str]) ->
     assert declared - {"tcu-agent"} <= names
 
 
-def test_a_board_gets_nothing_of_the_bench() -> None:
-    text = (ROOT / "requirements" / "agent.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("pinned", ["agent.txt", "agent-pkcs11.txt"])
+def test_a_board_gets_nothing_of_the_bench(pinned: str) -> None:
+    text = (ROOT / "requirements" / pinned).read_text(encoding="utf-8")
     names = {line.split("==")[0] for line in text.splitlines() if "==" in line}
     assert names.isdisjoint({"aiohttp", "amqtt", "argon2-cffi", "pytest", "mypy", "ruff"})
+    assert ("python-pkcs11" in names) == (pinned == "agent-pkcs11.txt")

@@ -338,6 +338,29 @@ def test_a_key_that_cannot_sign_is_no_reason_to_end() -> None:
     play(body)
 
 
+def test_a_token_that_is_away_is_asked_again_soon() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await connected(rig)
+        assert rig.agent is not None
+        signer: Any = rig.agent._notary._signer
+        sign = signer.sign
+
+        def fail(_: bytes) -> bytes:
+            raise KeyStoreError("no token", temporary=True)
+
+        signer.sign = fail
+        rig.broker.cut()
+        await rig.wait_s(10)
+        assert rig.logbook.counts["connect-failed"] > 1
+        assert rig.logbook.counts["link-refused"] == 0
+        signer.sign = sign
+        await rig.wait_s(REFUSED_LEAST_S / 10)
+        assert rig.logbook.counts["connected"] == 2
+
+    play(body)
+
+
 def test_a_can_frame_gets_through_while_mqtt_is_flooded() -> None:
     async def body(rig: Rig) -> None:
         rig.start()

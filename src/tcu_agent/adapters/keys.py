@@ -1,9 +1,11 @@
-"""The vehicle's signing key from a file. Keys in a token come behind the same port."""
+"""The vehicle's signing key from a file, or (adapters.pkcs11_signer) in a token behind the same port."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,15 +15,19 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
     EllipticCurvePrivateKey,
+    generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
 )
 
+from tcu_agent.config import SigningKey, TokenKey
 from tcu_agent.errors import KeyStoreError
 from tcu_agent.protocol.cose import EDDSA, ES256, kid_of
 
@@ -83,12 +89,63 @@ class Ed25519Signer:
         return self._private_key.sign(data)
 
 
-def load_signer(path: Path) -> PrivateSigner:
-    """Load the signing key from an unencrypted PKCS#8 PEM file that only its owner can read.
+def load_signer(where: SigningKey) -> PrivateSigner:
+    """Return the signer on a key: in a file that only its owner can read, or in a PKCS#11 token.
 
     Raises:
-        KeyStoreError: missing, readable by others, not PKCS#8 PEM, or neither P-256 nor Ed25519.
+        KeyStoreError: missing, readable by others, not PKCS#8 PEM, neither P-256 nor Ed25519; or what
+            `pkcs11_signer` says about a token.
     """
+    if isinstance(where, TokenKey):
+        with _explained():
+            from tcu_agent.adapters.pkcs11_signer import TokenSigner  # noqa: PLC0415 - an extra
+        return TokenSigner(where)
+    return _load_file(where)
+
+
+def create_key(where: SigningKey) -> None:
+    """Make a P-256 key in a new file (0600, PKCS#8 PEM), or in a token such that it never leaves it.
+
+    Raises:
+        KeyStoreError: there already, or it cannot be made.
+    """
+    if isinstance(where, TokenKey):
+        with _explained():
+            from tcu_agent.adapters.pkcs11_token import create_token_key  # noqa: PLC0415 - an extra
+        create_token_key(where)
+    else:
+        _create_file(where)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what is missing where the extra is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "pkcs11":
+            raise
+        raise KeyStoreError(
+            "a key in a PKCS#11 token needs python-pkcs11 (pip install 'tcu-agent[pkcs11]')"
+        ) from error
+
+
+def _create_file(path: Path) -> None:
+    private_key = generate_private_key(SECP256R1())
+    pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise KeyStoreError(f"{path}: there already; a key is never overwritten") from None
+    except OSError as error:
+        raise KeyStoreError(f"{path}: {error.strerror}") from error
+
+
+def _load_file(path: Path) -> PrivateSigner:
     pem = read_secret(path)
     try:
         private_key = load_pem_private_key(pem, password=None)

@@ -12,6 +12,7 @@ from tcu_agent.config.schema import (
     TlsConfig,
     TrustConfig,
 )
+from tcu_agent.config.signing_key import SigningKey, TokenKey
 
 __all__ = [
     "REFERENCE_MAPPING",
@@ -20,7 +21,9 @@ __all__ = [
     "KeysConfig",
     "LogConfig",
     "MqttConfig",
+    "SigningKey",
     "TlsConfig",
+    "TokenKey",
     "TrustConfig",
     "examine",
     "load",

@@ -18,6 +18,7 @@ from tcu_agent.config.schema import (
     TlsConfig,
     TrustConfig,
 )
+from tcu_agent.config.signing_key import read_signing_key
 from tcu_agent.config.table import Findings, Table, read_toml
 from tcu_agent.errors import ConfigError
 
@@ -156,7 +157,7 @@ def _is_loopback(host: str) -> bool:
 def _read_keys(table: Table) -> KeysConfig:
     secoc = table.table("secoc")
     keys = KeysConfig(
-        signing=table.path("signing"), secoc={name: secoc.path(name) for name in secoc.names()}
+        signing=read_signing_key(table), secoc={name: secoc.path(name) for name in secoc.names()}
     )
     table.finish()
     return keys

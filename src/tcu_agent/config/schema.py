@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tcu_agent.config.signing_key import SigningKey
 from tcu_agent.core.settings import CoreSettings
 
 MqttProtocol = Literal["5", "3.1.1"]
@@ -59,10 +60,10 @@ class MqttConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysConfig:
-    """Files with secrets; each must be readable by its owner alone."""
+    """Where the secrets are; each file must be readable by its owner alone."""
 
-    signing: Path
-    """PEM, PKCS#8: P-256 or Ed25519."""
+    signing: SigningKey
+    """A file (PEM, PKCS#8: P-256 or Ed25519), or a P-256 key in a PKCS#11 token."""
     secoc: Mapping[str, Path] = field(default_factory=dict)
     """Name of the key in the mapping -> file with its 16 bytes."""
 

@@ -166,9 +166,8 @@ class Connection:
         )
 
     async def _pause(self, word: str, error: MqttTransportError | KeyStoreError) -> None:
-        is_temporary = isinstance(error, MqttTransportError) and error.temporary
-        delay_s = (self._lost if is_temporary else self._refused).next_delay_s()
-        if is_temporary:
+        delay_s = (self._lost if error.temporary else self._refused).next_delay_s()
+        if error.temporary:
             self._logbook.warning(word, detail=str(error), retry_s=delay_s)
         else:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
