@@ -203,7 +203,7 @@ def test_alarm_trigger_sounds_at_once() -> None:
 def test_sleep_ends_the_timer_but_not_a_reason() -> None:
     car = Stepped()
     do(car, "sleep")
-    car.advance(1.5)
+    car.advance(2)  # the last NmBcm, and a network timeout after it
     assert car.vehicle.next_deadline() is None
     do(car, "ignition active")
     do(car, "sleep")

@@ -83,6 +83,8 @@ class LightCentre:
         self.account = AccountState()
         self.trust_version = 1
         self.epoch = 1
+        self.revoked: tuple[bytes, ...] = ()
+        """Key ids that the next trust bundle revokes."""
         self.acknowledges = True
         """Whether results, events and positions are acknowledged as they come."""
         self.requests: dict[bytes, m.Request] = {}
@@ -118,7 +120,7 @@ class LightCentre:
             version=self.trust_version,
             epoch=self.epoch,
             keys=records,
-            revoked=(),
+            revoked=self.revoked,
             issued_s=ISSUED_S,
         )
         data = make_container(trust, signers or self.roots[:2], self.environment)

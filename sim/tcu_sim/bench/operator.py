@@ -95,15 +95,18 @@ class Operator:
         *,
         timeout_s: float = 30.0,
     ) -> None:
-        refusals = self._centre.heard.refusals
+        since = len(self._centre.heard.refusals)
+
+        def refused() -> list[int]:
+            refusals = self._centre.heard.refusals[since:]
+            return [each.reason for each in refusals if each.request_id == request_id]
 
         def found() -> bool:
-            return is_there(request_id) or any(each.request_id == request_id for each in refusals)
+            return is_there(request_id) or bool(refused())
 
         await self._waiting.until(what, found, timeout_s=timeout_s)
         if not is_there(request_id):
-            reasons = [each.reason for each in refusals if each.request_id == request_id]
-            raise self._waiting.nothing(f"{what}: refused with {reasons}")
+            raise self._waiting.nothing(f"{what}: refused with {refused()}")
 
     def _has_challenge(self, request_id: bytes) -> bool:
         return request_id in self._centre.heard.challenges

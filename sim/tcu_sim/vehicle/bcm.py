@@ -70,6 +70,7 @@ class BodyControl(Ecu):
         self._timer_until_s = self._request_until_s = LONG_AGO
         self._speed_kmh, self._speed_at_s = 0.0, LONG_AGO
         self._sent: dict[str, Signals] = {}
+        self._wants_network = False
         self._woke_by_itself = False
 
     def activity(self, now: float) -> None:
@@ -176,13 +177,21 @@ class BodyControl(Ecu):
     def _keep_network(self, now: float) -> None:
         """Send NmBcm while the bus is wanted; its last one announces sleep."""
         if self.stays_awake_for(now) == "Nothing":
-            self.transmitter.stop_cycle("NmBcm")
-            self._woke_by_itself = False
+            self._announce_sleep(now)
         elif self.is_awake:
+            self._wants_network = True
             self.stay_awake(now)
             self.transmitter.start_cycle("NmBcm", now)
         else:
             self.activity(now)
+
+    def _announce_sleep(self, now: float) -> None:
+        """Send one last NmBcm, from which all nodes count: so they fall silent together."""
+        if self._wants_network and self.is_awake:
+            self.transmitter.stop_cycle("NmBcm")
+            self.transmitter.trigger("NmBcm", now)
+            self.stay_awake(now)
+        self._wants_network = self._woke_by_itself = False
 
     def _trigger_changes(self, now: float) -> None:
         """Send every message at once whose content is not what was sent last."""
