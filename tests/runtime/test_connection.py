@@ -161,7 +161,27 @@ def test_a_prompt_message_without_a_connection_is_gone() -> None:
         await rig.wait_s(10)
         rig.broker.is_reachable = True
         await connected(rig)
+        assert rig.logbook.counts["message-not-sent"] == 1
+        rig.core.on(Disconnected, SendMessage(REFUSAL))
+        rig.broker.cut()
+        await connected(rig, number=2)
+        assert rig.logbook.counts["message-not-sent"] == 2
         assert rig.sent("refusal") == []
+
+    play(body)
+
+
+def test_a_prompt_message_that_hung_in_a_lost_connection_is_gone() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, SendMessage(REFUSAL), SendMessage(REFUSAL))
+        rig.start()
+        await connected(rig)
+        rig.broker.loses_pubacks = True
+        send(rig)
+        await rig.core.wait_for(Disconnected)
+        rig.broker.loses_pubacks = False
+        await connected(rig, number=2)
+        assert len(rig.sent("refusal")) == 1, "the second waited behind the first"
 
     play(body)
 

@@ -260,6 +260,7 @@ def test_a_clean_end_says_goodbye_and_leaves_no_will() -> None:
         rig.start()
         await rig.core.wait_for(Connected)
         await rig.stop()
+        rig.broker.cut()
         (goodbye,) = rig.sent("availability")
         assert goodbye.presence is Presence.OFFLINE
         assert rig.logbook.counts["stopped"] == 1

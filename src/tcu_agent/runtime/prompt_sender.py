@@ -40,14 +40,13 @@ class PromptSender:
         self._news.set()
 
     def open(self) -> None:
-        """Begin a connection."""
+        """Begin a connection; what was left from the last one is gone."""
         self._queue.clear()
         self._is_open = True
 
     def close(self) -> None:
-        """End a connection; what waits is gone."""
+        """End a connection."""
         self._is_open = False
-        self._queue.clear()
 
     async def run(self, publish: Publish) -> None:
         """Send what is offered until the connection is lost or this is cancelled.
