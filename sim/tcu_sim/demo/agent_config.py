@@ -24,7 +24,10 @@ SECTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPlace:
-    """Where the agent finds its world. `vehicle`: the folder with what the key ceremony made for it."""
+    """Where the agent finds its world. `vehicle`: the folder with what the key ceremony made for it.
+
+    `key`: what [keys] says about the signing key, if not that it is there.
+    """
 
     vehicle_id: str
     environment: str
@@ -34,6 +37,7 @@ class AgentPlace:
     broker_host: str
     broker_port: int
     mqtt_version: str
+    key: Mapping[str, str] | None = None
 
 
 def agent_toml(place: AgentPlace) -> str:
@@ -44,7 +48,7 @@ def agent_toml(place: AgentPlace) -> str:
         *_section("vehicle", {"id": place.vehicle_id, "environment": place.environment}),
         *_section("can.bus.body", _bus(place.can_address)),
         *_section("mqtt", _mqtt(place)),
-        *_section("keys", {"signing": str(place.vehicle / "signing.pem")}),
+        *_section("keys", place.key or _files(place.vehicle, signing="signing.pem")),
         *_section("keys.secoc", {"central-locking": str(place.vehicle / "secoc.key")}),
         *_section("trust", _files(place.vehicle, roots="roots.toml", bundle="trust.cbor")),
         *_section("state", {"directory": str(place.state)}),

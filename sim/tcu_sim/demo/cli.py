@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tcu_sim.demo.play import DemoOptions, play_demo
 from tcu_sim.demo.report import JsonReport, PlainReport, Report
+from tcu_sim.demo.vehicle_key import FILE, KINDS
 
 DESCRIPTION = """\
 Starts broker, bus, virtual vehicle, the four services of the centre, the agent and an observer, each as a
@@ -50,6 +51,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="LINE",
         help="a line for the virtual vehicle before the first step, such as a fault; may be repeated",
     )
+    parser.add_argument(
+        "--vehicle-key",
+        choices=KINDS,
+        default=FILE,
+        help="where the vehicle's signing key is: a file, or a PKCS#11 token that it cannot leave (needs SoftHSM)",
+    )
     parser.set_defaults(func=run)
 
 
@@ -61,5 +68,6 @@ def run(args: argparse.Namespace) -> int:
         embedded_broker=args.embedded_broker,
         agent=tuple(shlex.split(args.agent)) if args.agent else None,
         vehicle_lines=tuple(args.vehicle),
+        vehicle_key=args.vehicle_key,
     )
     return 0 if asyncio.run(play_demo(options, report)) else 1

@@ -19,6 +19,7 @@ from tcu_sim.demo.setting import Setting, open_stage
 from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.steps import STEPS
 from tcu_sim.demo.story import Step, play
+from tcu_sim.demo.vehicle_key import FILE
 from tcu_sim.errors import SimulatorError
 
 
@@ -30,6 +31,7 @@ class DemoOptions:
     embedded_broker: bool = False
     agent: tuple[str, ...] | None = None
     vehicle_lines: tuple[str, ...] = ()
+    vehicle_key: str = FILE
 
 
 async def play_demo(
@@ -53,6 +55,7 @@ async def play_demo(
                 embedded_broker=options.embedded_broker,
                 agent=options.agent,
                 vehicle_lines=options.vehicle_lines,
+                vehicle_key=options.vehicle_key,
             )
             try:
                 return await _set_up_and_play(setting, report, steps)

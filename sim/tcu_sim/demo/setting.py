@@ -26,6 +26,7 @@ from tcu_sim.demo.processes import Command, Ensemble
 from tcu_sim.demo.remote_control import RemoteControl
 from tcu_sim.demo.sightings import Sightings
 from tcu_sim.demo.stage import OTHER_OWNER, OWNER, PLACE, Stage
+from tcu_sim.demo.vehicle_key import FILE, VehicleKey, key_in_file, make_key_in_token
 from tcu_sim.errors import SimulatorError
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
 from tcu_sim.pki.files import read_signing_key
@@ -43,13 +44,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What the demo is set up with. `folder`: scratch; `agent`: the words of another agent's command."""
+    """What the demo is set up with. `folder`: scratch; `agent`: the words of another agent's command.
+
+    `vehicle_key`: one of `vehicle_key.KINDS`.
+    """
 
     folder: Path
     ensemble: Ensemble
     embedded_broker: bool = False
     agent: tuple[str, ...] | None = None
     vehicle_lines: tuple[str, ...] = ()
+    vehicle_key: str = FILE
 
 
 @asynccontextmanager
@@ -61,6 +66,7 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
     """
     folder, ensemble = setting.folder, setting.ensemble
     layout = initialise(folder / "centre", Plan(vehicles=[CAR, OTHER_CAR], environment=ENVIRONMENT))
+    key = await _vehicle_key(setting, layout, say)
     sightings = Sightings(folder / "logs" / "observer.jsonl")
     broker = await start_broker(ensemble, folder, embedded=setting.embedded_broker)
     say(f"broker: {broker.name}, MQTT {broker.mqtt_version}, {LOOPBACK}:{broker.port}")
@@ -91,7 +97,7 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
             )
         )
         attacker = await stack.enter_async_context(open_attacker(address))
-        await _start_agent(setting, layout, channels["tcu"], broker)
+        await _start_agent(setting, layout, channels["tcu"], broker, key)
         await sightings.settle()
         account = await operator.account_state(CAR, timeout_s=LEARNT_TIMEOUT_S)
         if account.learnt_version < account.version:
@@ -152,7 +158,19 @@ async def _start_service(setting: Setting, layout: Layout, name: str, broker: Br
     await setting.ensemble.start(Command(name=f"centre-{name}", argv=argv, ready="ready at"))
 
 
-async def _start_agent(setting: Setting, layout: Layout, address: str, broker: Broker) -> None:
+async def _vehicle_key(setting: Setting, layout: Layout, say: Say) -> VehicleKey:
+    if setting.vehicle_key == FILE:
+        return key_in_file(layout.vehicle(CAR))
+    key = await make_key_in_token(
+        setting.ensemble, setting.folder / "token", agent=AGENT, layout=layout, vehicle_id=CAR
+    )
+    say(f"vehicle key {key.kid}: made in a PKCS#11 token (SoftHSM), not extractable")
+    return key
+
+
+async def _start_agent(
+    setting: Setting, layout: Layout, address: str, broker: Broker, key: VehicleKey
+) -> None:
     file = setting.folder / "tcu.toml"
     place = AgentPlace(
         vehicle_id=CAR,
@@ -163,7 +181,10 @@ async def _start_agent(setting: Setting, layout: Layout, address: str, broker: B
         broker_host=LOOPBACK,
         broker_port=broker.port,
         mqtt_version=broker.mqtt_version,
+        key=key.settings,
     )
     file.write_text(agent_toml(place), encoding="utf-8")
     argv = [*(setting.agent or AGENT), "run", "-c", str(file)]
-    await setting.ensemble.start(Command(name="agent", argv=argv, ready='"connected"'))
+    await setting.ensemble.start(
+        Command(name="agent", argv=argv, ready='"connected"', environment=key.environment)
+    )

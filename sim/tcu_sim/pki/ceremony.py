@@ -50,14 +50,23 @@ class Plan:
             BadInput: says what is wrong.
         """
         for vehicle_id in self.vehicles:
-            if _VEHICLE_ID.fullmatch(vehicle_id) is None:
-                raise BadInput(f"vehicle id {vehicle_id!a}: 1 to 32 of A-Z a-z 0-9 _ - only")
+            check_vehicle_id(vehicle_id)
         if not self.vehicles or len(set(self.vehicles)) != len(self.vehicles):
             raise BadInput("name at least one vehicle, and each once")
         if not 1 <= len(self.environment) <= 32 or not self.environment.isprintable():
             raise BadInput("environment: 1 to 32 printable characters")
         if not 2 <= self.threshold <= self.roots <= 8:
             raise BadInput("roots and threshold: 2 <= threshold <= roots <= 8")
+
+
+def check_vehicle_id(vehicle_id: str) -> None:
+    """Return if this is one (docs/protocol.cddl, vehicle-id).
+
+    Raises:
+        BadInput: it is not.
+    """
+    if _VEHICLE_ID.fullmatch(vehicle_id) is None:
+        raise BadInput(f"vehicle id {vehicle_id!a}: 1 to 32 of A-Z a-z 0-9 _ - only")
 
 
 def initialise(root: Path, plan: Plan) -> Layout:
