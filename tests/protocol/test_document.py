@@ -10,7 +10,7 @@ from tcu_agent.core.authorisation import UnlockAuthorisation
 from tcu_agent.core.challenges import ChallengeTable, Outstanding
 from tcu_agent.core.verify import AcceptedAccount, AcceptedRequest, AcceptedTrust
 from tcu_agent.core.verify_steps import SIGNERS
-from tcu_agent.protocol import codec, cose, trust
+from tcu_agent.protocol import cbor, codec, cose, trust
 from tcu_agent.protocol.messages import Result
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Role
 from tests.protocol import worked_example
@@ -173,3 +173,9 @@ def test_the_example_fits_together(name: str, party: Party) -> None:
     assert said["external_aad"] == cose.external_aad("bench")
     assert said["evidence message"] in said["grant message"]
     assert said["request payload"] in said["request, what is signed"]
+
+
+def test_the_limits_are_those_of_the_document() -> None:
+    assert f"more than {cbor.MESSAGE_LIMIT} bytes for a message" in section("Encoding")
+    assert f"more than {trust.CONTAINER_LIMIT} for a trust-container" in section("Encoding")
+    assert f"more than {cbor.MAX_DEPTH} levels" in section("Encoding")
