@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 from pathlib import Path
 
@@ -170,7 +171,25 @@ def test_a_flood_is_dropped_without_a_word_and_the_link_lives(
 
     with running(tmp_path) as broker:
         asyncio.run(main(broker))
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.name == "mqtt"] == []
+
+
+def test_a_loss_that_nobody_was_waiting_for_leaves_no_forgotten_exception(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(broker: Mosquitto) -> None:
+        link = MqttLink(config=config(broker.port), vehicle_id="car-1")
+        await link.connect(connection=1, will=b"")
+        assert link._client is not None
+        lost = link._client._disconnected
+        broker.kill()
+        await asyncio.wait([lost])
+        await link.disconnect()
+
+    with running(tmp_path) as broker:
+        asyncio.run(main(broker))
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("turns", range(5))

@@ -195,6 +195,9 @@ def _abandon(client: aiomqtt.Client) -> None:
     if client._connected.cancelled():  # noqa: SLF001 - no public way to reach it
         client._connected = asyncio.get_running_loop().create_future()  # noqa: SLF001 - as above
     client._client.disconnect()  # noqa: SLF001 - as above
+    ended = client._disconnected  # noqa: SLF001 - as above
+    if ended.done() and not ended.cancelled():
+        ended.exception()  # looked at, else asyncio logs it as forgotten when the client is collected
 
 
 def _number(code: object) -> int:
