@@ -173,7 +173,11 @@ def test_our_own_unlock_is_expected_also_when_it_is_late(car: Driver) -> None:
     opens(car, "remote-command")
     assert car.events(EventKind.SECURITY) == []
     car.change({vss.DOOR_LOCKS[0]: True})
-    car.pass_time(30)
+    car.pass_time(24)
+    opens(car, "remote-command")
+    assert car.events(EventKind.SECURITY) == []
+    car.change({vss.DOOR_LOCKS[0]: True})
+    car.pass_time(0.1)
     opens(car, "remote-command")
     assert len(car.events(EventKind.SECURITY)) == 1
 

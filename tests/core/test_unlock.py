@@ -107,6 +107,7 @@ def test_a_status_that_went_stale_is_no_status(car: Driver) -> None:
     car.pass_time(0.5)
     car.pass_time(4.6, quiet=True)
     assert verdict(car) == (Outcome.UNKNOWN, Reason.NO_STATUS)
+    assert set(only_result(car).locks.values()) == {LockState.UNKNOWN}
 
 
 @pytest.mark.parametrize("answer", ["refused", "authentication-failed"])
