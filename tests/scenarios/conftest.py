@@ -9,7 +9,7 @@ import pytest
 
 from tcu_sim.bench.simulated_loop import run_simulated
 from tcu_sim.bench.world import World
-from tests.scenarios.worlds import Scenario, options_of
+from tests.scenarios.worlds import Scenario, check, options_of
 
 
 @pytest.fixture
@@ -33,4 +33,4 @@ async def _played(scenario: Scenario, arguments: dict[str, object]) -> None:
     assert isinstance(world, World)
     async with world:
         await scenario(**arguments)
-    assert world.complaints() == []
+    check(scenario, world.complaints())

@@ -7,7 +7,7 @@ import pytest
 from tcu_agent.protocol.vocabulary import Reason
 from tcu_sim.bench.world import World
 from tcu_sim.wire.numbers import Call, Told
-from tests.scenarios.worlds import hold, lamp, press
+from tests.scenarios.worlds import AWAKE, hold, lamp, of_world, press
 
 
 async def test_a_press_becomes_a_connected_call(world: World) -> None:
@@ -75,6 +75,7 @@ async def test_the_press_that_calls_does_not_hang_up(world: World) -> None:
     assert lamp(world) == "On"
 
 
+@of_world(vehicle=AWAKE)
 async def test_no_connection_in_time_is_shown_and_told(world: World) -> None:
     press(world, 0.3)
     await world.waiting.event(Told.ON_CALL_PRESSED)
@@ -86,6 +87,7 @@ async def test_no_connection_in_time_is_shown_and_told(world: World) -> None:
     await world.waiting.event(Told.ON_CALL_PRESSED, number=2)
 
 
+@of_world(vehicle=AWAKE)
 async def test_a_press_while_offline_gets_through_later(world: World) -> None:
     world.broker.is_reachable = False
     world.broker.cut()

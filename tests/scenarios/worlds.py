@@ -6,17 +6,24 @@ from typing import Any, TypeVar
 from tcu_sim.bench.world import World
 from tcu_sim.vehicle.central_locking import Behaviour
 from tcu_sim.vehicle.reference import Door, LockPosition
+from tcu_sim.vehicle.vehicle import VehicleSettings
 
 Scenario = Callable[..., Awaitable[None]]
 F = TypeVar("F", bound=Scenario)
-_OPTIONS = "world_options"
+AWAKE = VehicleSettings(sleep_after_s=3600.0)
+"""A car whose bus does not fall asleep while a scenario lasts."""
+_OPTIONS, _COMPLAINT = "world_options", "expected_complaint"
 
 
-def of_world(**options: Any) -> Callable[[F], F]:
-    """Say how the world of a scenario is built: arguments of `World`."""
+def of_world(*, complaint: str = "", **options: Any) -> Callable[[F], F]:
+    """Say how the world of a scenario is built: arguments of `World`.
+
+    `complaint`: words of a complaint that the oracle must have, where a scenario shows that it sees something.
+    """
 
     def remember(scenario: F) -> F:
         setattr(scenario, _OPTIONS, options)
+        setattr(scenario, _COMPLAINT, complaint)
         return scenario
 
     return remember
@@ -26,6 +33,15 @@ def options_of(scenario: Callable[..., Any]) -> dict[str, Any]:
     """Return what `of_world` said about a scenario."""
     options: dict[str, Any] = getattr(scenario, _OPTIONS, {})
     return options
+
+
+def check(scenario: Callable[..., Any], complaints: list[str]) -> None:
+    """Hold what the oracle says against what the scenario expects: nothing, unless it says otherwise."""
+    expected: str = getattr(scenario, _COMPLAINT, "")
+    if expected:
+        assert any(expected in complaint for complaint in complaints), complaints
+    else:
+        assert complaints == []
 
 
 def press(world: World, for_s: float, *, bounces: int = 0) -> None:

@@ -12,7 +12,7 @@ from tcu_sim.errors import SimulatorError
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Told
 
-LOOK_EVERY_S = 0.01
+LOOK_EVERY_S = 0.02
 T = TypeVar("T")
 
 

@@ -37,8 +37,8 @@ from tcu_sim.wire.numbers import Call, Told
 
 VEHICLE_ID = "car-1"
 ENVIRONMENT = "bench"
-AWAKE_S = 3600.0
-"""The virtual vehicle's bus stays awake so long, unless a scenario is about sleep."""
+AWAKE_S = 15.0
+"""The virtual vehicle's bus stays awake so long after something has happened; sleeping time costs next to nothing."""
 
 Make = Callable[[Car, AgentWorld], Agent]
 
