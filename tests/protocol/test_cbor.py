@@ -96,8 +96,8 @@ OUTSIDE = {
     "text not UTF-8": "61ff",
     "text with a surrogate": "63eda080",
     "text with an overlong form": "62c080",
-    "five levels": "8181818181",
-    "five levels of maps": "a100a100a100a100a100",
+    "five levels": "818181818101",
+    "five levels of maps": "a100a100a100a100a10000",
 }
 
 
@@ -205,6 +205,30 @@ def test_deep_nesting_neither_hangs_nor_overflows_the_stack(head: bytes) -> None
     deep = head * (cbor.MESSAGE_LIMIT // len(head))
     with pytest.raises(MalformedError):
         cbor.decode(deep)
+
+
+def test_each_cause_is_told() -> None:
+    """What is refused is refused for the reason that the case is about."""
+    for name, said in {
+        "five levels": "more than 4 levels",
+        "five levels of maps": "more than 4 levels",
+        "bytes after the end": "after the end",
+        "cut off in a map": "cut off",
+        "indefinite array": "indefinite",
+        "reserved head 28": "reserved",
+        "integer 23 in two bytes": "shortest",
+        "bignum": "tag 2",
+        "regular expression": "tag 35",
+        "single float": "float",
+        "undefined": "simple value",
+        "key twice": "out of order or twice",
+        "text keys out of order": "out of order or twice",
+        "key 24": "neither 0..23 nor text",
+        "true as a key": "neither 0..23 nor text",
+        "text not UTF-8": "no valid CBOR",
+    }.items():
+        with pytest.raises(MalformedError, match=said):
+            cbor.decode(bytes.fromhex(OUTSIDE[name]))
 
 
 def test_many_small_items_are_no_matter() -> None:
