@@ -159,6 +159,19 @@ def test_a_lost_bus_is_told_opened_again_and_heard_again() -> None:
     play(body)
 
 
+def test_a_bus_that_comes_back_silent_is_asleep_and_not_for_ever_lost() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.port.lose()
+        await rig.core.wait_for(BusFaulted)
+        await rig.wait_s(MOST_RETRY_S)
+        await rig.core.wait_for(BusFellAsleep)
+        assert [each.state for each in rig.core.of(BusFaulted)] == ["link-down", "error-active"]
+
+    play(body)
+
+
 def test_a_bus_that_stays_away_is_looked_for_every_few_seconds() -> None:
     async def body(rig: Rig) -> None:
         rig.start()

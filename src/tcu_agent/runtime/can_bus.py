@@ -38,6 +38,9 @@ class Decoder(Protocol):
     def link_lost(self, *, now: float) -> Sequence[CoreEvent]:
         """Forget every value: the interface is gone."""
 
+    def link_restored(self, *, now: float) -> Sequence[CoreEvent]:
+        """Listen again after `link_lost`: from now on silence may be sleep."""
+
 
 class CanBus:
     """Joins one port and its decoder."""
@@ -110,6 +113,9 @@ class CanBus:
             else:
                 self._logbook.info("can-open", bus=self.name)
                 self.opened.set()
+                async with self._in_order:
+                    await self._put_all(self._decoder.link_restored(now=self._clock.boottime()))
+                self._alarm.set(self._decoder.next_deadline())
                 return
 
     async def _listen(self) -> None:
