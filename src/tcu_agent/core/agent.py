@@ -4,8 +4,8 @@ How to drive it (the runtime and every bench do exactly this):
 
 1. ``core = Core(settings=..., boot_id=..., boot_session=..., stored=..., now=..., wall=..., random=...)``.
    `boot_id`: 8 fresh random bytes. `stored`: what `StatePort.load` gave, the empty mapping at the very first start,
-   None where it cannot be read at all. `random`: 16 fresh random bytes. Corrupt or newer records never raise: remote services then refuse with
-   ``state-corrupt`` and ON CALL goes on.
+   None where it cannot be read at all. `random`: 16 fresh random bytes. Corrupt or newer records never raise: remote
+   services then refuse with ``state-corrupt`` and ON CALL goes on.
 2. Carry out ``core.start(now=..., wall=...)`` once, before any event.
 3. For each event: ``effects = core.handle(event, now=..., wall=...)``; carry out all of them, strictly in order, BEFORE
    the next call of `handle`. If one fails, the effects behind it are dropped and ``EffectFailed(effect, ...)`` is the
