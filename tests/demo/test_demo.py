@@ -122,7 +122,11 @@ async def test_it_is_caught_even_where_the_car_does_unlock() -> None:
     assert any("the ends of the logs" in text for text in told.said)
 
 
-async def test_the_embedded_broker_will_do_and_a_wrong_expectation_is_a_failure() -> None:
+async def test_without_mosquitto_the_embedded_broker_will_do_and_a_wrong_expectation_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tcu_sim.demo.broker.find_mosquitto", lambda: None)
+
     async def wrong_pin_unlocks(stage: Stage) -> str:
         since = stage.sightings.mark()
         await unlock_with_wrong_pin(stage)
@@ -131,7 +135,7 @@ async def test_the_embedded_broker_will_do_and_a_wrong_expectation_is_a_failure(
 
     planted = Step("planted", "a wrong PIN unlocks", wrong_pin_unlocks)
     steps = (*CALL, WITHOUT_PIN, RIGHT_PIN, AGAIN, RETAINED, planted)
-    told = await played(DemoOptions(embedded_broker=True), *steps)
+    told = await played(DemoOptions(), *steps)
     assert [verdict.step for verdict in told.verdicts if not verdict.ok] == ["planted"]
     assert "does not show the flag" in told.verdicts[4].seen
     assert any("embedded amqtt, MQTT 3.1.1" in text for text in told.said)

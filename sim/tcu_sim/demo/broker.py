@@ -15,10 +15,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcu_sim.demo.processes import Command, Ensemble
+from tcu_sim.demo.processes import Command, Ensemble, ProgramError
 
 LOOPBACK = "127.0.0.1"
+NAME = "broker"
 EMBEDDED_READY = "broker: ready"
+PORT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +58,28 @@ async def start_broker(ensemble: Ensemble, folder: Path, *, embedded: bool = Fal
         ProgramError: neither starts.
     """
     mosquitto = None if embedded else find_mosquitto()
+    for _ in range(PORT_ATTEMPTS - 1):
+        try:
+            return await _start(ensemble, folder, mosquitto)
+        except ProgramError:
+            # Somebody else may have taken the port between looking and listening.
+            await ensemble.stop(NAME)
+    return await _start(ensemble, folder, mosquitto)
+
+
+async def _start(ensemble: Ensemble, folder: Path, mosquitto: str | None) -> Broker:
     port = free_port()
     if mosquitto is None:
         argv = [sys.executable, "-m", "tcu_sim.demo.broker", str(port)]
-        await ensemble.start(Command(name="broker", argv=argv, ready=EMBEDDED_READY))
+        await ensemble.start(Command(name=NAME, argv=argv, ready=EMBEDDED_READY))
         return Broker(name="embedded amqtt", port=port, mqtt_version="3.1.1")
     configuration = folder / "mosquitto.conf"
     configuration.write_text(
         f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nlog_dest stderr\n"
     )
-    argv = [mosquitto, "-c", str(configuration)]
     ready = r"mosquitto version (\S+) running"
-    program = await ensemble.start(Command(name="broker", argv=argv, ready=ready))
+    argv = [mosquitto, "-c", str(configuration)]
+    program = await ensemble.start(Command(name=NAME, argv=argv, ready=ready))
     version = program.ready[1] if program.ready else ""
     return Broker(name=f"mosquitto {version}", port=port, mqtt_version="5")
 

@@ -33,9 +33,9 @@ async def search(stage: Stage) -> str:
 def shows_pin(content: bytes, pins: Iterable[str]) -> bool:
     """Whether one of the PINs stands in the content as a number of its own."""
     rest = HARMLESS.sub(b"", content)
-    return any(
-        re.search(rb"(?<![0-9A-Za-z.])" + pin.encode() + rb"(?![0-9A-Za-z])", rest) for pin in pins
-    )
+    # A text of four characters begins with the byte 0x64, a "d", in CBOR.
+    patterns = [rb"(?<![0-9A-Za-z.])d?" + pin.encode() + rb"(?![0-9A-Za-z])" for pin in pins]
+    return any(re.search(pattern, rest) for pattern in patterns)
 
 
 def shows_place(content: bytes) -> bool:
