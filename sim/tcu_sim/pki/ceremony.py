@@ -18,6 +18,7 @@ from tcu_sim.pki.layout import SERVICES, Layout
 from tcu_sim.pki.public import VehicleRegister, read_roots, read_vehicles, roots_text, vehicles_text
 from tcu_sim.pki.tokens import issue_tokens
 from tcu_sim.wire import keys
+from tcu_sim.wire.envelope import payload_of
 from tcu_sim.wire.messages import KeyRecord, Trust
 from tcu_sim.wire.numbers import Role
 from tcu_sim.wire.trust import Roots, TrustedKeys, make_container, open_container, record_of
@@ -36,12 +37,17 @@ _VEHICLE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to make. `environment`: 1..32 characters."""
+    """What to make. `environment`: 1..32 characters.
+
+    `root_keys`: public keys of roots that are elsewhere (an OEM's HSMs) in the place of `roots` made here; then the
+    bundle is left as a draft for them to sign.
+    """
 
     vehicles: Sequence[str]
     environment: str = "bench"
     roots: int = 3
     threshold: int = 2
+    root_keys: Sequence[keys.PublicKey] = ()
 
     def check(self) -> None:
         """Return if the plan can be carried out.
@@ -55,7 +61,8 @@ class Plan:
             raise BadInput("name at least one vehicle, and each once")
         if not 1 <= len(self.environment) <= 32 or not self.environment.isprintable():
             raise BadInput("environment: 1 to 32 printable characters")
-        if not 2 <= self.threshold <= self.roots <= 8:
+        roots = len({key.kid for key in self.root_keys}) if self.root_keys else self.roots
+        if not 2 <= self.threshold <= roots <= 8:
             raise BadInput("roots and threshold: 2 <= threshold <= roots <= 8")
 
 
@@ -80,7 +87,11 @@ def initialise(root: Path, plan: Plan) -> Layout:
     if layout.roots.exists():
         raise BadInput(f"{root}: holds a bench already; choose an empty directory")
     files.make_private_directory(root)
-    roots = _make_roots(layout, plan)
+    roots = (
+        Roots(plan.threshold, tuple(plan.root_keys))
+        if plan.root_keys
+        else _make_roots(layout, plan)
+    )
     layout.roots.write_text(roots_text(roots), encoding="utf-8")
     vehicles = {vehicle_id: _make_vehicle(layout, vehicle_id) for vehicle_id in plan.vehicles}
     register = VehicleRegister(plan.environment, vehicles)
@@ -88,7 +99,12 @@ def initialise(root: Path, plan: Plan) -> Layout:
     records = tuple(_make_service(layout, name) for name in SERVICES)
     issue_tokens(layout)
     trust = Trust(version=1, epoch=1, keys=records, revoked=(), issued_s=int(time.time()))
-    publish_trust(layout, trust)
+    if plan.root_keys:
+        layout.draft.write_bytes(payload_of(trust))
+        for directory in layout.parties(plan.vehicles):
+            shutil.copy(layout.roots, directory)
+    else:
+        publish_trust(layout, trust)
     return layout
 
 
@@ -104,16 +120,23 @@ def publish_trust(layout: Layout, trust: Trust) -> bytes:
     roots, register = read_roots(layout.roots), read_vehicles(layout.vehicles)
     signers = [files.read_signing_key(layout.root_key(n + 1)) for n in range(roots.threshold)]
     container = make_container(trust, signers, register.environment)
+    hand_out(layout, container)
+    return container
+
+
+def hand_out(layout: Layout, container: bytes) -> None:
+    """Give a signed bundle, with the roots and the vehicles' keys, to everybody.
+
+    Raises:
+        BadInput: the register cannot be read.
+    """
     layout.trust.write_bytes(container)
-    for directory in [
-        *(layout.service(name) for name in SERVICES),
-        *(layout.vehicle(vehicle_id) for vehicle_id in register.keys),
-    ]:
+    register = read_vehicles(layout.vehicles)
+    for directory in layout.parties(register.keys):
         shutil.copy(layout.roots, directory)
         shutil.copy(layout.trust, directory)
     for name in SERVICES:
         shutil.copy(layout.vehicles, layout.service(name))
-    return container
 
 
 def read_trust(directory: Path, environment: str) -> TrustedKeys:

@@ -1,16 +1,19 @@
-"""`tcu-sim pki`: make the keys of a bench, or show what is public in one."""
+"""`tcu-sim pki`: make the keys of a bench, show what is public in one, and join the commands that change it."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from tcu_sim.cli.output import say
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
+from tcu_sim.pki.change_cli import add_changes, add_enrolment
 from tcu_sim.pki.layout import Layout
+from tcu_sim.pki.offline import public_key_of
 from tcu_sim.pki.public import read_roots, read_vehicles
+from tcu_sim.pki.signing_cli import add_signing
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,11 +32,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     init.add_argument(
         "--threshold", type=int, default=2, metavar="N", help="how many must sign (2)"
     )
+    init.add_argument(
+        "--root-key",
+        action="append",
+        default=[],
+        metavar="HEX",
+        help="public key of a root that is elsewhere; then no root is made here, and trust.draft waits for signatures",
+    )
     init.set_defaults(func=_init)
     show = commands.add_parser("show", help="print the public part of a bench")
     show.add_argument("dir", type=Path, metavar="DIR")
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.set_defaults(func=_show)
+    add_enrolment(commands)
+    add_changes(commands)
+    add_signing(commands)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -42,24 +55,30 @@ def _init(args: argparse.Namespace) -> int:
         environment=args.environment,
         roots=args.roots,
         threshold=args.threshold,
+        root_keys=[public_key_of(text) for text in args.root_key],
     )
     layout = initialise(args.dir, plan)
     for vehicle_id in plan.vehicles:
-        _say(f"pki: vehicle {vehicle_id}: {layout.vehicle(vehicle_id)}")
-    _say(f"pki: trust bundle 1 signed by {plan.threshold} of {plan.roots} roots: {layout.trust}")
+        say(f"pki: vehicle {vehicle_id}: {layout.vehicle(vehicle_id)}")
+    if plan.root_keys:
+        say(f"pki: trust bundle 1 waits for {plan.threshold} of its roots: {layout.draft}")
+    else:
+        say(f"pki: trust bundle 1 signed by {plan.threshold} of {plan.roots} roots: {layout.trust}")
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
     facts = describe(Layout(args.dir))
     if args.json:
-        _say(json.dumps(facts))
+        say(json.dumps(facts))
         return 0
-    _say(
+    say(
         f"environment {facts['environment']}, trust version {facts['version']}, epoch {facts['epoch']}"
     )
     for entry in facts["keys"]:
-        _say(f"  {entry['who']:<24} alg {entry['alg']}  kid {entry['kid']}")
+        say(f"  {entry['who']:<24} alg {entry['alg']}  kid {entry['kid']}")
+    for kid in facts["revoked"]:
+        say(f"  {'revoked':<24}         kid {kid}")
     return 0
 
 
@@ -79,10 +98,8 @@ def describe(layout: Layout) -> dict[str, Any]:
         "environment": register.environment,
         "version": trust.version,
         "epoch": trust.epoch,
+        "issued_s": trust.issued_s,
         "threshold": roots.threshold,
         "keys": [{"who": who, "alg": alg, "kid": kid.hex()} for who, alg, kid in keys],
+        "revoked": [kid.hex() for kid in trust.revoked],
     }
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")

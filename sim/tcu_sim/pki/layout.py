@@ -3,9 +3,10 @@
 ```
 roots/root-N.pem                       the root keys; in real life offline
 roots.toml trust.cbor vehicles.toml    public: threshold and root keys, trust bundle, vehicles' keys
-vehicles/<id>/                         what one vehicle gets: signing.pem secoc.key roots.toml
-trust.cbor services/<name>/                       what one service gets: signing.pem (+ its own
-keys), the public files,
+trust.draft                            a bundle that the roots have still to sign
+vehicles/<id>/                         what one vehicle gets: signing.pem secoc.key roots.toml trust.cbor
+services/<name>/                       what one service gets: signing.pem (+ its own keys), the public files,
+                                       *.next.pem and *.old.pem while a key is being rotated,
                                        callers.json (hashes of the tokens it accepts),
                                        tokens/<service>.token
 people/<caller>/<service>.token        the tokens of consoles, app, keypad and police
@@ -16,6 +17,7 @@ run/<name>.url                         where a running service listens
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,11 @@ class Layout:
     def trust(self) -> Path:
         """The trust container."""
         return self.root / "trust.cbor"
+
+    @property
+    def draft(self) -> Path:
+        """The first bundle, unsigned, where the roots are elsewhere."""
+        return self.root / "trust.draft"
 
     @property
     def vehicles(self) -> Path:
@@ -64,6 +71,11 @@ class Layout:
     def service(self, name: str) -> Path:
         """The directory of a service."""
         return self.root / "services" / name
+
+    def parties(self, vehicle_ids: Iterable[str]) -> list[Path]:
+        """The directories of all services, and of these vehicles."""
+        services = [self.service(name) for name in SERVICES]
+        return services + [self.vehicle(vehicle_id) for vehicle_id in vehicle_ids]
 
     def token(self, caller: str, service: str) -> Path:
         """The file with the token by which `caller` is known to `service`."""

@@ -47,10 +47,22 @@ def sign(message: Message, key: SigningKey, environment: str) -> bytes:
 
 def sign_payload(payload: bytes, *, typ: str, key: SigningKey, environment: str) -> bytes:
     """Return these payload bytes signed under `typ` (the middle word alone), whatever they hold."""
-    public = key.public
-    header = cbor.encode({1: public.alg, 4: public.kid, 16: f"tcu-{typ}+cose"})
-    signature = key.sign(_to_be_signed(header, payload, environment))
-    return cbor.encode(cbor2.CBORTag(SIGN1_TAG, [header, {}, payload, signature]))
+    to_sign = signing_input(payload, typ=typ, public=key.public, environment=environment)
+    return assemble(payload, typ=typ, public=key.public, signature=key.sign(to_sign))
+
+
+def signing_input(payload: bytes, *, typ: str, public: PublicKey, environment: str) -> bytes:
+    """Return the bytes that the holder of a key has to sign, wherever that key is."""
+    return _to_be_signed(_header_of(typ, public), payload, environment)
+
+
+def assemble(payload: bytes, *, typ: str, public: PublicKey, signature: bytes) -> bytes:
+    """Return the message made of a payload and a signature over its `signing_input`."""
+    return cbor.encode(cbor2.CBORTag(SIGN1_TAG, [_header_of(typ, public), {}, payload, signature]))
+
+
+def _header_of(typ: str, public: PublicKey) -> bytes:
+    return cbor.encode({1: public.alg, 4: public.kid, 16: f"tcu-{typ}+cose"})
 
 
 @dataclass(frozen=True, slots=True)
