@@ -25,6 +25,7 @@ from tcu_sim.centre.world import Clock, Entropy, SystemClock, SystemEntropy
 from tcu_sim.pki import files
 from tcu_sim.pki.ceremony import PEPPER_BYTES, STORE_KEY_BYTES
 from tcu_sim.pki.layout import Layout
+from tcu_sim.pki.successors import read_hpke_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ class Builder:
             desk.Means(
                 store=self._open("desk", desk_schema.SCHEMA),
                 identity=identity,
-                hpke=files.read_hpke_key(identity.directory / "hpke.pem"),
+                hpke=read_hpke_keys(identity.directory),
                 store_key=files.read_secret(identity.directory / "store.key", size=STORE_KEY_BYTES),
                 bus=self.bus,
                 clock=self.around.clock,

@@ -58,6 +58,7 @@ class AccountService:
         store, clock, entropy = means.store, means.clock, means.entropy
         self._identity = means.identity
         self._news = News()
+        self._is_renewed = False
         self._states = StateBook(
             store=store,
             identity=means.identity,
@@ -122,6 +123,9 @@ class AccountService:
     async def tick(self) -> None:
         """Carry on with whatever waits for somebody to be reachable, or for time."""
         try:
+            if not self._is_renewed:
+                await self._states.renew()
+                self._is_renewed = True
             await self._renewals.resume()
             await self._keepers.tick()
             await self._states.tick()

@@ -17,6 +17,7 @@ from tcu_sim.centre.errors import Denied, ServiceUnreachable
 from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Clock
+from tcu_sim.wire.envelope import look, read
 from tcu_sim.wire.messages import Account
 
 
@@ -123,6 +124,21 @@ class StateBook:
             await self.spread(vehicle_id)
         else:
             await self.commit(replace(state, users=()))
+
+    async def renew(self) -> None:
+        """Sign anew what no car can take any more; to be done when the service starts with another bundle or key.
+
+        That is every state of another epoch (users and all: the car has not lost it), and one that the car has not
+        learnt yet under a key that was rotated since.
+        """
+        kid = self.identity.key.public.kid
+        for row in self.store.execute("SELECT * FROM vehicles").fetchall():
+            envelope = look(row["message"])
+            is_learnt = row["learnt_version"] >= row["version"]
+            is_current = read(envelope, Account).epoch == self.epoch
+            state = self.find(row["vehicle_id"])
+            if state is not None and not (is_current and (is_learnt or envelope.kid == kid)):
+                await self.commit(state)
 
     async def remove_user(self, vehicle_id: str, user_id: str, *, asked_by: str) -> State:
         """Take a user away; that needs no PIN.

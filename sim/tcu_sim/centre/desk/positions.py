@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -20,6 +22,7 @@ from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Clock
 from tcu_sim.wire.cbor import decode, encode
+from tcu_sim.wire.errors import WireError
 from tcu_sim.wire.fields import pack, unpack
 from tcu_sim.wire.messages import Position, PositionAck
 from tcu_sim.wire.sealing import Fix, label_of, unseal
@@ -35,7 +38,8 @@ class PositionBook:
     identity: Identity
     cases: CaseBook
     vault: Vault
-    hpke: X25519PrivateKey = field(repr=False)
+    hpke: Sequence[X25519PrivateKey] = field(repr=False)
+    """The desk's keys: while one is being rotated, cars seal to the old or to the next."""
     clock: Clock
 
     def take(self, position: Position) -> PositionAck | None:
@@ -50,7 +54,7 @@ class PositionBook:
         case = self.cases.get_open(position.case_id)
         if case["vehicle_id"] != position.vehicle_id:
             raise Denied("case", "it is about another vehicle")
-        fix = unseal(position.sealed, label_of(position, self.identity.environment), self.hpke)
+        fix = self._open(position)
         is_in_time = self._is_in_time(position, fix)
         self._keep(position, fix if is_in_time else None, case["case_key"])
         return self._ack(position)
@@ -67,6 +71,13 @@ class PositionBook:
             (case_id,),
         ).fetchall()
         return [self._describe(row, case["case_key"]) for row in rows]
+
+    def _open(self, position: Position) -> Fix:
+        label = label_of(position, self.identity.environment)
+        for key in self.hpke[1:]:
+            with suppress(WireError):
+                return unseal(position.sealed, label, key)
+        return unseal(position.sealed, label, self.hpke[0])
 
     def _is_in_time(self, position: Position, fix: Fix) -> bool:
         row = self.store.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -35,7 +35,8 @@ class Means:
 
     store: sqlite3.Connection
     identity: Identity
-    hpke: X25519PrivateKey = field(repr=False)
+    hpke: Sequence[X25519PrivateKey] = field(repr=False)
+    """In use, and those of a rotation under way."""
     store_key: bytes = field(repr=False)
     bus: Bus
     clock: Clock
