@@ -1,9 +1,10 @@
 """The demo itself: the whole story once, as a person starts it, and small ones that must fail."""
 
 import asyncio
+import contextlib
 import json
-import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -149,29 +150,32 @@ async def test_an_agent_that_does_not_start_is_told_with_its_log() -> None:
     assert "no such agent" in told.said[-1]
 
 
-async def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "tcu_sim.cli.main", "demo", "--keep", str(tmp_path / "kept")]
+@pytest.mark.parametrize(
+    ("number", "status", "when"),
+    [(signal.SIGINT, 130, b"all parts are up"), (signal.SIGTERM, 143, b"CAN:")],
+)
+async def test_a_signal_ends_everything(number: int, status: int, when: bytes) -> None:
+    argv = [sys.executable, "-m", "tcu_sim.cli.main", "demo"]
     demo = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert demo.stdout is not None
-    while b"all parts are up" not in await demo.stdout.readline():
-        pass
-    demo.send_signal(2)
-    await demo.communicate()
-    assert demo.returncode not in {0, None}
-    pids = [
-        int(pid)
-        for log in (tmp_path / "kept").glob("centre-*.log")
-        for pid in re.findall(r"pid (\d+)", log.read_text())
-    ]
-    assert len(pids) == 4
-    assert not [pid for pid in pids if _is_alive(pid)]
+    said = b""
+    while when not in said:
+        said += await demo.stdout.readline()
+    [folder] = set(re.findall(rb"tcu-demo-\w+", said))
+    assert alive_in(folder)
+    demo.send_signal(number)
+    _, stderr = await demo.communicate()
+    assert demo.returncode == status
+    assert b"Traceback" not in stderr
+    assert alive_in(folder) == []
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def alive_in(folder: bytes) -> list[bytes]:
+    """Return the command lines of the processes that were started with this run's folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(entry.read_bytes())
+    return [line for line in found if folder in line]

@@ -11,7 +11,9 @@ from pathlib import Path
 from tcu_sim.demo.play import DemoOptions, play_demo
 from tcu_sim.demo.report import JsonReport, PlainReport, Report
 from tcu_sim.demo.vehicle_key import FILE, KINDS
+from tcu_sim.errors import SimulatorError
 
+ENDED_BY_SIGTERM = 128 + 15
 DESCRIPTION = """\
 Starts broker, bus, virtual vehicle, the four services of the centre, the agent and an observer, each as a
 process of its own, plays the main job and tells for each step what the observer SAW. Everything it started is
@@ -70,4 +72,10 @@ def run(args: argparse.Namespace) -> int:
         vehicle_lines=tuple(args.vehicle),
         vehicle_key=args.vehicle_key,
     )
-    return 0 if asyncio.run(play_demo(options, report)) else 1
+    try:
+        return 0 if asyncio.run(play_demo(options, report)) else 1
+    except asyncio.CancelledError:
+        return ENDED_BY_SIGTERM
+    except SimulatorError as error:
+        report.say(f"the set-up failed: {error}")
+        return 1
