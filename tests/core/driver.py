@@ -132,11 +132,12 @@ class Driver:
         off_s: float = 1.0,
         with_store: bool = True,
         cut_at: int | None = None,
+        failing: Failure | None = None,
     ) -> None:
         """Lose everything but the store, and start again after `off_s`."""
         self.cut_at = cut_at
         self.effects_begun = 0
-        self.failures.clear()
+        self.failures[:] = [] if failing is None else [failing]
         self.now += off_s
         if new_session:
             self.boot_session += "'"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tcu_agent.core import records, vss
-from tcu_agent.core.effects import Effect, ErasePositions, SealPosition
+from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
 from tcu_agent.core.events import EffectFailed, Value
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import (
@@ -125,6 +125,14 @@ def test_a_second_power_cut_does_not_give_time_back(located: Driver) -> None:
     located.pass_time(1000)
     assert all(at < began + 100 for at, effect in located.done if is_seal(effect))
     assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_a_disk_that_fails_at_the_start_does_not_stop_it(located: Driver) -> None:
+    track(located)
+    located.restart(failing=Failure(lambda effect: isinstance(effect, Persist)))
+    located.pass_time(60)
+    assert located.results == []
+    assert len(located.positions) > 1
 
 
 def test_corrupt_state_stops_it(located: Driver) -> None:
