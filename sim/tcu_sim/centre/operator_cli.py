@@ -164,6 +164,13 @@ def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     add_command(
         commands,
+        "trust",
+        lambda c, a: _operator(c, a).publish_trust(a.vehicle),
+        summary="send a vehicle the trust bundle; one that is asked for something gets it anyway",
+        arguments=["vehicle"],
+    )
+    add_command(
+        commands,
         "propose-keeper",
         lambda c, a: _operator(c, a).propose_keeper(
             a.vehicle, kind=a.kind, address=a.address, proof=a.proof

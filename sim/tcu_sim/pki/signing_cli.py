@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 from tcu_sim.cli.output import say
@@ -13,6 +14,7 @@ from tcu_sim.pki.describe import trust_in_words
 from tcu_sim.pki.files import read_signing_key
 from tcu_sim.pki.layout import Layout
 from tcu_sim.pki.public import read_roots, read_vehicles
+from tcu_sim.wire.keys import ES256
 from tcu_sim.wire.messages import Trust
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
@@ -27,6 +29,11 @@ def add_signing(commands: Commands[argparse.ArgumentParser]) -> None:
     to_sign = _for_draft(commands, "to-sign", "write the bytes that a root in an HSM has to sign")
     to_sign.add_argument("--root", required=True, metavar="HEX", help="the root's public key")
     to_sign.add_argument("--out", type=Path, required=True, metavar="FILE", help="sign all of it")
+    to_sign.add_argument(
+        "--digest",
+        action="store_true",
+        help="write their SHA-256 instead, for an HSM that signs a hash it is given (P-256 only)",
+    )
     to_sign.set_defaults(func=_to_sign)
     attach = _for_draft(commands, "attach", "make a root's part of the signature that an HSM gave")
     attach.add_argument("--root", required=True, metavar="HEX", help="the root's public key")
@@ -65,7 +72,12 @@ def _sign(args: argparse.Namespace) -> int:
 def _to_sign(args: argparse.Namespace) -> int:
     draft, root = _read(args.draft), offline.public_key_of(args.root)
     _show(draft)
-    _write(args.out, offline.to_sign(draft, root, args.environment))
+    to_sign = offline.to_sign(draft, root, args.environment)
+    if args.digest:
+        if root.alg != ES256:
+            raise BadInput("--digest is for P-256; Ed25519 signs the bytes themselves")
+        to_sign = hashlib.sha256(to_sign).digest()
+    _write(args.out, to_sign)
     say(f"pki: root {root.kid.hex()} signs {args.out} for {args.environment!r}, then `pki attach`")
     return 0
 
