@@ -147,7 +147,7 @@ async def test_a_rotation_does_not_end_what_a_theft_case_needs(world: World) -> 
     )
     latest = world.centre.heard.positions[max(world.centre.heard.positions)]
     label = label_of(latest, world.centre.environment)
-    assert unseal(latest.sealed, label, next_seal)
+    assert unseal(latest.sealed, label, next_seal).wall_time_ms > 0
     with pytest.raises(WireError):
         unseal(latest.sealed, label, world.centre.desk_private)
     ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=90)
