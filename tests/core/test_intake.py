@@ -7,9 +7,10 @@ import pytest
 from tcu_agent.core import events, records
 from tcu_agent.core.effects import Note, SendMessage
 from tcu_agent.core.limits import Bucket
+from tcu_agent.core.refusals import KNOWN_BURST
 from tcu_agent.core.step import Step
 from tcu_agent.core.verdicts import AcceptedRequest
-from tcu_agent.protocol.messages import Availability, Challenge, Refusal, UnlockParameters
+from tcu_agent.protocol.messages import Availability, Challenge, Refusal, Result, UnlockParameters
 from tcu_agent.protocol.vocabulary import CallState, Presence, Reason, Service, UnlockMode
 from tests.core.driver import Driver, Failure, settings
 from tests.protocol import signing
@@ -139,8 +140,51 @@ def test_corrupt_state_refuses_everything_remote(car: Driver, key: str) -> None:
     car.ask(Service.UNLOCK)
     car.receive("grant", b"")
     car.receive("account", b"")
+    assert car.refusals == [Reason.STATE_CORRUPT] * 3
+
+
+@pytest.mark.parametrize("key", [records.TRUST, records.MARKS])
+def test_corrupt_state_uses_a_trust_bundle_for_calls_and_stores_nothing(
+    car: Driver, key: str
+) -> None:
+    car.stored[key] = b"\xff"
+    before = dict(car.stored)
+    car.restart()
+    car.receive("trust", signing.trust_container())
+    car.change({"Vehicle.TCU.OnCall.IsButtonPressed": True})
+    car.pass_time(0.2)
+    car.control(CallState.CONNECTED, 1)
+    assert car.shown[-1].call_state is CallState.CONNECTED
+    car.ask(Service.UNLOCK)
+    assert car.refusals == [Reason.STATE_CORRUPT]
+    assert car.stored[key] == before[key]
+
+
+def test_a_trust_bundle_by_nobody_is_refused_in_corrupt_state_too(car: Driver) -> None:
+    car.stored[records.TRUST] = b"\xff"
+    car.restart()
     car.receive("trust", b"")
-    assert car.refusals == [Reason.STATE_CORRUPT] * 4
+    assert car.refusals == [Reason.MALFORMED]
+
+
+def test_a_flood_of_repeated_messages_does_not_make_the_car_talk_itself_dry(car: Driver) -> None:
+    request = signing.sign(car.centre.request(Service.UNLOCK))
+    car.receive("request", request)
+    for _ in range(100):
+        car.receive("request", request)
+    assert car.refusals == [Reason.STALE_REQUEST] * KNOWN_BURST
+    car.pass_time(60)
+    car.receive("request", request)
+    assert len(car.refusals) == KNOWN_BURST + 1
+
+
+def test_a_flood_of_repeated_grants_gets_the_stored_result_a_few_times(car: Driver) -> None:
+    grant = car.allow(Service.UNLOCK)
+    car.locks(False)
+    car.pass_time(10)
+    for _ in range(100):
+        car.receive("grant", grant)
+    assert len(car.sent(Result)) == KNOWN_BURST
 
 
 def test_corrupt_state_lets_call_control_and_acknowledgements_through(car: Driver) -> None:

@@ -134,6 +134,24 @@ def test_the_press_that_wakes_the_bus_counts(car: Driver) -> None:
     assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
 
 
+def test_the_press_that_wakes_the_bus_counts_if_the_button_fell_silent_first(car: Driver) -> None:
+    car.change({BUTTON: None})
+    car.fall_asleep()
+    car.pass_time(3600)
+    car.signals[BUTTON] = True
+    car.wake_up()
+    car.pass_time(0.2)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+def test_a_button_that_was_lost_and_is_there_again_released_is_released(car: Driver) -> None:
+    car.change({BUTTON: None})
+    car.change({BUTTON: False})
+    press(car)
+    car.pass_time(0.2)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
 @pytest.mark.parametrize("held_s", [0.05, 0.5, 3.0, 11.0])
 def test_a_bus_that_sleeps_with_the_button_pressed(car: Driver, held_s: float) -> None:
     press(car)

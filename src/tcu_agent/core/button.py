@@ -4,12 +4,15 @@ Theory of operation
 ===================
 UNSEEN    Not known to be released since the start or since the signal was lost: being pressed means nothing yet.
 RELEASED  Seen released. A sleeping bus leaves it so: the press that wakes the bus counts.
+MISSED    Was released when the signal was lost. Seen pressed next, that means nothing (UNSEEN). If the bus falls asleep
+          first, the loss was only the button's node going to sleep before the others: released it was, and is.
 PRESSING  Pressed for less than `press_ms`. Let go now, it was a bounce; `press_ms` without a break is a press.
 HELD      The press was told. Held for `hang_up_s` it is a long press.
 HELD_LONG The long press was told. Held for `stuck_s` the button is stuck.
 STUCK     The fault was told, once; only a release ends it.
 
-The mapping does no debouncing for this signal: raw edges come in with the time of the first frame that showed them.
+Edges come in with the time of the first frame that showed them; a mapping that debounces the signal delays the news and
+not the time, so the two add up to nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ class State(Enum):
 
     UNSEEN = "unseen"
     RELEASED = "released"
+    MISSED = "missed"
     PRESSING = "pressing"
     HELD = "held"
     HELD_LONG = "held long"
@@ -53,7 +57,10 @@ class Trigger(Enum):
 TABLE: Final[dict[tuple[State, Trigger], State]] = {
     (State.UNSEEN, Trigger.SEEN_RELEASED): State.RELEASED,
     (State.RELEASED, Trigger.SEEN_PRESSED): State.PRESSING,
-    (State.RELEASED, Trigger.LOST): State.UNSEEN,
+    (State.RELEASED, Trigger.LOST): State.MISSED,
+    (State.MISSED, Trigger.SEEN_RELEASED): State.RELEASED,
+    (State.MISSED, Trigger.SEEN_PRESSED): State.UNSEEN,
+    (State.MISSED, Trigger.FELL_ASLEEP): State.RELEASED,
     (State.PRESSING, Trigger.SEEN_RELEASED): State.RELEASED,
     (State.PRESSING, Trigger.LOST): State.UNSEEN,
     (State.PRESSING, Trigger.FELL_ASLEEP): State.UNSEEN,
@@ -115,12 +122,12 @@ class Button:
         self._hold(step, until=step.now)
 
     def fall_asleep(self) -> None:
-        """The bus sleeps: a button that was pressed is not known any more."""
+        """The bus sleeps: a pressed button is not known any more, one that was last seen released is released."""
         self.machine.move(Trigger.FELL_ASLEEP)
 
     def _take_edge(self, change: Change) -> None:
         value = change.new if isinstance(change.new, bool) else None
-        if self.machine.move(_TRIGGER_OF[value]) and value:
+        if self.machine.move(_TRIGGER_OF[value]) and self.machine.state is State.PRESSING:
             self._pressed_at = change.at
 
     def _hold(self, step: Step, *, until: float) -> None:

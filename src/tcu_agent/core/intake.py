@@ -1,7 +1,8 @@
 """From bytes of the broker to the machine that they concern: verified first, and only then looked at.
 
 A retained message is refused before anything else. While durable state is corrupt, everything that could act remotely
-is refused; call control, acknowledgements and the end of a case still get through: they only stop or forget.
+is refused; call control, acknowledgements and the end of a case still get through: they only stop or forget. So does a
+trust bundle, for these alone and in RAM.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ class Intake:
             "request": self._take_request,
             "grant": self._take_grant,
             "account": self._take_account,
-            "trust": self._take_trust,
         }
         self._harmless: Mapping[str, Handler] = {
             "call": self._take_call,
             "ack": self._take_ack,
             "position-ack": self._take_position_ack,
             "case-end": self._take_case_end,
+            "trust": self._take_trust,
         }
 
     def take(self, step: Step, arrived: MessageArrived) -> None:
@@ -111,6 +112,9 @@ class Intake:
         verdict = parts.verifier.verify_trust(arrived.payload, keyring=parts.knowledge.keyring)
         if isinstance(verdict, Refused):
             parts.refusals.answer(step, verdict)
+        elif parts.is_corrupt:
+            # Not to rest a remote service on, which stay refused: so that an ON CALL call can be answered.
+            parts.knowledge.use_trust(verdict)
         else:
             parts.adopter.trust(step, verdict)
 
@@ -167,10 +171,10 @@ class Intake:
         """
         parts = self._parts
         result = parts.outcomes.find(request_id)
-        if result is not None and parts.unsaved.is_empty:
-            step.do(SendMessage(result))
-        else:
+        if result is None or not parts.unsaved.is_empty:
             step.note("under-way")
+        elif parts.refusals.may_repeat(step):
+            step.do(SendMessage(result))
 
     def _answered(self) -> frozenset[bytes]:
         """Return the request ids that have an intent or an outcome."""

@@ -33,6 +33,10 @@ class Knowledge:
         """Whether anything but ON CALL may leave the car."""
         return self.account is not None and self.account.subscription_active
 
+    def use_trust(self, accepted: AcceptedTrust) -> None:
+        """Use a trust bundle until the next start, while durable state is corrupt."""
+        self.keyring = accepted.keyring
+
     def adopt_trust(self, step: Step, accepted: AcceptedTrust) -> None:
         """Make a trust bundle durable and use it; marks of keys that are gone go with them."""
         self.keyring = accepted.keyring

@@ -1,6 +1,7 @@
-"""Saying no: a known sender always gets an answer, strangers get a few.
+"""Saying no: strangers get a few answers, what was signed by a known sender gets more, and neither gets a flood.
 
-Nobody can make the car talk itself dry. Every refusal is counted (a Note), answered or not.
+A signature does not show who publishes: anybody can repeat an old message of a known sender. So nobody can make the car
+talk itself dry, neither with refusals nor with stored results. Every refusal is counted (a Note), answered or not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from tcu_agent.protocol.vocabulary import Reason
 BURST = 5
 PER_MINUTE = 10
 """Enough for an operator who tries things by hand; a flood costs at most ten signatures a minute."""
+KNOWN_BURST = 20
+KNOWN_PER_MINUTE = 120
+"""Answers to authentic messages that somebody may be repeating; a centre with one request at a time needs far fewer."""
 
 
 class Refusals:
@@ -24,17 +28,25 @@ class Refusals:
         self._vehicle_id = vehicle_id
         self._boot_id = boot_id
         self._strangers = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+        self._known = Bucket(burst=KNOWN_BURST, per_minute=KNOWN_PER_MINUTE, now=now)
 
     def answer(self, step: Step, refused: Refused) -> None:
-        """Count a refusal, and send it if its sender is known or strangers have not had too many."""
+        """Count a refusal, and send it unless there have been too many of its kind."""
         step.note(
             "refused",
             reason=refused.reason.code,
             detail=refused.detail,
             authenticated=int(refused.authenticated),
         )
-        if refused.authenticated or self._strangers.take(step.now):
+        may_send = (
+            self.may_repeat(step) if refused.authenticated else self._strangers.take(step.now)
+        )
+        if may_send:
             self.send(step, refused.reason, request_id=refused.request_id)
+
+    def may_repeat(self, step: Step) -> bool:
+        """Whether one more answer may be given to an authentic message that may be a repeated one; it counts."""
+        return self._known.take(step.now)
 
     def stranger(self, step: Step, reason: Reason, detail: str) -> None:
         """Refuse what nobody has verified."""
