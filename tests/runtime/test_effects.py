@@ -33,6 +33,7 @@ from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Fix, Position, Refusal
 from tcu_agent.protocol.vocabulary import CallState, FixQuality, Reason
 from tcu_agent.runtime.pump import MOST_FAILURES_IN_A_ROW
+from tcu_agent.runtime.transmitter import CALL_HOLDS_S
 from tcu_sim.bench.ports import Publication
 from tcu_sim.wire.sealing import Label, unseal
 from tests.runtime.rig import (
@@ -281,6 +282,37 @@ def test_waking_the_bus_repeats_the_wake_up_for_its_time_and_then_stops() -> Non
         sent = [f.timestamp_s for f in rig.bus.sent if f.arbitration_id == WAKE_ID]
         assert len(sent) == pytest.approx(how.for_s / how.repeat_s + 1, abs=1)
         assert sent[-1] - sent[0] <= how.for_s
+
+    play(body)
+
+
+def test_a_call_keeps_a_parked_bus_awake_until_it_is_over_but_not_for_ever() -> None:
+    async def body(rig: Rig) -> None:
+        how = mapping().buses["body"].wake
+        assert how is not None
+        rig.core.on(
+            MessageArrived,
+            ShowCallState(Lamp.ON, CallState.CONNECTED),
+        )
+        rig.core.on(MessageArrived, ShowCallState(Lamp.OFF, CallState.IDLE))
+        rig.core.on(MessageArrived, ShowCallState(Lamp.ON, CallState.CONNECTED))
+        rig.start()
+        await rig.core.wait_for(Connected)
+
+        async def wakes_within(duration_s: float) -> int:
+            before = sum(f.arbitration_id == WAKE_ID for f in rig.bus.sent)
+            await rig.wait_s(duration_s)
+            return sum(f.arbitration_id == WAKE_ID for f in rig.bus.sent) - before
+
+        send(rig)
+        await rig.wait_s(60)
+        assert await wakes_within(10) == pytest.approx(10 / how.repeat_s, abs=1)
+        send(rig)
+        await rig.wait_s(how.for_s)
+        assert await wakes_within(10) == 0
+        send(rig)
+        await rig.wait_s(CALL_HOLDS_S + how.for_s)
+        assert await wakes_within(10) == 0
 
     play(body)
 

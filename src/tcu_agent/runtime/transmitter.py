@@ -20,6 +20,8 @@ Push = Callable[[Iterable[CoreEvent]], None]
 
 IDLE_S = 60.0
 """How often to look again where the mapping has no cyclic status, or the disk is full."""
+CALL_HOLDS_S = 3600.0
+"""A call that nobody ends must not empty the battery: the longest time that one state of it keeps the buses awake."""
 
 
 class Command(Protocol):
@@ -93,6 +95,7 @@ class Transmitter:
         self._clock = around.clock
         self._logbook = around.logbook
         self._shown = ShowCallState(Lamp.OFF, CallState.IDLE)
+        self._shown_at = 0.0
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self._failing: set[str] = set()
@@ -111,9 +114,12 @@ class Transmitter:
         await self._send(self._encoder.lock())
 
     def show(self, shown: ShowCallState) -> None:
-        """Let the status frame say this from now on."""
+        """Let the status frame say this from now on, and keep the buses awake while a call is shown."""
         self._shown = shown
+        self._shown_at = self._clock.boottime()
         self._news.set()
+        if self._holds_awake():
+            self._wake.set()
 
     def wake(self) -> None:
         """Wake the buses, or keep them awake for another while."""
@@ -134,13 +140,18 @@ class Transmitter:
             await wait_news(self._news, clock=self._clock, timeout_s=repeat_s)
 
     async def run_wake(self) -> None:
-        """Send the wake-up frames whenever the buses shall wake."""
+        """Send the wake-up frames whenever the buses shall wake, and as long as a call is shown."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             async with asyncio.TaskGroup() as group:
                 for cyclic in self._encoded("wake", self._encoder.wake) or ():
                     group.create_task(self._wake_bus(cyclic), name=f"wake {cyclic.bus}")
+
+    def _holds_awake(self) -> bool:
+        """Whether somebody has to see the lamp: a parked car's bus would fall asleep in the middle of a call."""
+        is_call = self._shown.call_state is not CallState.IDLE
+        return is_call and self._clock.boottime() < self._shown_at + CALL_HOLDS_S
 
     async def _send(self, command: Command) -> None:
         bus = self._buses[command.bus]
@@ -164,7 +175,7 @@ class Transmitter:
         while True:
             await self._try("wake", cyclic)
             pause_s = cyclic.repeat_s or IDLE_S
-            if self._clock.boottime() + pause_s > until:
+            if self._clock.boottime() + pause_s > until and not self._holds_awake():
                 return
             await self._around.wait_s(pause_s)
 
