@@ -299,6 +299,30 @@ def test_a_root_in_an_hsm_signs_the_bytes_it_is_given(tmp_path: Path, alg: int, 
     assert as_the_car_reads_it(layout).may_follow(first)
 
 
+def test_a_root_is_replaced_only_when_cars_go_on_believing(
+    layout: Layout, run: Run, draft: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, _ = read_roots(layout.roots).keys
+    new = generate()
+    key = draft.with_name("root-4.pem")
+    files.write_signing_key(key, new)
+    words = (first.kid.hex(), "--public-key", new.public.raw.hex())
+    before = as_the_car_reads_it(layout)
+    assert run("replace-root", *words) == 2
+    assert "first publish one" in capsys.readouterr().err
+    out = draft.with_name("part-4")
+    assert main(["pki", "sign", str(draft), "--key", str(key), "--out", str(out)]) == 0
+    assert run("combine", part(layout, draft, 1), part(layout, draft, 2), out) == 0
+    assert as_the_car_reads_it(layout).may_follow(before)
+    assert run("replace-root", *words) == 0
+    assert {key.kid for key in read_roots(layout.vehicle("a") / "roots.toml").keys} == {
+        new.public.kid, second.kid, read_roots(layout.roots).keys[2].kid,
+    }  # fmt: skip
+    assert as_the_car_reads_it(layout).trust.version == 2
+    for wrong in ((first.kid.hex(), *words[1:]), (second.kid.hex(), *words[1:])):
+        assert run("replace-root", *wrong) == 2
+
+
 def test_a_signature_over_anything_else_is_not_attached(
     layout: Layout, draft: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tcu_sim.pki.ceremony import read_trust
 from tcu_sim.pki.layout import Layout
-from tcu_sim.pki.public import read_vehicles
+from tcu_sim.pki.public import read_roots, read_vehicles
 from tcu_sim.wire.numbers import Role
 from tests.contract.tokens import needs_softhsm
 from tests.meta.checkout import ROOT
@@ -70,7 +70,10 @@ def test_its_commands_lead_where_it_says(tmp_path: Path) -> None:
     assert not (bench.vehicle("car-1") / "signing.pem").exists()
     assert len(read_vehicles(bench.vehicles).keys) == 1
     rotated = read_trust(plant.vehicle("car-1"), "production").trust
-    assert (rotated.epoch, rotated.version) == (1, 2)
+    assert (rotated.epoch, rotated.version) == (1, 3)
+    first, second, third = ((here / f"root-{n}.pub").read_text().strip() for n in (1, 2, 3))
+    assert {key.raw.hex() for key in read_roots(plant.roots).keys} == {second, third}
+    assert first not in (plant.vehicle("car-1") / "roots.toml").read_text()
     assert [record.role for record in rotated.keys].count(Role.THEFT_DESK) == 2
     assert not (plant.root / "roots").exists()
 

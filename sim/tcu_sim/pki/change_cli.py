@@ -19,6 +19,7 @@ from tcu_sim.pki.enrolment import enrol
 from tcu_sim.pki.layout import SERVICES, Layout
 from tcu_sim.pki.offline import draft_of, public_key_of
 from tcu_sim.pki.public import read_vehicles
+from tcu_sim.pki.roots_change import replace_root
 from tcu_sim.pki.successors import kid_in_use, make_successor, take_into_use
 from tcu_sim.wire.messages import KeyRecord, Trust
 from tcu_sim.wire.trust import record_of
@@ -63,6 +64,13 @@ def add_changes(commands: Commands[argparse.ArgumentParser]) -> None:
         "--replace", action="store_true", help="with a new key for its role in the same bundle"
     )
     revoke.set_defaults(func=_revoke)
+    root = commands.add_parser(
+        "replace-root", help="another root in the place of one, if cars go on believing the bundle"
+    )
+    root.add_argument("dir", type=Path, metavar="DIR")
+    root.add_argument("kid", metavar="KID", help="of the root that goes")
+    root.add_argument("--public-key", required=True, metavar="HEX", help="of the one that comes")
+    root.set_defaults(func=_replace_root)
     epoch = _change(commands, "epoch", "next epoch: versions of bundle and accounts start again")
     epoch.set_defaults(func=_epoch)
 
@@ -123,6 +131,15 @@ def _revoke(args: argparse.Namespace) -> int:
         say(f"pki: key {successor.kid.hex()} of {service}: `switch` takes it into use")
     elif not bundles.of_role(new, ROLES[service]):
         say(f"pki: {service} has no key left: nothing of it works until `rotate` and `switch`")
+    return 0
+
+
+def _replace_root(args: argparse.Namespace) -> int:
+    new = public_key_of(args.public_key)
+    roots = replace_root(Layout(args.dir), _kid(args.kid), new)
+    for key in roots.keys:
+        say(f"pki: root {key.kid.hex()}  public key {key.raw.hex()}")
+    say("pki: roots.toml is handed out; cars and services read it when they start")
     return 0
 
 

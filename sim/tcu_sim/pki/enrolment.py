@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from pathlib import Path
 
 from tcu_sim.pki import files
 from tcu_sim.pki.ceremony import SECOC_KEY_BYTES, check_vehicle_id
@@ -30,7 +29,9 @@ def enrol(layout: Layout, vehicle_id: str, key: PublicKey) -> bool:
     if before == key:
         return False
     keys = {**register.keys, vehicle_id: key}
-    _replace(layout.vehicles, vehicles_text(VehicleRegister(register.environment, keys)))
+    files.replace_public(
+        layout.vehicles, vehicles_text(VehicleRegister(register.environment, keys))
+    )
     for name in SERVICES:
         shutil.copy(layout.vehicles, layout.service(name))
     (layout.vehicle(vehicle_id) / PRIVATE_KEY).unlink(missing_ok=True)
@@ -45,10 +46,3 @@ def _equip(layout: Layout, vehicle_id: str) -> None:
     for path in (layout.roots, layout.trust):
         if path.exists():
             shutil.copy(path, directory)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a new content in the place of the old one at once: a reader sees the one or the other."""
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)

@@ -57,6 +57,13 @@ def read_secret(path: Path, *, size: int | None = None) -> bytes:
     return data
 
 
+def replace_public(path: Path, text: str) -> None:
+    """Put a new content in the place of the old one at once: a reader sees the one or the other."""
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
 def write_signing_key(path: Path, key: SigningKey) -> None:
     """Write a signing key as PEM (PKCS #8, not encrypted)."""
     write_secret(path, _pem(key.private))
