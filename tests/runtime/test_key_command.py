@@ -1,13 +1,18 @@
 """`tcu-agent key`: makes a key where it will be used, and shows what the centre enrols and nothing else."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tcu_agent.adapters.keys import create_key
 from tcu_agent.cli.main import main
 from tcu_agent.protocol.cose import VerificationKey, kid_of
+from tcu_sim.pki.ceremony import Plan, initialise
 from tests.contract.tokens import a_token, key_in, needs_softhsm
+from tests.runtime.files import minimal
 
 
 def shown(*words: str, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -59,6 +64,38 @@ def test_a_key_in_a_token_by_its_name_and_by_the_configuration(
         token.storage.rename(tmp_path / "away")
         assert main(["key", "show", "-c", str(toml)]) == 75
         capsys.readouterr()
+
+
+def started(words: list[str]) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "tcu_agent", "run", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@needs_softhsm
+def test_an_agent_whose_token_is_away_is_started_again_and_one_with_a_wrong_pin_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2 is what the unit in deploy/ does not restart after."""
+    vehicle = initialise(tmp_path / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
+    with a_token(tmp_path / "token") as token:
+        create_key(key_in(token))
+        capsys.readouterr()
+        text = minimal().replace("[trust]", '[keys.secoc]\ncentral-locking = "secoc.key"\n[trust]')
+        named = f'"{token.uri("vehicle")}"\npkcs11_module = "{token.module}"'
+        pin = f'pkcs11_pin_file = "{token.pin_file}"'
+        text = text.replace('"signing.pem"', f"{named}\n{pin}")
+        (vehicle / "tcu.toml").write_text(text)
+        words = ["-c", str(vehicle / "tcu.toml")]
+        assert main(["check", *words]) == 0
+        assert "signing key" in capsys.readouterr().out
+        away = token.storage.rename(tmp_path / "away")
+        assert started(words).returncode == 75
+        assert main(["check", *words]) == 2
+        assert "does not answer" in capsys.readouterr().out
+        away.rename(token.storage)
+        token.pin_file.write_text("987654\n")
+        refused = started(words)
+        assert (refused.returncode, "PinIncorrect" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
