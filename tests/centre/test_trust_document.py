@@ -14,11 +14,13 @@ import pytest
 from tcu_sim.pki.ceremony import read_trust
 from tcu_sim.pki.layout import Layout
 from tcu_sim.pki.public import read_roots, read_vehicles
+from tcu_sim.pki.soft_token import find_module
 from tcu_sim.wire.numbers import Role
 from tests.contract.tokens import needs_softhsm
 from tests.meta.checkout import ROOT
 
 DOCUMENT = ROOT / "docs" / "trust.md"
+DEBIANS = "/usr/lib/softhsm/libsofthsm2.so"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 STAND_IN = f"""#!{sys.executable}
@@ -55,7 +57,7 @@ def test_its_commands_lead_where_it_says(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands()],
+        ["bash", "-euo", "pipefail", "-c", commands().replace(DEBIANS, str(find_module()))],
         cwd=here,
         env={**os.environ, "PATH": path_of(tmp_path / "bin")},
         capture_output=True,

@@ -20,7 +20,7 @@ from tcu_sim.wire.keys import SigningKey
 from tcu_sim.wire.numbers import Outcome, Role, Service, Told
 from tcu_sim.wire.sealing import label_of, unseal
 from tcu_sim.wire.trust import make_container, record_of
-from tests.scenarios.worlds import press_plate
+from tests.scenarios.worlds import press, press_plate
 
 CASE = b"case of the test"
 HUGE = 2**53 - 1
@@ -359,6 +359,45 @@ async def test_an_account_of_the_former_epoch_is_nothing_any_more(world: World) 
     new = replace(_account(world, 9), epoch=2)
     world.attack("account", sign(new, world.centre.keys[Role.ACCOUNT], world.centre.environment))
     await world.waiting.event(Told.ACCOUNT_CHANGED, number=2)
+
+
+# ------------------------------------------------------------------ other roots in the configuration
+
+
+async def reconfigured(world: World, roots: Sequence[SigningKey]) -> None:
+    """Start the agent again with other roots in its configuration."""
+    car = world.agent._car
+    settings = replace(car.settings, roots=tuple(root.public.raw for root in roots))
+    world.agent._car = replace(car, settings=settings)
+    await world.restart_agent()
+    await world.waiting.event(Told.STARTED, number=2)
+
+
+async def test_roots_change_with_the_configuration_after_a_bundle_that_both_sets_signed(
+    world: World,
+) -> None:
+    roots, (first, second, third) = await roots_of(world), world.centre.roots
+    fourth = seeded_key("root 4")
+    roots.version = 2
+    world.attack("trust", roots.signed([first, second, fourth]))
+    await world.waiting.event(Told.TRUST_CHANGED, number=2)
+    await reconfigured(world, [second, third, fourth])
+    assert (await world.operator.unlock()).outcome is Outcome.EXECUTED
+    roots.version = 3
+    assert await refused(world, "trust", roots.signed([first, second])) == Reason.THRESHOLD_NOT_MET
+    world.attack("trust", roots.signed([third, fourth]))
+    await world.waiting.event(Told.TRUST_CHANGED, number=3)
+
+
+async def test_roots_that_did_not_sign_the_bundle_leave_the_car_without_remote_services(
+    world: World,
+) -> None:
+    await reconfigured(world, [seeded_key("root 4"), seeded_key("root 5")])
+    reason = await world.operator.refused(Service.UNLOCK, unlock_parameters())
+    assert reason == Reason.STATE_CORRUPT
+    await world.pass_time(3)
+    press(world, 0.5)
+    await world.waiting.event(Told.ON_CALL_PRESSED)
 
 
 def _account(world: World, version: int) -> m.Account:
