@@ -139,10 +139,20 @@ def _create_file(path: Path) -> None:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
+        _sync_directory(path.parent)
     except FileExistsError:
         raise KeyStoreError(f"{path}: there already; a key is never overwritten") from None
     except OSError as error:
         raise KeyStoreError(f"{path}: {error.strerror}") from error
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the name of a new file as durable as its content: the centre may enrol the key a moment later."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _load_file(path: Path) -> PrivateSigner:
