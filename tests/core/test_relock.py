@@ -290,3 +290,24 @@ def test_an_unlock_that_waits_too_long_for_a_lock_is_busy() -> None:
     car.allow(Service.UNLOCK)
     car.pass_time(2)
     assert (car.results[-1].outcome, car.results[-1].reason) == (Outcome.REFUSED, Reason.BUSY)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        ({vss.DOORS_OPEN[0]: True}, Reason.DOOR_OPENED),
+        ({vss.USAGE_MODE: "active"}, Reason.KEY_USED),
+        ({vss.SPEED_KMH: 5.0}, Reason.DRIVEN),
+    ],
+)
+def test_somebody_comes_while_the_attempt_becomes_durable(
+    unlocked: Driver, seen: dict[str, Value], reason: Reason
+) -> None:
+    unlocked.pass_time(119)
+    unlocked.settles = False
+    while unlocked.core.snapshot()["relock"] != "locking":
+        unlocked.pass_time(0.5)
+    unlocked.change(seen)
+    assert unlocked.lock_frames == []
+    assert settled(unlocked).kind is EventKind.RELOCK_CANCELLED
+    assert settled(unlocked).reason is reason

@@ -139,6 +139,11 @@ class AutomaticRelock:
             self.deadline = step.now  # the next step comes at once: by then the attempt is durable
 
     def _lock(self, step: Step, record: RelockRecord) -> None:
+        # Somebody may have come while the disk was busy, even with this very event.
+        refusal = self._refusal(step)
+        if refusal in _CANCELLED_BY:
+            self._end(step, _CANCELLED_BY[refusal], EventKind.RELOCK_CANCELLED, refusal)
+            return
         self.machine.move(Trigger.DURABLE)
         self._began_at = step.now
         self.deadline = step.now + self._settings.status_timeout_s
