@@ -5,6 +5,7 @@ Not a safe place: whoever reads the folder and the PIN has the key. A car has a 
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -86,7 +87,7 @@ def _initialise(token: SoftToken, pin: str) -> None:
             *(PROGRAM, "--init-token", "--free", "--label", token.label),
             *("--pin", pin, "--so-pin", secrets.token_hex(8)),
         ],
-        env=token.environment,
+        env={**os.environ, **token.environment},
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
