@@ -134,6 +134,27 @@ def test_the_press_that_wakes_the_bus_counts(car: Driver) -> None:
     assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
 
 
+def test_the_press_that_wakes_a_bus_that_the_start_found_asleep_counts() -> None:
+    car = Driver(awake=False)
+    car.fall_asleep()
+    car.signals[BUTTON] = True
+    car.wake_up()
+    car.pass_time(0.2)
+    assert len(car.events(EventKind.ON_CALL_PRESSED)) == 1
+
+
+@pytest.mark.parametrize("first", [True, None])
+def test_a_button_that_the_start_finds_pressed_or_unknown_is_no_press(first: bool | None) -> None:
+    car = Driver(awake=False)
+    car.change({BUTTON: first})
+    car.change({BUTTON: True})
+    car.fall_asleep()
+    car.signals[BUTTON] = True
+    car.wake_up()
+    car.pass_time(20)
+    assert car.events(EventKind.ON_CALL_PRESSED) == []
+
+
 def test_the_press_that_wakes_the_bus_counts_if_the_button_fell_silent_first(car: Driver) -> None:
     car.change({BUTTON: None})
     car.fall_asleep()

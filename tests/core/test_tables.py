@@ -42,13 +42,19 @@ def test_a_machine_moves_by_its_table_alone(name: str) -> None:
         assert machine.state is (state if expected is None else expected)
 
 
+FIRST_ONLY = {"button": {"UNHEARD"}}
+"""States that a machine starts in and never comes back to."""
+
+
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_every_state_and_trigger_is_used_and_every_state_can_be_left(name: str) -> None:
     states, triggers = ENUMS[name]
     rows = tables.rows(name)
     assert {trigger for _, trigger, _ in rows} == {each.name for each in triggers}
     assert {state for state, _, _ in rows} == {each.name for each in states}
-    assert {new for _, _, new in rows} == {each.name for each in states}
+    assert {new for _, _, new in rows} | FIRST_ONLY.get(name, set()) == {
+        each.name for each in states
+    }
 
 
 def test_rows_name_the_members() -> None:

@@ -2,7 +2,8 @@
 
 Theory of operation
 ===================
-UNSEEN    Not known to be released since the start or since the signal was lost: being pressed means nothing yet.
+UNHEARD   Nothing was heard since the start. A bus that is found asleep had nobody pressing: the press that wakes it counts.
+UNSEEN    Not known to be released since it was first heard or since the signal was lost: being pressed means nothing yet.
 RELEASED  Seen released. A sleeping bus leaves it so: the press that wakes the bus counts.
 MISSED    Was released when the signal was lost. Seen pressed next, that means nothing (UNSEEN). If the bus falls asleep
           first, the loss was only the button's node going to sleep before the others: released it was, and is.
@@ -32,6 +33,7 @@ from tcu_agent.core.vehicle import Change
 class State(Enum):
     """What is known of the button."""
 
+    UNHEARD = "unheard"
     UNSEEN = "unseen"
     RELEASED = "released"
     MISSED = "missed"
@@ -55,6 +57,10 @@ class Trigger(Enum):
 
 
 TABLE: Final[dict[tuple[State, Trigger], State]] = {
+    (State.UNHEARD, Trigger.SEEN_RELEASED): State.RELEASED,
+    (State.UNHEARD, Trigger.SEEN_PRESSED): State.UNSEEN,
+    (State.UNHEARD, Trigger.LOST): State.UNSEEN,
+    (State.UNHEARD, Trigger.FELL_ASLEEP): State.RELEASED,
     (State.UNSEEN, Trigger.SEEN_RELEASED): State.RELEASED,
     (State.RELEASED, Trigger.SEEN_PRESSED): State.PRESSING,
     (State.RELEASED, Trigger.LOST): State.MISSED,
@@ -105,7 +111,7 @@ class Button:
             State.HELD_LONG: (Trigger.STUCK_TIME, settings.stuck_s),
         }
         self._pressed_at = 0.0
-        self.machine = Machine(TABLE, State.UNSEEN)
+        self.machine = Machine(TABLE, State.UNHEARD)
 
     @property
     def deadline(self) -> float | None:
