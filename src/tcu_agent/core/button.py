@@ -2,8 +2,8 @@
 
 Theory of operation
 ===================
-UNHEARD   Nothing was heard since the start. A bus that is found asleep had nobody pressing: the press that wakes it counts.
-UNSEEN    Not known to be released since it was first heard or since the signal was lost: being pressed means nothing yet.
+UNHEARD   Nothing was heard since the start. If the bus is found asleep, nobody was pressing: the press that wakes it counts.
+UNSEEN    Not known to be released since it was first heard, or lost: being pressed means nothing yet.
 RELEASED  Seen released. A sleeping bus leaves it so: the press that wakes the bus counts.
 MISSED    Was released when the signal was lost. Seen pressed next, that means nothing (UNSEEN). If the bus falls asleep
           first, the loss was only the button's node going to sleep before the others: released it was, and is.
