@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tcu_agent.adapters.secret_file import read_secret
 from tcu_agent.config import SigningKey, TokenKey
 from tcu_agent.errors import KeyStoreError
 from tcu_agent.protocol.cose import EDDSA, ES256, kid_of
@@ -167,25 +167,6 @@ def _load_file(path: Path) -> PrivateSigner:
     if isinstance(private_key, EllipticCurvePrivateKey):
         return _p256(private_key, path)
     raise KeyStoreError(f"{path}: neither a P-256 nor an Ed25519 key")
-
-
-def read_secret(path: Path) -> bytes:
-    """Return the bytes of a file that nobody but its owner can read or change.
-
-    Raises:
-        KeyStoreError: missing, no plain file, or its mode is wider than 0600.
-    """
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise KeyStoreError(f"{path}: is no plain file")
-            if status.st_mode & 0o177:
-                mode = stat.S_IMODE(status.st_mode)
-                raise KeyStoreError(f"{path}: mode {mode:04o} is too open (chmod 600)")
-            return file.read()
-    except OSError as error:
-        raise KeyStoreError(f"{path}: {error.strerror}") from error
 
 
 def _p256(private_key: EllipticCurvePrivateKey, path: Path) -> P256Signer:

@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tcu_agent.adapters.keys import read_secret
+from tcu_agent.adapters.secret_file import read_secret
 from tcu_agent.adapters.tls import client_context, is_refusal
 from tcu_agent.config import MqttConfig
 from tcu_agent.errors import MqttTransportError

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass, PKCS11Error, exceptions
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from tcu_agent.adapters.keys import read_secret
+from tcu_agent.adapters.secret_file import read_secret
 from tcu_agent.config import TokenKey
 from tcu_agent.errors import KeyStoreError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from tcu_agent.adapters.keys import read_secret
+from tcu_agent.adapters.secret_file import read_secret
 from tcu_agent.config import TlsConfig
 from tcu_agent.errors import ConfigError
 

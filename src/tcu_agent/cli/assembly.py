@@ -9,12 +9,13 @@ from pathlib import Path
 from tcu_agent.adapters.can_bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.clock import SystemClock
 from tcu_agent.adapters.entropy import SystemEntropy
-from tcu_agent.adapters.keys import load_signer, read_secret
+from tcu_agent.adapters.keys import load_signer
 from tcu_agent.adapters.mapping import VehicleMapping
 from tcu_agent.adapters.mapping_file import load_mapping
 from tcu_agent.adapters.mqtt import MqttLink
 from tcu_agent.adapters.sealer import HpkeSealer
 from tcu_agent.adapters.secoc import KEY_BYTES
+from tcu_agent.adapters.secret_file import read_secret
 from tcu_agent.adapters.store import SqliteState
 from tcu_agent.adapters.volatile_state import UnreadableState
 from tcu_agent.config import BusConfig, Config

@@ -112,7 +112,7 @@ def _keys(config: Config, report: Report) -> None:
 
 
 def _link(config: Config, report: Report) -> None:
-    from tcu_agent.adapters.keys import read_secret
+    from tcu_agent.adapters.secret_file import read_secret
     from tcu_agent.adapters.tls import client_context
 
     if config.mqtt.password_file is not None:

@@ -2,7 +2,8 @@
 
 Theory of operation
 ===================
-UNHEARD   Nothing was heard since the start. If the bus is found asleep, nobody was pressing: the press that wakes it counts.
+UNHEARD   Nothing was heard since the start. If the bus is found asleep, nobody was pressing: the press that wakes it
+          counts.
 UNSEEN    Not known to be released since it was first heard, or lost: being pressed means nothing yet.
 RELEASED  Seen released. A sleeping bus leaves it so: the press that wakes the bus counts.
 MISSED    Was released when the signal was lost. Seen pressed next, that means nothing (UNSEEN). If the bus falls asleep

@@ -1,0 +1,28 @@
+"""Reading a file that holds a secret: a key, a password, a token's PIN."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from tcu_agent.errors import KeyStoreError
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the bytes of a file that nobody but its owner can read or change.
+
+    Raises:
+        KeyStoreError: missing, no plain file, or its mode is wider than 0600.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise KeyStoreError(f"{path}: is no plain file")
+            if status.st_mode & 0o177:
+                mode = stat.S_IMODE(status.st_mode)
+                raise KeyStoreError(f"{path}: mode {mode:04o} is too open (chmod 600)")
+            return file.read()
+    except OSError as error:
+        raise KeyStoreError(f"{path}: {error.strerror}") from error
