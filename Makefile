@@ -38,6 +38,10 @@ format: setup ## Put the code into the house's form
 coverage: setup ## Branch coverage of core and protocol alone, line by line (must be 100 %)
 	@$(BIN)/python -m pytest -q tests/core tests/protocol --cov
 
+.PHONY: vectors-third-opinion
+vectors-third-opinion: setup ## Put the vectors to a COSE and an HPKE library of others (installs them apart)
+	@scripts/vectors-third-opinion
+
 .PHONY: lock
 lock: ## Resolve the pinned dependencies anew (ARGS=--upgrade to move to newer versions)
 	@scripts/lock $(ARGS)
