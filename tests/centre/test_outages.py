@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tcu_sim.centre.account import renewals
 from tcu_sim.centre.account.schema import LONGEST_REPUBLISH_S, REPUBLISH_AFTER_S
 from tcu_sim.centre.api import Call, Operation, Reply
-from tcu_sim.centre.errors import ServiceUnreachable
+from tcu_sim.centre.errors import BadCall, Denied, ServiceUnreachable
 from tests.centre.conftest import Play
 from tests.centre.town import CAR, HOME, Town
 
@@ -140,5 +141,45 @@ def test_requests_are_numbered_as_they_are_sent(play: Play) -> None:
             await town.send(request_id)
         assert [r.request_id for r in town.car.requests] == [late, early]
         assert town.car.requests[0].seq < town.car.requests[1].seq
+
+    play(story)
+
+
+def test_a_wish_that_can_never_succeed_stands_in_nobodys_way(play: Play) -> None:
+    async def story(town: Town) -> None:
+        with pytest.raises(BadCall, match="address"):
+            await town.operator.subscribe(CAR, address="12 Main St")
+        with pytest.raises(Denied, match="unknown-vehicle"):
+            await town.operator.subscribe("car-9", address=HOME)
+        await town.centre.tick()
+        assert await town.subscribe()
+
+    play(story)
+
+
+def test_what_an_earlier_centre_stored_and_can_never_succeed_is_given_up(
+    play: Play, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(town: Town) -> None:
+        with monkeypatch.context() as earlier:
+            earlier.setattr(renewals, "check_address", str)
+            async with away(town, "pin"):
+                with pytest.raises(ServiceUnreachable):
+                    await town.operator.subscribe(CAR, address="12 Main St")
+        await town.centre.tick()
+        assert caplog.text.count("address") == 1
+        await town.centre.tick()
+        assert caplog.text.count("address") == 1
+        assert await town.subscribe()
+
+    play(story)
+
+
+@pytest.mark.parametrize("word", ["vehicle", "records", "trust-publish"])
+def test_operators_are_told_that_there_is_no_such_vehicle(play: Play, word: str) -> None:
+    async def story(town: Town) -> None:
+        operator = town.operator
+        with pytest.raises(Denied, match="unknown-vehicle.*pki show"):
+            await operator.command.call(word, {"vehicle_id": "car/+"})
 
     play(story)

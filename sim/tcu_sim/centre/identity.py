@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcu_sim.centre.errors import Denied
 from tcu_sim.pki.ceremony import read_trust
 from tcu_sim.pki.files import read_signing_key
 from tcu_sim.pki.public import VehicleRegister, read_vehicles
@@ -29,6 +30,16 @@ class Identity:
     def sign(self, message: Message) -> bytes:
         """Return the message signed by this service."""
         return sign(message, self.key, self.environment)
+
+    def known_vehicle(self, vehicle_id: str) -> str:
+        """Return the id if the key ceremony made this vehicle; for operators, never for the app.
+
+        Raises:
+            Denied: it did not.
+        """
+        if vehicle_id not in self.vehicles.keys:
+            raise Denied("unknown-vehicle", f"{vehicle_id!a}; `tcu-sim pki show DIR` lists them")
+        return vehicle_id
 
 
 def read_identity(directory: Path) -> Identity:

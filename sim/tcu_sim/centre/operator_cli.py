@@ -18,7 +18,8 @@ Assistance by hand, against a running `tcu-sim centre`. Answers are JSON. An unl
   keypad TICKET                      the caller keys in the PIN (read from standard input)
   send REQUEST                       asks the car; then: request REQUEST --wait 30
 
-Ids are 32 hex digits."""
+Ids are 32 hex digits. An ADDRESS is the id of a registered letterbox, not a street: 1 to 64 of A-Z a-z 0-9 _ -,
+such as owner-home; its letters lie in DIR/post/ADDRESS/."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -145,7 +146,7 @@ def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         commands,
         "subscribe",
         lambda c, a: _operator(c, a).subscribe(a.vehicle, address=a.address),
-        summary="begin a subscription; the PIN goes to DIR/post/ADDRESS",
+        summary="begin a subscription; the PIN goes to DIR/post/ADDRESS (1 to 64 of A-Z a-z 0-9 _ -)",
         arguments=["vehicle", "address"],
     )
     add_command(

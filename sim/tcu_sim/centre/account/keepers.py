@@ -7,6 +7,7 @@ Otherwise one operator could send the next PIN to a friend. Source: protocol.md,
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from tcu_sim.centre.pin.post import check_address
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Clock, Entropy
 
+log = logging.getLogger(__name__)
 ADDRESS = "address"
 OPEN = ("proposed", "confirmed")
 
@@ -96,11 +98,22 @@ class KeeperDesk:
             (self.clock.now_s() - self.hold_s,),
         ).fetchall()
         for row in due:
-            if row["kind"] == KEEPER:
-                await self.renewals.change_keeper(row["vehicle_id"], row["address"])
-            else:
-                self.states.set_address(row["vehicle_id"], row["address"])
-            self._set(row["change_id"], "done", None)
+            try:
+                await self._carry_out(row)
+            except Denied as denied:
+                log.warning("change of keeper for %s: %s", row["vehicle_id"], denied)
+
+    async def _carry_out(self, row: sqlite3.Row) -> None:
+        state = self.states.find(row["vehicle_id"])
+        if state is None or not state.is_active:
+            # The subscription ended while the change waited: it can never be carried out.
+            self._set(row["change_id"], "cancelled", None)
+            return
+        if row["kind"] == KEEPER:
+            await self.renewals.change_keeper(row["vehicle_id"], row["address"])
+        else:
+            self.states.set_address(row["vehicle_id"], row["address"])
+        self._set(row["change_id"], "done", None)
 
     def describe(self, change_id: bytes) -> Reply:
         """Return a change as operators see it."""

@@ -6,15 +6,18 @@ before the PIN authority is asked, so that after a crash it is asked again under
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from dataclasses import dataclass, replace
 
 from tcu_sim.centre.account.states import State, StateBook
 from tcu_sim.centre.api import Peer
-from tcu_sim.centre.errors import Denied, ServiceUnreachable
+from tcu_sim.centre.errors import BadCall, CentreError, Denied, ServiceUnreachable
+from tcu_sim.centre.pin.post import check_address
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Entropy
 
+log = logging.getLogger(__name__)
 SUBSCRIPTION = "subscription"
 REISSUE = "reissue"
 KEEPER = "keeper"
@@ -33,6 +36,7 @@ class Renewals:
         """Begin a subscription: the PIN is generated and goes to `address`.
 
         Raises:
+            BadCall: the address has not the form of an address id; nothing was stored.
             Denied: it is active already.
         """
         state = self.states.find(vehicle_id)
@@ -60,8 +64,12 @@ class Renewals:
                 await self._carry_out(row)
             except ServiceUnreachable:
                 return
+            except CentreError as error:
+                # One vehicle's trouble must not keep the others waiting.
+                log.warning("new PIN for %s: %s", row["vehicle_id"], error)
 
     async def _renew(self, vehicle_id: str, kind: str, address: str) -> State:
+        check_address(address)
         with transaction(self.store):
             self.store.execute(
                 "INSERT OR IGNORE INTO renewals VALUES (?, ?, ?, ?)",
@@ -83,7 +91,8 @@ class Renewals:
         }
         try:
             generation = int((await self.pin.call("issue", body))["pin_generation"])
-        except Denied:
+        except (Denied, BadCall):
+            # Asked again it would be refused again: kept, it would be in the way of every later wish.
             self._forget(vehicle_id)
             raise
         state = await self.states.commit(self._renewed(row, generation))

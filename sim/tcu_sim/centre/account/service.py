@@ -159,9 +159,8 @@ class AccountService:
             self._states.note_learnt(event.vehicle_id, version)
 
     async def _subscribe(self, call: Call) -> Reply:
-        return _describe(
-            await self._renewals.subscribe(call.text("vehicle_id"), call.text("address"))
-        )
+        vehicle_id = self._identity.known_vehicle(call.text("vehicle_id"))
+        return _describe(await self._renewals.subscribe(vehicle_id, call.text("address")))
 
     async def _reissue(self, call: Call) -> Reply:
         vehicle_id = call.text("vehicle_id")

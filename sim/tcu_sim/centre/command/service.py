@@ -136,6 +136,9 @@ class CommandService:
 
     async def _draft(self, call: Call) -> Reply:
         request = self._read_request(call)
+        # Through the app a vehicle that does not exist must look like any other.
+        if call.caller != "account":
+            self._means.identity.known_vehicle(request.vehicle_id)
         over_incident = call.octets("incident_id", ID_BYTES)
         if call.caller != "account":
             self._incidents.check_open(over_incident, request.vehicle_id)
@@ -200,7 +203,7 @@ class CommandService:
         return {}
 
     async def _show_vehicle(self, call: Call) -> Reply:
-        vehicle_id = call.text("vehicle_id")
+        vehicle_id = self._means.identity.known_vehicle(call.text("vehicle_id"))
         gaps = [
             {"stream_id": stream.hex(), "missing": first}
             for stream, first in self._records.gaps(vehicle_id)
@@ -208,7 +211,8 @@ class CommandService:
         return {**self._fleet.describe(vehicle_id), "gaps": gaps}
 
     async def _show_records(self, call: Call) -> Reply:
-        vehicle_id, after = call.text("vehicle_id"), call.integer("after", default=0)
+        vehicle_id = self._means.identity.known_vehicle(call.text("vehicle_id"))
+        after = call.integer("after", default=0)
 
         def look() -> list[Reply]:
             rows = self._records.listing(vehicle_id)
@@ -218,8 +222,9 @@ class CommandService:
         return {"records": await self._news.wait_until(look, bool, timeout_s=timeout_s)}
 
     async def _publish_trust(self, call: Call) -> Reply:
+        vehicle_id = self._means.identity.known_vehicle(call.text("vehicle_id"))
         container = (self._means.identity.directory / "trust.cbor").read_bytes()
-        await self._means.bus.publish(call.text("vehicle_id"), "trust", container)
+        await self._means.bus.publish(vehicle_id, "trust", container)
         return {}
 
 
