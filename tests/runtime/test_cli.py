@@ -197,6 +197,34 @@ def test_the_daemon_listens_connects_and_ends_cleanly_when_told(
     state.close()
 
 
+_HANGING = """
+import asyncio, sys
+from tcu_agent.cli.main import main
+from tcu_agent.runtime.connection import Connection
+async def hang(_): await asyncio.Event().wait()
+Connection.say_goodbye = hang
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_even_a_daemon_that_hangs_in_its_end(
+    folder: Path, number: int
+) -> None:
+    edit(folder, "port = 1883", f"port = {free_port()}")
+    edit(folder, "[state]", '[log]\nformat = "json"\n[state]')
+    command = [sys.executable, "-c", _HANGING, "run", "-c", str(folder / "tcu.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_word(process, "listening")
+            process.send_signal(number)
+            wait_word(process, "stopping")
+            process.send_signal(number)
+            assert process.wait(timeout=30) == -number
+        finally:
+            process.kill()
+
+
 def test_a_second_agent_on_the_same_state_is_refused(folder: Path) -> None:
     edit(folder, "port = 1883", f"port = {free_port()}")
     with agent(folder) as first:

@@ -20,6 +20,7 @@ from typing import Any
 
 import can
 
+from tcu_agent.adapters.can_opening import close_bus, open_bus
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 
@@ -112,7 +113,7 @@ class PythonCanBus:
         """
         await self.close()
         try:
-            self._bus = await asyncio.to_thread(can.Bus, **self._interface.arguments())
+            self._bus = await open_bus(self._interface.arguments())
         except (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError) as error:
             raise self._error(f"cannot be opened: {error}", temporary=False) from error
         except (can.CanError, OSError) as error:
@@ -130,10 +131,7 @@ class PythonCanBus:
         """Close; never raises."""
         self._stop.set()
         bus, reader, self._bus, self._reader = self._bus, self._reader, None, None
-        if reader is not None:
-            await asyncio.to_thread(reader.join)
-        if bus is not None:
-            await asyncio.to_thread(_shut_down, bus)
+        await close_bus(bus, reader)
         self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
@@ -293,10 +291,3 @@ def _message_of(frame: CanFrame) -> can.Message:
         is_remote_frame=frame.is_remote_frame,
         check=True,
     )
-
-
-def _shut_down(bus: can.BusABC) -> None:
-    try:
-        bus.shutdown()
-    except (can.CanError, OSError, ValueError):
-        return  # the adapter was pulled: nothing is left to close

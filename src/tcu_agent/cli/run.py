@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_BUG = 70
 """sysexits.h, EX_SOFTWARE."""
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "run",
         help="run the agent",
-        description="Run the agent until SIGTERM or SIGINT. It logs 'listening' when CAN is open and 'connected' when "
+        description="Run the agent until SIGTERM or SIGINT; a second one ends it at once. It logs "
+        "'listening' when CAN is open and 'connected' when "
         "the broker has taken it in; systemd is told READY, STATUS and, if it asks for it, WATCHDOG.",
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="tcu.toml")
@@ -57,9 +59,17 @@ def run(args: argparse.Namespace) -> int:
 async def _run(config: Config) -> None:
     agent = _build(config)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, agent.stop)
+    for number in _ENDING:
+        loop.add_signal_handler(number, _stop, agent, loop)
     await agent.run()
+
+
+def _stop(agent: Agent, loop: asyncio.AbstractEventLoop) -> None:
+    """End cleanly; the next signal is the kernel's own to carry out, so that nothing here can hold it up."""
+    agent.stop()
+    for number in _ENDING:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _build(config: Config) -> Agent:

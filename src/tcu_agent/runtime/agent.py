@@ -31,6 +31,7 @@ from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.transmitter import Transmitter
+from tcu_agent.runtime.waiting import cancel_until_done
 
 Taps = Mapping[tuple[int, bool], Callable[[CanFrame], None]]
 
@@ -135,8 +136,7 @@ class Agent:
             self._pump.stop()
             await pump
             await self._connection.say_goodbye()
-            for task in tasks:
-                task.cancel()
+            await cancel_until_done(tasks)
         self._around.logbook.info("stopped")
 
     def stop(self) -> None:

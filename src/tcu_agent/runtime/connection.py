@@ -1,11 +1,10 @@
 """Keeps the link to the broker: connect, listen, send, lose it, wait, connect again.
 
-One connection lives in a task group of its own: when any part of it fails, all of it ends and the core hears of it.
+When any part of a connection fails, all of it ends and the core hears of it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from tcu_agent.core.events import Connected, Disconnected, MessageArrived
@@ -116,16 +115,9 @@ class Connection:
         self._supervisor.status("listening and connected")
         try:
             await self._sink.put(Connected(self._number))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(), name="mqtt reader")
-                for name, sender in (
-                    ("prompt sender", self._senders.prompt),
-                    ("outbox sender", self._senders.outbox),
-                    ("position sender", self._senders.positions),
-                ):
-                    group.create_task(sender.run(self._publish), name=name)
-        except* MqttTransportError as errors:
-            lost = _first(errors)
+            await self._listen_and_send()
+        except MqttTransportError as error:
+            lost = error
         finally:
             self._is_connected = False
             self._senders.prompt.close()
@@ -133,6 +125,12 @@ class Connection:
         await self._sink.put(Disconnected())
         self._supervisor.status("listening, not connected")
         return lost
+
+    async def _listen_and_send(self) -> None:
+        # Not a TaskGroup: up to Python 3.12 one that is cancelled in the moment in which a child fails forgets
+        # the cancellation, and then the agent would connect again for ever instead of ending.
+        senders = (self._senders.prompt, self._senders.outbox, self._senders.positions)
+        await wait_first(self._listen(), *(sender.run(self._publish) for sender in senders))
 
     async def _listen(self) -> None:
         async for inbound in self._link.messages():
@@ -173,12 +171,3 @@ class Connection:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
             self._supervisor.status(f"listening; the broker refuses us: {error}")
         await self._around.wait_s(delay_s)
-
-
-def _first(group: BaseExceptionGroup[MqttTransportError]) -> MqttTransportError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, MqttTransportError):
-        raise error
-    return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from tcu_agent.ports import Clock
@@ -18,8 +18,22 @@ async def wait_first(*coroutines: Coroutine[Any, Any, object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    for task in tasks:
+        if task in done:
+            task.result()
+
+
+CANCEL_AGAIN_S = 3.0
+"""Longer than the polite end of a connection takes; after it, whoever still runs has missed that it is over."""
+
+
+async def cancel_until_done(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until each task has ended: a cancellation that comes together with a failure may get lost."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def wait_news(news: asyncio.Event, *, clock: Clock, timeout_s: float) -> None:
