@@ -179,7 +179,7 @@ def test_what_an_earlier_centre_stored_and_can_never_succeed_is_given_up(
 def test_operators_are_told_that_there_is_no_such_vehicle(play: Play, word: str) -> None:
     async def story(town: Town) -> None:
         operator = town.operator
-        with pytest.raises(Denied, match="unknown-vehicle.*pki show"):
+        with pytest.raises(Denied, match=r"unknown-vehicle.*pki show"):
             await operator.command.call(word, {"vehicle_id": "car/+"})
 
     play(story)

@@ -42,6 +42,7 @@ class City:
     car: LightVehicle
     centre: Program
     logs: Path
+    programs: Ensemble
     runs_again: asyncio.Event
     """Set when the supervisor says that a service runs again."""
 
@@ -114,7 +115,7 @@ async def a_city(folder: Path, *, embedded: bool) -> AsyncIterator[City]:
             )
         )
         async with a_car_on(broker, layout) as car, open_client(layout) as client:
-            yield City(layout, broker, client, car, centre, logs, runs_again)
+            yield City(layout, broker, client, car, centre, logs, ensemble, runs_again)
 
 
 def run(

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from tcu_sim.centre.account.schema import KEEPER_HOLD_S
 from tcu_sim.centre.build import Surroundings
+from tcu_sim.centre.ending import claimed
 from tcu_sim.centre.mqtt import BrokerAddress
 from tcu_sim.centre.pin.hashing import QUICK, Cost
 from tcu_sim.centre.process import ProcessPlan, run_process
 from tcu_sim.centre.supervise import Supervisor
+from tcu_sim.errors import BadInput
 from tcu_sim.pki.layout import SERVICES, Layout
+from tcu_sim.pki.public import read_vehicles
 
 DESCRIPTION = """\
 Runs the assistance centre: PIN authority (pin), command service (command), account service (account) and
@@ -62,21 +65,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run one service or all of them."""
+    """Run one service or all of them.
+
+    Raises:
+        BadInput: an option or the directory is wrong, or the centre runs already.
+    """
     logging.basicConfig(
         level=logging.INFO if args.verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
     )
-    if args.service is None:
+    plan = _plan(args)
+    if args.service is not None:
+        asyncio.run(run_process(plan))
+        return 0
+    read_vehicles(plan.layout.vehicles)
+    with claimed(plan.layout.run / "centre.lock", what="centre"):
         return asyncio.run(Supervisor(_pass_on(args), as_json=args.json).run())
-    asyncio.run(run_process(_plan(args)))
-    return 0
 
 
 def _plan(args: argparse.Namespace) -> ProcessPlan:
-    password = None
-    if args.password_file is not None:
-        password = args.password_file.read_text(encoding="utf-8").rstrip("\n")
+    password = None if args.password_file is None else _password(args.password_file)
     return ProcessPlan(
         name=args.service,
         layout=Layout(args.dir),
@@ -93,6 +101,13 @@ def _plan(args: argparse.Namespace) -> ProcessPlan:
         as_json=args.json,
         with_parent=args.with_parent,
     )
+
+
+def _password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--password-file {path}: cannot be read: {error}") from error
 
 
 def _pass_on(args: argparse.Namespace) -> list[str]:

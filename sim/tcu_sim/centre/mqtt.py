@@ -72,6 +72,7 @@ class MqttBus:
                 log.warning(
                     "%s: no connection to the broker: %s", self._client_id, errors.exceptions[0]
                 )
+            _heed_cancellation()
             if self.connected.is_set():
                 pause_s = FIRST_PAUSE_S
             self.connected.clear()
@@ -82,6 +83,7 @@ class MqttBus:
         async with self._client() as client:
             for message_type in service.topics:
                 await client.subscribe(f"tcu/v1/+/up/{message_type}", **self._subscription())
+            _heed_cancellation()
             self.connected.set()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._receive(client, service))
@@ -137,3 +139,14 @@ class MqttBus:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
         properties.MessageExpiryInterval = expiry_s
         return properties
+
+
+def _heed_cancellation() -> None:
+    """Raise a cancellation that got lost on the way.
+
+    Up to Python 3.12 a task group that a failing task ends at the same moment swallows it, and up to 3.11
+    `asyncio.wait_for`, which aiomqtt waits with, when the answer comes at the same moment.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

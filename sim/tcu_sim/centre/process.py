@@ -6,19 +6,18 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
 from tcu_sim.centre.api import Service
 from tcu_sim.centre.build import Builder, Surroundings
 from tcu_sim.centre.client import http_peers
+from tcu_sim.centre.ending import claimed, end_tasks, stop_event
 from tcu_sim.centre.http import remove_url, serve, write_url
-from tcu_sim.centre.identity import read_identity
+from tcu_sim.centre.identity import Identity, read_identity
 from tcu_sim.centre.mqtt import BrokerAddress, MqttBus
 from tcu_sim.pki.layout import Layout
 
@@ -42,16 +41,25 @@ async def run_process(plan: ProcessPlan) -> None:
     """Run one service until it is told to end; says when it is ready, on standard output.
 
     Raises:
-        BadInput: a file of its directory is missing or damaged.
+        BadInput: a file of its directory is missing or damaged, or it runs already.
     """
     os.umask(0o077)
-    stop = _stop_event(with_parent=plan.with_parent)
+    identity = read_identity(plan.layout.service(plan.name))
+    with claimed(plan.layout.run / f"{plan.name}.lock", what=f"centre {plan.name}"):
+        await _run_alone(plan, identity)
+
+
+async def _run_alone(plan: ProcessPlan, identity: Identity) -> None:
+    stop = stop_event()
+    if plan.with_parent:
+        # Whoever started us holds the other end of the pipe and never writes: readable means gone.
+        loop = asyncio.get_running_loop()
+        loop.add_reader(sys.stdin.fileno(), _note_parent_gone, stop, loop)
     bus = MqttBus(plan.broker, client_id=f"centre-{plan.name}")
     async with aiohttp.ClientSession() as session:
         builder = Builder(plan.layout, plan.around, bus, http_peers(plan.layout, session))
         service = builder.build(plan.name)
-        tokens = read_identity(plan.layout.service(plan.name)).tokens
-        server = await serve(service, tokens)
+        server = await serve(service, identity.tokens)
         url_file = plan.layout.run / f"{plan.name}.url"
         write_url(url_file, server.url)
         try:
@@ -63,35 +71,27 @@ async def run_process(plan: ProcessPlan) -> None:
 
 
 async def _run_until(stop: asyncio.Event, service: Service, bus: MqttBus, *, ready: str) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        running: list[asyncio.Task[Any]] = [tasks.create_task(_tick(service), name="tick")]
+    running = {asyncio.create_task(_tick(service), name="tick")}
+    if service.topics:
+        running.add(asyncio.create_task(bus.run(service), name="mqtt"))
+    stopping = asyncio.create_task(stop.wait())
+    connected = asyncio.create_task(bus.connected.wait())
+    try:
         if service.topics:
-            running.append(tasks.create_task(bus.run(service), name="mqtt"))
-            waiting = tasks.create_task(bus.connected.wait())
-            stopping = tasks.create_task(stop.wait())
-            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            running += [waiting, stopping]
+            await asyncio.wait({stopping, connected, *running}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             _say(ready)
-        await stop.wait()
-        for task in running:
-            task.cancel()
+        ended, _ = await asyncio.wait({stopping, *running}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end_tasks({stopping, connected, *running})
+    for task in ended - {stopping}:
+        task.result()  # neither ends by itself unless it has failed
 
 
 async def _tick(service: Service) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         await service.tick()
-
-
-def _stop_event(*, with_parent: bool) -> asyncio.Event:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if with_parent:
-        # Whoever started us holds the other end of the pipe and never writes: readable means gone.
-        loop.add_reader(sys.stdin.fileno(), _note_parent_gone, stop, loop)
-    return stop
 
 
 def _note_parent_gone(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

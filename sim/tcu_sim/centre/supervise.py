@@ -14,6 +14,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tcu_sim.centre.ending import end_tasks, stop_event
 from tcu_sim.errors import SimulatorError
 from tcu_sim.pki.layout import SERVICES
 
@@ -38,37 +39,50 @@ class Supervisor:
     def __init__(self, arguments: Sequence[str], *, as_json: bool) -> None:
         self._arguments = tuple(arguments)
         self._as_json = as_json
-        self._stop = asyncio.Event()
+        self._processes: list[Process] = []
 
     async def run(self) -> int:
-        """Run until SIGTERM or SIGINT; returns the exit status."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        children: list[Child] = []
+        """Run until SIGTERM or SIGINT; returns the exit status.
+
+        Raises:
+            SimulatorError: a service does not become ready.
+        """
+        stopping = asyncio.create_task(stop_event().wait())
+        work = asyncio.create_task(self._work())
         try:
-            children += await asyncio.gather(*(self._start(name) for name in SERVICES))
-            self._say_ready(children)
-            return await self._watch(children)
+            await asyncio.wait((stopping, work), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await asyncio.gather(*(_end(child.process) for child in children))
+            await end_tasks((stopping, work))
+            await asyncio.gather(*(_end(process) for process in self._processes))
+        return 0 if work.cancelled() else work.result()
+
+    async def _work(self) -> int:
+        starts = [asyncio.create_task(self._start(name)) for name in SERVICES]
+        try:
+            await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await end_tasks(start for start in starts if not start.done())
+        for start in starts:
+            if not start.cancelled():
+                start.result()
+        children = [start.result() for start in starts]
+        self._say_ready(children)
+        return await self._watch(children)
 
     async def _watch(self, children: list[Child]) -> int:
-        stopping = asyncio.create_task(self._stop.wait())
         restarts = 0
         while True:
             ends = {asyncio.create_task(child.process.wait()): child for child in children}
-            done, _ = await asyncio.wait((stopping, *ends), return_when=asyncio.FIRST_COMPLETED)
-            for task in ends:
-                task.cancel()
-            if stopping in done:
-                return 0
+            try:
+                done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in ends:
+                    task.cancel()
             for child in [ends[task] for task in ends if task in done]:
                 restarts += 1
                 _note(f"{child.name} ended with status {child.process.returncode}")
                 children.remove(child)
                 if restarts > MOST_RESTARTS:
-                    stopping.cancel()
                     return 1
                 await asyncio.sleep(PAUSE_S)
                 children.append(await self._start(child.name))
@@ -80,10 +94,12 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             *argv, *options, stdin=PIPE, stdout=PIPE, start_new_session=True
         )
+        self._processes.append(process)
         if process.stdout is None:
             raise SimulatorError(f"centre {name}: no output")
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_TIMEOUT_S)
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                line = await process.stdout.readline()
             return Child(name, process, json.loads(line))
         except (TimeoutError, ValueError) as error:
             await _end(process)
