@@ -190,3 +190,20 @@ def test_the_same_root_twice_is_one_root(tmp_path: Path) -> None:
     (tmp_path / "roots.toml").write_text(f"{head}[[root]]{first}[[root]]{first}")
     found = [str(problem) for problem in examine(file)[1].problems]
     assert any("1 different keys" in problem for problem in found), found
+
+
+def test_a_misspelt_host_is_one_mistake_and_not_two(tmp_path: Path) -> None:
+    found = problems(tmp_path, changed("host =", "hots ="))
+    assert [each.split(": ", 1)[1] for each in found] == [
+        "mqtt.host: is missing (must be a text)",
+        "mqtt.hots: is no setting (did you mean 'host'?)",
+    ]
+
+
+def test_a_path_has_no_detours_unless_they_matter(tmp_path: Path) -> None:
+    (tmp_path / "near").mkdir()
+    (tmp_path / "far" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "below")
+    for written, expected in (("near/../state", "state"), ("link/../state", "link/../state")):
+        config = load(write(tmp_path, changed('"state"', f'"{written}"')))
+        assert str(config.state_directory) == f"{tmp_path}/{expected}"

@@ -57,7 +57,7 @@ class SqliteState:
             StorageError: corrupt, of a newer schema, or not readable. The file is left as it is.
         """
         self._path = directory / FILE_NAME
-        _prepare_directory(directory)
+        prepare_directory(directory)
         with self._converted("cannot be opened"):
             if not self._path.exists():
                 _create(self._path)
@@ -215,7 +215,12 @@ class SqliteState:
             raise StorageError(f"{self._path}: {what}: {error.strerror}") from error
 
 
-def _prepare_directory(directory: Path) -> None:
+def prepare_directory(directory: Path) -> None:
+    """Make the directory if there is none.
+
+    Raises:
+        BadInput: it cannot be made, or is open to others.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = directory.stat().st_mode & 0o777

@@ -25,10 +25,23 @@ from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
 from tcu_agent.ports import StatePort
 from tcu_agent.protocol.trust import Keyring, open_container, root_keys
-from tcu_agent.protocol.vocabulary import Service
+from tcu_agent.protocol.vocabulary import Reason, Service
 from tcu_agent.runtime.agent import Car, World
 from tcu_agent.runtime.supervisor import Supervisor
 from tcu_agent.runtime.surroundings import Surroundings
+
+_SEE_BUNDLE = "see [trust] bundle"
+_MISFITS = {
+    "relock": (
+        "unlock.relock",
+        f'map the doors, such as {vss.DOORS_OPEN[0]}, or set relock = "vehicle" or "none"',
+    ),
+    "locks": (
+        "vehicle.services",
+        f"map the locks, such as {vss.DOOR_LOCKS[0]}, or list the services without unlock",
+    ),
+}
+"""Where and how to mend what `CoreSettings` says of a mapping, by the field that it blames."""
 
 
 def read_mapping(config: Config) -> VehicleMapping:
@@ -70,9 +83,8 @@ def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
             reported=tuple(path for path in vss.REPORTED if path in paths),
         )
     except BadInput as error:
-        raise ConfigError(
-            error.what, where=f"{config.file}: vehicle.services", hint=error.hint
-        ) from error
+        setting, hint = _MISFITS.get(error.where, ("vehicle.services", error.hint))
+        raise ConfigError(error.what, where=f"{config.file}: {setting}", hint=hint) from error
 
 
 def read_secoc_keys(config: Config) -> dict[str, bytes]:
@@ -81,13 +93,19 @@ def read_secoc_keys(config: Config) -> dict[str, bytes]:
     Raises:
         KeyStoreError: a file is missing, open to others, or not 16 bytes long.
     """
-    keys = {name: read_secret(path) for name, path in config.keys.secoc.items()}
-    for name, key in keys.items():
-        if len(key) != KEY_BYTES:
-            raise KeyStoreError(
-                f"{config.keys.secoc[name]}: {len(key)} bytes; a SecOC key has {KEY_BYTES}"
-            )
-    return keys
+    return {name: read_secoc_key(path) for name, path in config.keys.secoc.items()}
+
+
+def read_secoc_key(file: Path) -> bytes:
+    """Return one SecOC key.
+
+    Raises:
+        KeyStoreError: the file is missing, open to others, or not 16 bytes long.
+    """
+    key = read_secret(file)
+    if len(key) != KEY_BYTES:
+        raise KeyStoreError(f"{file}: {len(key)} bytes; a SecOC key has {KEY_BYTES}")
+    return key
 
 
 def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
@@ -98,14 +116,31 @@ def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
     """
     if config.trust.bundle is None:
         return None
+    container = read_bundle(config.trust.bundle)
     try:
-        container = config.trust.bundle.read_bytes()
-        keyring = _opened(config, container)
-    except OSError as error:
-        raise _bundle_error(config, f"cannot be read: {error.strerror}") from error
+        return container, _opened(config, container)
     except MalformedError as error:
-        raise _bundle_error(config, f"{error} ({error.reason.code})") from error
-    return container, keyring
+        hint = _SEE_BUNDLE
+        if error.reason is Reason.BAD_SIGNATURE:
+            hint = (
+                f"the configured environment is {config.environment!r}: the bundle may have been signed "
+                "for another one, see [vehicle] environment"
+            )
+        what = f"{error} ({error.reason.code})"
+        raise ConfigError(what, where=str(config.trust.bundle), hint=hint) from error
+
+
+def read_bundle(file: Path) -> bytes:
+    """Return the first trust bundle as it stands in its file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise ConfigError(what, where=str(file), hint=_SEE_BUNDLE) from error
 
 
 def wall_floor_s(config: Config, state: StatePort, first: Keyring | None) -> float:
@@ -190,7 +225,3 @@ def _opened(config: Config, container: bytes) -> Keyring:
 
 def _file(name: object) -> str:
     return "mapping" if name == "mapping" else "configuration"
-
-
-def _bundle_error(config: Config, what: str) -> ConfigError:
-    return ConfigError(what, where=str(config.trust.bundle), hint="see [trust] bundle")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tcu_agent.errors import BadInput, KeyStoreError, StorageError
 
 if TYPE_CHECKING:
+    from tcu_agent.adapters.mapping import VehicleMapping
     from tcu_agent.config import Config
 
 EXIT_PROBLEMS = 2
@@ -52,6 +53,8 @@ class Report:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.remarks: list[str] = []
+        self.has_settings = True
+        """Whether the core's settings are the file's own; where they are wrong, nothing can be fitted to them."""
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
@@ -65,43 +68,63 @@ class Report:
 
 
 def examine(file: Path) -> Report:
-    """Return what is to say about the configuration in `file` and all that it names."""
-    from tcu_agent.config import examine as examine_config
+    """Return what is to say about the configuration in `file` and all that it names.
+
+    What one setting names is looked at whatever is wrong with the others.
+    """
+    from tcu_agent.config import examine_further
 
     report = Report()
-    config, findings = examine_config(file)
+    config, findings = examine_further(file)
     report.problems.extend(str(problem) for problem in findings.problems)
     if config is not None:
         report.warnings.extend(config.warnings)
-        for step in (_mapping, _keys, _link, _trust, _state):
-            with report.collecting():
-                step(config, report)
+        report.has_settings = findings.are_clean("vehicle", "unlock", "on_call", "position")
+        for needed, step in _STEPS:
+            if findings.are_clean(*needed):
+                with report.collecting():
+                    step(config, report)
     return report
 
 
 def _mapping(config: Config, report: Report) -> None:
-    from tcu_agent.adapters.can_commands import CommandEncoder
-    from tcu_agent.adapters.volatile_state import VolatileState
     from tcu_agent.cli import assembly
-    from tcu_agent.runtime.freshness import StoredFreshness
 
     mapping = assembly.read_mapping(config)
     report.warnings.extend(mapping.warnings())
+    if report.has_settings:
+        with report.collecting():
+            assembly.fit_settings(config, mapping)
     with report.collecting():
-        assembly.fit_settings(config, mapping)
-    keys = assembly.read_secoc_keys(config)
+        _mapped_keys(config, mapping, report)
+
+
+def _mapped_keys(config: Config, mapping: VehicleMapping, report: Report) -> None:
+    from tcu_agent.adapters.can_commands import CommandEncoder
+    from tcu_agent.adapters.secoc import KEY_BYTES
+    from tcu_agent.adapters.volatile_state import VolatileState
+    from tcu_agent.runtime.freshness import StoredFreshness
+
     state = VolatileState()  # nothing is sent, so nothing is reserved
     CommandEncoder(
         mapping,
-        keys=keys,
+        keys=dict.fromkeys(config.keys.secoc, bytes(KEY_BYTES)),  # what is in them: `_secoc_keys`
         open_freshness=lambda key: StoredFreshness(key=key, stored={}, state=state),
         first_counter=0,
     )
     used = {secoc.key for bus in mapping.buses.values() for secoc in bus.secoc.values()}
     report.warnings.extend(
         f"the SecOC key {name!r} is configured, but the mapping does not use it"
-        for name in sorted(keys.keys() - used)
+        for name in sorted(config.keys.secoc.keys() - used)
     )
+
+
+def _secoc_keys(config: Config, report: Report) -> None:
+    from tcu_agent.cli import assembly
+
+    for file in config.keys.secoc.values():
+        with report.collecting():
+            assembly.read_secoc_key(file)
 
 
 def _keys(config: Config, report: Report) -> None:
@@ -111,13 +134,16 @@ def _keys(config: Config, report: Report) -> None:
     report.remarks.append(f"signing key {signer.kid.hex()} (COSE algorithm {signer.alg})")
 
 
-def _link(config: Config, report: Report) -> None:
+def _password(config: Config, _: Report) -> None:
     from tcu_agent.adapters.secret_file import read_secret
-    from tcu_agent.adapters.tls import client_context
 
     if config.mqtt.password_file is not None:
-        with report.collecting():
-            read_secret(config.mqtt.password_file)
+        read_secret(config.mqtt.password_file)
+
+
+def _tls(config: Config, _: Report) -> None:
+    from tcu_agent.adapters.tls import client_context
+
     if config.mqtt.tls is not None:
         client_context(config.mqtt.tls)
 
@@ -125,6 +151,10 @@ def _link(config: Config, report: Report) -> None:
 def _trust(config: Config, report: Report) -> None:
     from tcu_agent.cli import assembly
 
+    if not config.trust.roots:  # said already; without them the bundle can be looked for, not into
+        if config.trust.bundle is not None:
+            assembly.read_bundle(config.trust.bundle)
+        return
     trust = assembly.read_trust(config)
     if trust is None:
         report.remarks.append("no first trust bundle: the agent waits for one from the centre")
@@ -135,11 +165,17 @@ def _trust(config: Config, report: Report) -> None:
 
 def _state(config: Config, report: Report) -> None:
     """Look without touching: a first start makes the directory itself."""
+    from tcu_agent.adapters.store import prepare_directory
+
     directory = config.state_directory
     if not directory.exists():
         parent = next(each for each in directory.parents if each.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             report.problems.append(f"{directory}: cannot be made here (see [state] directory)")
+        return
+    prepare_directory(directory)  # it is there, so this only looks at it
+    if not os.access(directory, os.W_OK | os.X_OK):
+        report.problems.append(f"{directory}: cannot be written to (see [state] directory)")
         return
     _open_state(directory, report)
 
@@ -166,3 +202,15 @@ def _damaged(error: StorageError) -> str:
         f"{error} (the agent would give ON CALL only; the state keeps old messages from acting again, "
         "so let nothing but a new enrolment replace it)"
     )
+
+
+_STEPS: tuple[tuple[tuple[str, ...], Callable[[Config, Report], None]], ...] = (
+    (("can.mapping",), _mapping),
+    (("keys.secoc",), _secoc_keys),
+    (("keys.signing", "keys.pkcs11_module", "keys.pkcs11_pin_file"), _keys),
+    (("mqtt.password_file",), _password),
+    (("mqtt.tls",), _tls),
+    (("vehicle.environment", "trust.roots", "trust.bundle"), _trust),
+    (("state.directory",), _state),
+)
+"""Each step, and the settings without which it would look at the wrong thing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcu_agent.config.load import REFERENCE_MAPPING, examine, load
+from tcu_agent.config.load import REFERENCE_MAPPING, examine, examine_further, load
 from tcu_agent.config.schema import (
     BusConfig,
     Config,
@@ -26,5 +26,6 @@ __all__ = [
     "TokenKey",
     "TrustConfig",
     "examine",
+    "examine_further",
     "load",
 ]

@@ -20,6 +20,7 @@ from tcu_agent.config.schema import (
 )
 from tcu_agent.config.signing_key import read_signing_key
 from tcu_agent.config.table import Findings, Table, read_toml
+from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import ConfigError
 
 SCHEMA = 1
@@ -42,6 +43,15 @@ def load(file: Path) -> Config:
 
 def examine(file: Path) -> tuple[Config | None, Findings]:
     """Return the configuration (None where it has problems), and everything that came up."""
+    config, findings = examine_further(file)
+    return (None if findings.problems else config), findings
+
+
+def examine_further(file: Path) -> tuple[Config | None, Findings]:
+    """As `examine`, but of a file with problems return what there is, with a stand-in for each wrong value.
+
+    `Findings.are_clean` says which values are the file's own. None only where nothing can be read at all.
+    """
     findings = Findings(file)
     try:
         top = Table(read_toml(file), key="", findings=findings)
@@ -54,10 +64,10 @@ def examine(file: Path) -> tuple[Config | None, Findings]:
         return None, findings
     config = _read(top, findings)
     top.finish()
-    return (None if findings.problems else config), findings
+    return config, findings
 
 
-def _read(top: Table, findings: Findings) -> Config | None:
+def _read(top: Table, findings: Findings) -> Config:
     can, trust_table, state = top.table("can"), top.table("trust"), top.table("state")
     trust = _read_trust(trust_table, findings)
     core = read_core_settings(top, roots=trust.roots, threshold=trust.threshold)
@@ -71,8 +81,6 @@ def _read(top: Table, findings: Findings) -> Config | None:
     keys, log = _read_keys(top.table("keys")), _read_log(top.table("log"))
     directory = state.path("directory")
     state.finish()
-    if core is None:
-        return None
     return Config(
         file=findings.file,
         mapping=mapping,
@@ -82,7 +90,7 @@ def _read(top: Table, findings: Findings) -> Config | None:
         trust=trust,
         state_directory=directory,
         log=log,
-        core=core,
+        core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),
         warnings=tuple(warnings),
     )
 
@@ -135,7 +143,7 @@ def _read_tls(mqtt: Table) -> TlsConfig | None:
 
 def _check_plain_text(mqtt: MqttConfig, table: Table, warnings: list[str]) -> None:
     allowed = table.flag("allow_plain_text", default=False)
-    if not mqtt.is_plain_text:
+    if not mqtt.is_plain_text or not mqtt.host:
         return
     if not allowed and not _is_loopback(mqtt.host):
         table.problem(
@@ -169,7 +177,10 @@ def _read_trust(table: Table, findings: Findings) -> TrustConfig:
     if roots_file is None:
         table.problem("roots", "is missing", "the file with the root keys that sign the trust")
         return TrustConfig(threshold=2, roots=(), bundle=bundle)
+    found = len(findings.problems)
     roots = read_roots(roots_file, findings)
+    if len(findings.problems) > found:
+        return TrustConfig(threshold=2, roots=(), bundle=bundle)
     return TrustConfig(threshold=roots.threshold, roots=roots.keys, bundle=bundle)
 
 

@@ -7,6 +7,7 @@ harmless stand-in; whoever reads a file looks at `problems` before using anythin
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -38,6 +39,14 @@ class Findings:
         """Note one problem."""
         where = f"{self.file}: {key}" if key else str(self.file)
         self.problems.append(ConfigError(what, where=where, hint=hint))
+
+    def are_clean(self, *keys: str) -> bool:
+        """Whether no problem is in one of these keys, below it, or in all of a table that it stands in."""
+        return not any(
+            _is_within(problem.where, f"{self.file}: {key}")
+            for key in keys
+            for problem in self.problems
+        )
 
 
 class Table:
@@ -118,7 +127,7 @@ class Table:
 
     def path(self, name: str, default: str | _Required = REQUIRED) -> Path:
         """Return a path; relative ones are relative to the file."""
-        return self._findings.file.parent / self.text(name, default)
+        return _tidy(self._findings.file.parent / self.text(name, default))
 
     def optional_path(self, name: str) -> Path | None:
         """Return a path, or None where there is none."""
@@ -205,6 +214,16 @@ def read_toml(file: Path) -> dict[str, object]:
         raise ConfigError("is not UTF-8 text", where=str(file)) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is no TOML: {error}", where=str(file)) from error
+
+
+def _is_within(place: str, key: str) -> bool:
+    return place == key or place.startswith(f"{key}.") or key.startswith(f"{place}.")
+
+
+def _tidy(path: Path) -> Path:
+    """Return the path without detours, unless that would lead elsewhere (``..`` behind a symbolic link)."""
+    tidy = Path(os.path.normpath(path))
+    return tidy if tidy.resolve() == path.resolve() else path
 
 
 def _near(name: object, known: Collection[str]) -> str:

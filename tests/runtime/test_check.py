@@ -1,0 +1,111 @@
+"""`tcu-agent check` hides nothing behind something else, and sees what `run` would see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcu_agent.cli.check import examine
+from tcu_agent.config import REFERENCE_MAPPING
+from tcu_sim.pki.ceremony import Plan, initialise
+from tests.runtime.files import minimal
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with the keys, roots and trust of a bench, and a tcu.toml that uses them."""
+    vehicle = initialise(tmp_path / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
+    text = minimal().replace('roots = "roots.toml"', 'roots = "roots.toml"\nbundle = "trust.cbor"')
+    text = text.replace("[trust]", '[keys.secoc]\ncentral-locking = "secoc.key"\n[trust]')
+    (vehicle / "tcu.toml").write_text(text)
+    return vehicle
+
+
+def edit(folder: Path, line: str, by: str) -> None:
+    text = (folder / "tcu.toml").read_text()
+    assert line in text
+    (folder / "tcu.toml").write_text(text.replace(line, by))
+
+
+def problems(folder: Path) -> list[str]:
+    return examine(folder / "tcu.toml").problems
+
+
+def break_all_that_is_named(folder: Path) -> list[str]:
+    """Break every file that the configuration names; return what must be said of each."""
+    edit(
+        folder,
+        "[keys]",
+        'password_file = "none.password"\n[mqtt.tls]\nca = "none.pem"\n[keys]',
+    )
+    edit(folder, "[can.bus.body]", '[can]\nmapping = "none.toml"\n[can.bus.body]')
+    for name in ("signing.pem", "secoc.key", "trust.cbor"):
+        (folder / name).unlink()
+    (folder / "state").mkdir(mode=0o755)
+    said = ("none.toml", "secoc.key", "signing.pem", "none.password", "none.pem", "trust.cbor")
+    return [f"{folder}/{name}: " for name in (*said, "state")]
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "also"),
+    [
+        ("schema = 1", "schema = 1", []),
+        ("roots.toml", "no-roots.toml", ["no-roots.toml: cannot be read"]),
+        ('id = "car-1"', 'id = "no blanks"', ["vehicle.id: 'no blanks' does not match"]),
+        ("port = 1883", "port = 0", ["mqtt.port: 0 is not in 1..65535"]),
+        ("[state]", "[unlock]\nfresh_s = 99\n[state]", ["unlock.fresh_s"]),
+    ],
+)
+def test_no_problem_hides_another(folder: Path, line: str, by: str, also: list[str]) -> None:
+    expected = break_all_that_is_named(folder)
+    edit(folder, line, by)
+    found = problems(folder)
+    for text in (*expected, *also):
+        assert [text in each for each in found].count(True) == 1, (text, found)
+    assert len(found) == len(expected) + len(also)
+
+
+@pytest.mark.parametrize("has_file", [False, True])
+def test_a_state_directory_that_run_refuses_is_a_problem(folder: Path, has_file: bool) -> None:
+    (folder / "state").mkdir(mode=0o755)
+    if has_file:
+        (folder / "state" / "state.sqlite").write_bytes(b"")
+    (found,) = problems(folder)
+    assert found.endswith("the state directory is open to others (mode 0755) (chmod 700)")
+
+
+def test_a_state_directory_that_is_a_file_is_a_problem(folder: Path) -> None:
+    (folder / "state").write_text("")
+    (found,) = problems(folder)
+    assert "File exists (see [state] directory)" in found
+
+
+def test_a_bundle_for_another_environment_names_the_configured_one(folder: Path) -> None:
+    edit(folder, 'environment = "bench"', 'environment = "production"')
+    (found,) = problems(folder)
+    assert "the configured environment is 'production'" in found
+    assert "signed for another one, see [vehicle] environment" in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "hint"),
+    [
+        ("IsOpen", "unlock.relock: the agent can lock again only", 'set relock = "vehicle" or'),
+        ("IsLocked", "vehicle.services: unlock is offered", "list the services without unlock"),
+    ],
+)
+def test_a_mapping_without_doors_or_locks_says_which_setting_to_mend(
+    folder: Path, kind: str, setting: str, hint: str
+) -> None:
+    text = REFERENCE_MAPPING.read_text().replace(
+        '"reference.dbc"', f'"{REFERENCE_MAPPING.parent}/reference.dbc"'
+    )
+    head, *signals = text.split("[[signal]]\n")
+    tail = signals[-1]
+    kept = [each for each in signals[:-1] if f".{kind}" not in each]
+    (folder / "own.toml").write_text("[[signal]]\n".join([head, *kept, tail]))
+    edit(folder, "[can.bus.body]", '[can]\nmapping = "own.toml"\n[can.bus.body]')
+    (found,) = problems(folder)
+    assert setting in found
+    assert hint in found
