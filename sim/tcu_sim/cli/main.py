@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,11 +27,16 @@ PARTS = {
     ),
     "app": ("tcu_sim.centre.app_cli", "the owner's app by hand: link, users, end of subscription"),
     "observe": ("tcu_sim.demo.observe_cli", "a witness: what passes on CAN and broker"),
+    "simulate": (
+        "tcu_sim.bench.simulation.cli",
+        "any history at all, from a seed: judged, shrunk, kept",
+    ),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
 """Name of the sub-command: module with `add_parser(subparsers)`, and its line in `--help`."""
 
 BAD_INPUT_STATUS = 2
+BROKEN_PIPE_STATUS = 128 + 13
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_INPUT_STATUS
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does; what is left in the buffer would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_STATUS
     return status
 
 

@@ -8,6 +8,8 @@ speaks MQTT 3.1.1 only.
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import shutil
 import signal
 import socket
@@ -74,8 +76,10 @@ async def _start(ensemble: Ensemble, folder: Path, mosquitto: str | None) -> Bro
         await ensemble.start(Command(name=NAME, argv=argv, ready=EMBEDDED_READY))
         return Broker(name="embedded amqtt", port=port, mqtt_version="3.1.1")
     configuration = folder / "mosquitto.conf"
+    # As whoever runs the demo: a process that changes its user outlives a demo that is killed (prctl(2)).
     configuration.write_text(
         f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nlog_dest stderr\n"
+        f"user {pwd.getpwuid(os.geteuid()).pw_name}\n"
     )
     ready = r"mosquitto version (\S+) running"
     argv = [mosquitto, "-c", str(configuration)]

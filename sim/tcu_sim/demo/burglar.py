@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tcu_sim.centre.proof import CommonFields, common_of
+from tcu_sim.demo.attacker import with_flipped_bit
 from tcu_sim.pki.files import read_signing_key
 from tcu_sim.pki.layout import Layout
 from tcu_sim.wire import messages as m
@@ -49,16 +50,21 @@ class Burglar:
         overheard: Overheard,
         *,
         evidence_by: str = "pin",
+        evidence_is_spoilt: bool = False,
         approval_by: str = "desk",
         parameters: p.Parameters | None = None,
     ) -> bytes:
-        """Return a grant with evidence (and approval) signed by the named services' keys."""
+        """Return a grant with evidence (and approval) signed by the named services' keys.
+
+        `evidence_is_spoilt`: the evidence names that key and does not bear its signature.
+        """
         request = overheard.request
+        evidence = self._evidence(overheard, self._keys[evidence_by])
         is_position = request.service is Service.POSITION
         return self._sign(
             m.Grant(
                 **_common(overheard),
-                evidence=self._evidence(overheard, self._keys[evidence_by]),
+                evidence=with_flipped_bit(evidence) if evidence_is_spoilt else evidence,
                 approval=self._approval(overheard, self._keys[approval_by])
                 if is_position
                 else None,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 from tcu_sim.demo.play import DemoOptions, play_demo
 from tcu_sim.demo.report import JsonReport, PlainReport, Report
+from tcu_sim.demo.told import Told, until_told
 from tcu_sim.demo.vehicle_key import FILE, KINDS
-from tcu_sim.errors import SimulatorError
+from tcu_sim.errors import BadInput, CommandError, SimulatorError
+from tcu_sim.vehicle.language import parse
 
-ENDED_BY_SIGTERM = 128 + 15
 DESCRIPTION = """\
 Starts broker, bus, virtual vehicle, the four services of the centre, the agent and an observer, each as a
 process of its own, plays the main job and tells for each step what the observer SAW. Everything it started is
@@ -63,19 +66,55 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play the demo; 0 when every step was as expected, else 1."""
+    """Play the demo; 0 when every step was as expected, else 1, or 128 and the number of the signal that ended it.
+
+    Raises:
+        BadInput: an option is wrong; nothing was started.
+    """
     report: Report = JsonReport(sys.stdout) if args.json else PlainReport(sys.stdout)
-    options = DemoOptions(
-        keep=args.keep,
-        embedded_broker=args.embedded_broker,
-        agent=tuple(shlex.split(args.agent)) if args.agent else None,
-        vehicle_lines=tuple(args.vehicle),
-        vehicle_key=args.vehicle_key,
-    )
+    options = _options(args)
     try:
-        return 0 if asyncio.run(play_demo(options, report)) else 1
-    except asyncio.CancelledError:
-        return ENDED_BY_SIGTERM
+        ended = asyncio.run(until_told(play_demo(options, report)))
     except SimulatorError as error:
         report.say(f"the set-up failed: {error}")
         return 1
+    if isinstance(ended, Told):
+        return ended.status
+    return 0 if ended.result else 1
+
+
+def _options(args: argparse.Namespace) -> DemoOptions:
+    for line in args.vehicle:
+        try:
+            parse(line)
+        except CommandError as error:
+            raise BadInput(f"--vehicle {line!a}: {error}") from error
+    return DemoOptions(
+        keep=None if args.keep is None else _folder(args.keep),
+        embedded_broker=args.embedded_broker,
+        agent=None if args.agent is None else _agent(args.agent),
+        vehicle_lines=tuple(args.vehicle),
+        vehicle_key=args.vehicle_key,
+    )
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"--keep {path}: no directory can be made there: {error.strerror}"
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput(f"--keep {path}: nothing can be written there")
+    return path
+
+
+def _agent(text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise BadInput(f"--agent {text!a}: {error}") from error
+    if not words or shutil.which(words[0]) is None:
+        raise BadInput(f"--agent {text!a}: there is no such program")
+    return words

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -42,9 +40,6 @@ async def play_demo(
     Raises:
         SimulatorError: the set-up failed; the ends of all logs have been told.
     """
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with _scratch_folder(options.keep) as folder:
         logs = folder / "logs"
         logs.mkdir()

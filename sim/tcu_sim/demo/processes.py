@@ -2,16 +2,19 @@
 
 Each program's output goes to a log of its own; a line that matches `ready` says that it can be
 used. Programs run in sessions of their own, so that Ctrl-C reaches the demo alone, which then ends
-them in order.
+them in order; told again it kills them. Where the kernel offers it (Linux), they are ended also when the demo is
+killed itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import re
 import signal
+import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +27,9 @@ from tcu_sim.errors import SimulatorError
 STOP_TIMEOUT_S = 5.0
 """How long a program may take to end after SIGTERM before it is killed."""
 LINE_LIMIT_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1
+"""Source: prctl(2)."""
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ProgramError(SimulatorError):
@@ -75,6 +81,7 @@ class Ensemble:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
+        self._is_over = False
         self.programs: dict[str, Program] = {}
 
     async def __aenter__(self) -> Self:
@@ -117,9 +124,13 @@ class Ensemble:
                 limit=LINE_LIMIT_BYTES,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **command.environment},
                 start_new_session=True,
+                preexec_fn=_end_with(os.getpid()),
             )
         except OSError as error:
             raise ProgramError(f"{command.name} cannot be started: {error}") from error
+        if self._is_over:
+            process.kill()
+            raise ProgramError(f"{command.name} is not needed any more")
         ready: asyncio.Future[re.Match[str] | None] = asyncio.get_running_loop().create_future()
         if command.ready is None:
             ready.set_result(None)
@@ -130,22 +141,46 @@ class Ensemble:
         return program, ready
 
     async def stop(self, name: str) -> None:
-        """End one program by its id; nothing happens if it has ended already."""
-        program = self.programs.pop(name)
+        """End one program by its id, with what it has started; nothing happens if it has ended already."""
+        program = self.programs[name]
         if not program.ended:
-            with contextlib.suppress(ProcessLookupError):
-                program.process.send_signal(signal.SIGTERM)
+            _signal(program, signal.SIGTERM)
             try:
-                await asyncio.wait_for(program.process.wait(), STOP_TIMEOUT_S)
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await program.process.wait()
             except TimeoutError:
-                program.process.kill()
+                _signal(program, signal.SIGKILL)
                 await program.process.wait()
-        await program.reader
+        # Somebody whom it has left behind may hold its output open for ever.
+        await asyncio.wait([program.reader], timeout=STOP_TIMEOUT_S)
+        program.reader.cancel()
+        await asyncio.wait([program.reader])
+        del self.programs[name]
 
     async def stop_all(self) -> None:
-        """End all of them, the last one started first."""
-        for name in reversed(list(self.programs)):
-            await self.stop(name)
+        """End all of them, the last one started first. Cancelled meanwhile, it kills them, and ends no sooner."""
+        self._is_over = True
+        ending = asyncio.create_task(self._stop_all())
+        cancelled: asyncio.CancelledError | None = None
+        while not ending.done():
+            try:
+                await asyncio.wait([ending])
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.kill_all()
+        if cancelled is not None:
+            raise cancelled
+        ending.result()
+
+    def kill_all(self) -> None:
+        """Kill all of them at once."""
+        for program in self.programs.values():
+            if not program.ended:
+                _signal(program, signal.SIGKILL)
+
+    async def _stop_all(self) -> None:
+        while self.programs:
+            await self.stop(next(reversed(self.programs)))
 
     def tails(self) -> str:
         """Return the end of every log, for a person who has to find out what went wrong."""
@@ -154,6 +189,26 @@ class Ensemble:
             f"{program.log}:\n{program.tail()}"
             for program in self.programs.values()
         )
+
+
+def _signal(program: Program, number: signal.Signals) -> None:
+    """Signal a program that has not been waited for yet, and its session, which is its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, number)
+
+
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """Return what a child does before it becomes the program: ask for SIGTERM when `parent` dies."""
+    libc = _LIBC
+    if libc is None:
+        return None
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
 
 
 def _tail(log: Path, lines: int = 15) -> str:

@@ -49,6 +49,7 @@ class Memory:
     unlock_grant: bytes | None = None
     challenged: Overheard | None = None
     case_id: bytes | None = None
+    tracking_id: bytes | None = None
     tracking_mark: int | None = None
     app: App | None = None
 

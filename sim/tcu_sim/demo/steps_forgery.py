@@ -21,6 +21,13 @@ async def stolen_command_key(stage: Stage) -> str:
     return await stage.expect_refusal("wrong-role", since=since)
 
 
+async def evidence_without_signature(stage: Stage) -> str:
+    """With the command service's key alone, he names the PIN authority's key and cannot sign with it."""
+    since = stage.sightings.mark()
+    await _publish(stage, stage.burglar.grant(stage.challenged, evidence_is_spoilt=True))
+    return await stage.expect_refusal("bad-signature", since=since)
+
+
 async def grant_for_another_car(stage: Stage) -> str:
     """Another customer has his own car unlocked, and tries the grant on this one."""
     since = stage.sightings.mark()
@@ -90,6 +97,11 @@ STOLEN_KEY = (
         "command service broken into, no PIN authority",
         "refused: wrong-role",
         stolen_command_key,
+    ),
+    Step(
+        "the same, with the PIN authority's name on the evidence",
+        "refused: bad-signature",
+        evidence_without_signature,
     ),
 )
 FORGERIES = (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tcu_sim.demo.burglar import Overheard
-from tcu_sim.demo.conditions import CAR, event, from_car
-from tcu_sim.demo.sightings import NotSeenError
+from tcu_sim.demo.conditions import CAR, about, event, from_car, is_grant
+from tcu_sim.demo.sightings import NotSeenError, Sighting
 from tcu_sim.demo.stage import PLACE, Stage
 from tcu_sim.demo.story import Step
 from tcu_sim.wire.numbers import Kind
@@ -14,6 +16,8 @@ INTERVAL_S, DURATION_S = 5, 11
 is_position = from_car("position")
 SAME_PLACE_DEG = 1e-5
 """About a metre."""
+LATE_S = 2.0
+"""So much later may the observer see what happened in time: two programs and a broker, on a busy machine."""
 
 
 async def position_without_case(stage: Stage) -> str:
@@ -66,6 +70,7 @@ async def theft_case(stage: Stage) -> str:
         interval_s=INTERVAL_S,
         duration_s=DURATION_S,
     )
+    stage.memory.tracking_id = request_id
     await stage.confirmed(request_id)
     await stage.operator.send(request_id)
     await stage.seen("tracking-started event", event("tracking-started"), since=since)
@@ -81,21 +86,40 @@ async def theft_case(stage: Stage) -> str:
 async def tracking_stops(stage: Stage) -> str:
     """The stop time has come: nothing more leaves the car, and the case's end erases what is known."""
     since = stage.recall(stage.memory.tracking_mark, "tracking")
-    started = await stage.seen("tracking-started", event("tracking-started"), since=since)
+    request = stage.recall(stage.memory.tracking_id, "tracking").hex()
+    granted = await stage.seen("grant", about(is_grant, request), since=since)
     ended = await stage.seen("tracking-ended", event("tracking-ended"), since=since, timeout_s=20)
-    next_due_s = (DURATION_S // INTERVAL_S + 1) * INTERVAL_S + 1.0
-    await stage.seen_at(started["t"] + next_due_s)
+    next_due_s = (DURATION_S // INTERVAL_S + 1) * INTERVAL_S + LATE_S
+    await stage.seen_at(granted["t"] + next_due_s)
     positions = stage.sightings.since(since, is_position)
-    if late := [each for each in positions if each["t"] > ended["t"]]:
-        raise NotSeenError(f"{len(late)} positions after the stop time")
+    judge_stop(granted, ended, positions)
     _expect_none_in_clear(stage)
     case_id = stage.recall(stage.memory.case_id, "theft case")
     await _opened_at_desk(stage, case_id, len(positions))
-    ended_after_s = ended["t"] - started["t"]
+    ended_after_s = ended["t"] - granted["t"]
     return (
         f"signed event tracking-ended ({ended['reason']}) after {ended_after_s:.1f} s; {len(positions)} "
         f"positions, all opened at the desk; none in the {next_due_s - ended_after_s:.1f} s after it"
     )
+
+
+def judge_stop(granted: Sighting, ended: Sighting, positions: Sequence[Sighting]) -> None:
+    """Hold what was seen against the time that was granted, not against what the car says of it.
+
+    Raises:
+        NotSeenError: a position after the stop time or after the end that the car tells, or no end at that time.
+    """
+    stop_s = granted["t"] + DURATION_S
+    if late := [each for each in positions if each["t"] > stop_s + LATE_S]:
+        over_s = max(each["t"] for each in late) - stop_s
+        raise NotSeenError(f"{len(late)} positions after the stop time, by up to {over_s:.1f} s")
+    if late := [each for each in positions if each["t"] > ended["t"]]:
+        raise NotSeenError(f"{len(late)} positions after the car has told the end")
+    if abs(ended["t"] - stop_s) > LATE_S or ended["reason"] != "stop-time":
+        after_s = ended["t"] - granted["t"]
+        raise NotSeenError(
+            f"tracking-ended ({ended['reason']}) {after_s:.1f} s after a grant for {DURATION_S} s"
+        )
 
 
 async def _snapshot_asked(stage: Stage) -> Overheard:

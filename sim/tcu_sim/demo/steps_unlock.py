@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from tcu_sim.demo.conditions import CAR, LOCKS, both, event, from_car, is_lock, signal_is
+from tcu_sim.demo.agent_config import SHORTENED
+from tcu_sim.demo.conditions import (
+    CAR,
+    LOCKS,
+    both,
+    event,
+    from_car,
+    is_lock,
+    is_unlock,
+    signal_is,
+)
 from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting
 from tcu_sim.demo.stage import WRONG, Stage
 from tcu_sim.demo.story import Step
 
 WINDOW_S = 60
 RELOCK_TIMEOUT_S = 15.0
+RELOCK_AFTER_S = SHORTENED["relock_after_s"][2]
+RELOCK_TOLERANCE_S = 2.0
+"""The agent counts from the locks that have moved, the observer from the result it has heard on a busy machine."""
 
 
 async def unlock_without_pin(stage: Stage) -> str:
@@ -59,15 +72,34 @@ async def same_grant_again(stage: Stage) -> str:
 
 async def locks_itself(stage: Stage) -> str:
     """Open no door: the car locks itself again."""
+    unlocked = stage.result_of(stage.recall(stage.memory.unlock_id, "unlock"))
     relocked = await stage.seen(
         "relocked event", event("relocked"), since=0, timeout_s=RELOCK_TIMEOUT_S
     )
-    command = await stage.seen("lock command", is_lock, since=0)
+    command = await stage.seen("lock command", _after_unlock(stage), since=0)
+    judge_relock(unlocked, command)
     for lock in LOCKS:
         await stage.seen(
             f"{lock} locked", both(signal_is(lock, "Locked"), _after(command)), since=0
         )
-    return f"lock command, all five locks locked, signed event {relocked['event']}"
+    after_s = command["t"] - unlocked["t"]
+    return (
+        f"lock command {after_s:.1f} s after the unlock, all five locks locked, "
+        f"signed event {relocked['event']}"
+    )
+
+
+def judge_relock(unlocked: Sighting, command: Sighting) -> None:
+    """Make sure that the car gave the owner his time, and no more.
+
+    Raises:
+        NotSeenError: the lock command came too early or too late after the unlock's result.
+    """
+    after_s = command["t"] - unlocked["t"]
+    if abs(after_s - RELOCK_AFTER_S) > RELOCK_TOLERANCE_S:
+        raise NotSeenError(
+            f"lock command {after_s:.1f} s after the unlock's result instead of {RELOCK_AFTER_S} s"
+        )
 
 
 async def unlock_armed(stage: Stage) -> str:
@@ -90,6 +122,12 @@ async def _refused_by_centre(stage: Stage, request_id: bytes, since: int) -> str
     await stage.expect_no_unlock(since)
     await stage.expect_no_grant(since)
     return f"challenge, then no grant and no command on CAN; the operator reads: {request.words}"
+
+
+def _after_unlock(stage: Stage) -> Condition:
+    """A lock command behind the first unlock command; the car may have been locked before it."""
+    unlock = stage.sightings.since(0, is_unlock)
+    return both(is_lock, _after(unlock[0])) if unlock else is_lock
 
 
 def _after(earlier: Sighting) -> Condition:
