@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
-from tcu_agent.core.effects import Lamp, Persist, ShowCallState
+from tcu_agent.core import events, records, vss
+from tcu_agent.core.effects import Lamp, Persist, SendMessage, ShowCallState
+from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Reason
-from tests.core.driver import Driver
+from tests.core.driver import Driver, Failure
 
 BUTTON = vss.ON_CALL_BUTTON
 
@@ -58,7 +59,7 @@ def test_a_press_asks_for_a_call(car: Driver) -> None:
     assert len(event.incident_id) == 16
     assert car.shown[-1] == ShowCallState(Lamp.PULSING, CallState.REQUESTED)
     kinds = [type(effect) for _, effect in car.done]
-    assert kinds[-2:] == [Persist, ShowCallState]
+    assert kinds[-3:] == [Persist, SendMessage, ShowCallState]
 
 
 def test_each_incident_has_an_id_of_its_own(calling: Driver) -> None:
@@ -123,6 +124,47 @@ def test_a_lost_signal_must_be_seen_released_again(car: Driver, held_s: float) -
     car.pass_time(20)
     assert len(car.events(EventKind.ON_CALL_PRESSED)) == calls
     assert car.core.snapshot()["button"] == "unseen"
+
+
+def told_beside(car: Driver) -> list[bytes | None]:
+    """Return the incident ids of presses that were told beside the stream."""
+    pressed = EventKind.ON_CALL_PRESSED
+    return [each.incident_id for each in car.sent(Event) if (each.kind, each.seq) == (pressed, 0)]
+
+
+def test_a_press_is_told_beside_the_stream_at_every_connection_until_it_is_answered(
+    car: Driver,
+) -> None:
+    press(car)
+    car.pass_time(0.2)
+    (event,) = car.events(EventKind.ON_CALL_PRESSED)
+    assert told_beside(car) == [event.incident_id]
+    car.put(events.Connected(2))
+    assert told_beside(car) == [event.incident_id] * 2
+    car.control(CallState.RINGING, 1)
+    car.put(events.Connected(3))
+    assert told_beside(car) == [event.incident_id] * 2
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_press_on_a_full_disk_and_without_a_link_is_told_at_the_next_connection(
+    car: Driver, restarts: bool
+) -> None:
+    if not restarts:
+        car.failures.append(Failure(lambda each: isinstance(each, Persist), times=1_000_000))
+    car.put(events.Disconnected())
+    press(car)
+    car.pass_time(1.0)
+    if restarts:
+        car.restart()
+    before = len(told_beside(car))
+    car.put(events.Connected(2))
+    assert len(told_beside(car)) == before + 1
+
+
+def test_a_connection_without_a_call_tells_of_none(car: Driver) -> None:
+    car.put(events.Connected(2))
+    assert told_beside(car) == []
 
 
 def test_the_press_that_wakes_the_bus_counts(car: Driver) -> None:

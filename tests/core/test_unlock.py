@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core import records, vss
-from tcu_agent.core.effects import Persist, TransmitUnlock
+from tcu_agent.core.effects import Note, Persist, TransmitUnlock
 from tcu_agent.core.events import Value
 from tcu_agent.core.intent import UnlockIntent
 from tcu_agent.protocol.messages import Result
@@ -119,6 +119,9 @@ def test_a_refusal_of_the_car_counts_once_the_locks_confirm_it(car: Driver, answ
     car.pass_time(0.1, quiet=True)
     car.refresh()
     assert verdict(car) == (Outcome.REFUSED, Reason.VEHICLE_REFUSED)
+    (note,) = (each for each in car.seen(Note) if each.word == "central-locking-refused")
+    assert note.fields["answer"] == answer
+    assert ("SecOC key" in str(note.fields["detail"])) is (answer == "authentication-failed")
 
 
 def test_a_refusal_that_the_locks_contradict_is_not_believed(car: Driver) -> None:

@@ -163,6 +163,7 @@ class Core:
                 reports.tell_security(step, event)
             case events.Connected():
                 self._tell_presence(step, event.connection, Presence.ONLINE)
+                self._parts.on_call.connected(step)
             case events.SuspendBegan() | events.Resumed():
                 self._parts.challenges.clear(Reason.CHALLENGE_EXPIRED)
             case _:

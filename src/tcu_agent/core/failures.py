@@ -6,8 +6,6 @@ it held is kept and tried again (`core.unsaved`). Effects that need no protectio
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tcu_agent.core import records
 from tcu_agent.core.effects import (
     Effect,
@@ -19,13 +17,10 @@ from tcu_agent.core.effects import (
     TransmitUnlock,
 )
 from tcu_agent.core.events import EffectFailed
-from tcu_agent.core.journal import OUTSIDE_THE_STREAM
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
-from tcu_agent.protocol.messages import Challenge, Event
-from tcu_agent.protocol.vocabulary import EventKind, Reason
-
-_NEVER_SILENCED = frozenset({EventKind.ON_CALL_PRESSED, EventKind.HANG_UP})
+from tcu_agent.protocol.messages import Challenge
+from tcu_agent.protocol.vocabulary import Reason
 
 
 class Failures:
@@ -33,7 +28,6 @@ class Failures:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._told_up_to = 0
 
     def take(self, step: Step, failed: EffectFailed, *, behind: tuple[Effect, ...]) -> None:
         """Judge a failure. `behind`: effects of the same call that were dropped because of it."""
@@ -53,20 +47,11 @@ class Failures:
             parts.relock.not_durable(step)
         if persist.puts.get(records.POSITION) is not None:
             parts.position.not_durable(step)
-        self._tell_outside_the_stream(step, persist)
         for effect in behind:
             if _needs_protection(effect):
                 self._not_done(step, effect, may_have_happened=False)
             else:
                 step.do(effect)
-
-    def _tell_outside_the_stream(self, step: Step, persist: Persist) -> None:
-        """Let an ON CALL press out all the same, once: a broken disk does not silence it."""
-        for message in persist.append:
-            if isinstance(message, Event) and message.kind in _NEVER_SILENCED:
-                if message.seq > self._told_up_to:
-                    step.do(SendMessage(replace(message, seq=OUTSIDE_THE_STREAM)))
-                self._told_up_to = max(self._told_up_to, message.seq)
 
     def _not_done(self, step: Step, effect: object, *, may_have_happened: bool) -> None:
         parts = self._parts

@@ -7,6 +7,7 @@ with the durable state: new state, new stream, and an acknowledgement of another
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tcu_agent.core import records
 from tcu_agent.core.step import Step
@@ -16,7 +17,7 @@ from tcu_agent.protocol.vocabulary import EventKind, LockState, Outcome, Reason,
 
 SCHEMA = 1
 OUTSIDE_THE_STREAM = 0
-"""Seq of an ON CALL event that could not be made durable: sent all the same, never acknowledged."""
+"""Seq of an ON CALL event that is sent beside the stream, whatever holds that up: never stored, never acknowledged."""
 
 
 class Journal:
@@ -51,21 +52,30 @@ class Journal:
         incident_id: bytes | None = None,
     ) -> Event:
         """Give an event the next number and make both durable with this step."""
-        event = Event(
-            vehicle_id=self._vehicle_id,
-            boot_id=self._boot_id,
-            kind=kind,
+        event = replace(
+            self.outside(kind, at=step.now, wall=step.wall, incident_id=incident_id),
             seq=self._next(step),
-            boot_time_ms=records.milliseconds(step.now),
-            wall_time_ms=0 if step.wall is None else records.milliseconds(step.wall),
-            stream_id=self.stream_id,
             values=dict(values or {}),
             reason=reason,
             request_id=request_id,
-            incident_id=incident_id,
         )
         step.appended.append(event)
         return event
+
+    def outside(
+        self, kind: EventKind, *, at: float, wall: float | None, incident_id: bytes | None
+    ) -> Event:
+        """Return an event beside the stream. `at`: CLOCK_BOOTTIME, s; `wall`: s since 1970-01-01, None = not known."""
+        return Event(
+            vehicle_id=self._vehicle_id,
+            boot_id=self._boot_id,
+            kind=kind,
+            seq=OUTSIDE_THE_STREAM,
+            boot_time_ms=records.milliseconds(at),
+            wall_time_ms=0 if wall is None else records.milliseconds(wall),
+            stream_id=self.stream_id,
+            incident_id=incident_id,
+        )
 
     def conclude(
         self,

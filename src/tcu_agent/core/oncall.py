@@ -1,4 +1,9 @@
-"""The assistance call. Theory and table: `call_states`."""
+"""The assistance call. Theory and table: `call_states`.
+
+Nothing may silence it: besides the numbered event, which waits its turn, a press is told beside the stream at once and
+at every connection until the centre answers, and so is a hang-up. A full disk, a damaged outbox or acknowledgements
+that never come hold up the stream and not this. The incident id tells the centre that they are one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from dataclasses import replace
 from tcu_agent.core import records, vss
 from tcu_agent.core.call_record import CallRecord
 from tcu_agent.core.call_states import TABLE, Trigger
-from tcu_agent.core.effects import Lamp, ShowCallState
+from tcu_agent.core.effects import Lamp, SendMessage, ShowCallState
 from tcu_agent.core.journal import Journal
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.settings import CoreSettings
@@ -75,6 +80,11 @@ class OnCall:
                 self._resume_requested(step, record)
         self._show(step)
 
+    def connected(self, step: Step) -> None:
+        """There is a link: a press that nobody has answered is told again."""
+        if self._record is not None and self.machine.state is CallState.REQUESTED:
+            self._tell_press(step, self._record)
+
     def press(self, step: Step, *, at: float) -> None:
         """Ask for a call; nothing if one is on."""
         self._is_opening_press = self.machine.state in {CallState.IDLE, *_IS_OVER}
@@ -86,7 +96,9 @@ class OnCall:
         """Hang up, unless it is still the press that asked for the call."""
         if self._record is None or self._is_opening_press:
             return
-        self._journal.report(step, EventKind.HANG_UP, incident_id=self._record.incident_id)
+        incident_id = self._record.incident_id
+        self._journal.report(step, EventKind.HANG_UP, incident_id=incident_id)
+        self._tell(step, EventKind.HANG_UP, at=step.now, wall=step.wall, incident_id=incident_id)
         self._move(step, Trigger.HUNG_UP)
 
     def stuck(self, step: Step) -> None:
@@ -135,6 +147,22 @@ class OnCall:
         self.deadline = record.pressed_at + self._settings.connect_timeout_s
         step.put(records.CALL, record.to_bytes())
         self._journal.report(step, EventKind.ON_CALL_PRESSED, incident_id=record.incident_id)
+        self._tell_press(step, record)
+
+    def _tell_press(self, step: Step, record: CallRecord) -> None:
+        self._tell(
+            step,
+            EventKind.ON_CALL_PRESSED,
+            at=record.pressed_at,
+            wall=record.pressed_wall,
+            incident_id=record.incident_id,
+        )
+
+    def _tell(
+        self, step: Step, kind: EventKind, *, at: float, wall: float | None, incident_id: bytes
+    ) -> None:
+        event = self._journal.outside(kind, at=at, wall=wall, incident_id=incident_id)
+        step.do(SendMessage(event))
 
     def _resume_requested(self, step: Step, record: CallRecord) -> None:
         age_s = record.age_s(boot_session=self._boot_session, now=step.now, wall=step.wall)

@@ -13,6 +13,7 @@ from tcu_agent.core.authorisation import (
     relock_after_unlock,
 )
 from tcu_agent.core.effects import TransmitUnlock, WakeBus
+from tcu_agent.core.events import Value
 from tcu_agent.core.intent import UnlockIntent
 from tcu_agent.core.journal import Journal
 from tcu_agent.core.machine import Machine
@@ -32,8 +33,11 @@ from tcu_agent.protocol.vocabulary import (
 
 __all__ = ["TABLE", "State", "Trigger", "Unlock"]
 
-_REFUSALS = frozenset({"refused", "authentication-failed"})
-"""What central locking answers when it will not; see `vss.CENTRAL_LOCKING_RESPONSE`."""
+_REFUSALS: Final[Mapping[Value, str]] = {
+    "refused": "central locking will not move the locks now",
+    "authentication-failed": "wrong SecOC key or freshness?",
+}
+"""What central locking answers when it will not (`vss.CENTRAL_LOCKING_RESPONSE`), and what to say of it in the log."""
 
 _EFFECT_S: Final = 30.0
 """How long after a frame a lock may still open because of it: a frozen actuator tries several times."""
@@ -220,6 +224,11 @@ class Unlock:
         for change in changes:
             if _is_refusal(change, after=job.sent_at):
                 job.refused_at = change.at
+                step.note(
+                    "central-locking-refused",
+                    answer=str(change.new),
+                    detail=_REFUSALS[change.new],
+                )
         if preconditions.all_are(self._seen(job.sent_at), LockState.UNLOCKED):
             self._end(step, Trigger.UNLOCKED, Outcome.EXECUTED, Reason.NONE)
         # The answer of central locking alone decides nothing: the locks must say the same after it.
