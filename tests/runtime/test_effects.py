@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ from tcu_agent.core.events import (
 from tcu_agent.errors import BugError
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_agent.protocol import codec
-from tcu_agent.protocol.messages import Fix, Position, Refusal
-from tcu_agent.protocol.vocabulary import CallState, FixQuality, Reason
+from tcu_agent.protocol.messages import Fix, Position, Refusal, Result
+from tcu_agent.protocol.vocabulary import CallState, FixQuality, Outcome, Reason, Relock, Service
+from tcu_agent.runtime.logbook import FIELDS
 from tcu_agent.runtime.pump import MOST_FAILURES_IN_A_ROW
 from tcu_agent.runtime.transmitter import CALL_HOLDS_S
 from tcu_sim.bench.ports import Publication
@@ -41,6 +43,7 @@ from tests.runtime.rig import (
     VEHICLE_ID,
     Rig,
     append,
+    common,
     mapping,
     play,
     position_authorisation,
@@ -98,6 +101,38 @@ def test_a_message_goes_out_after_what_stands_before_it_is_durable() -> None:
         assert was_durable == [True]
 
     play(body)
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_the_log_says_how_an_unlock_ended_once_that_is_durable(
+    is_durable: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(rig: Rig) -> None:
+        result = Result(
+            common=common(Service.UNLOCK),
+            outcome=Outcome.REFUSED,
+            reason=Reason.VEHICLE_REFUSED,
+            grant_hash=bytes(32),
+            locks={},
+            relock=Relock.NONE,
+            seq=1,
+            stream_id=bytes(8),
+        )
+        rig.core.on(MessageArrived, Persist(append=(result,)))
+        rig.state.failing_commits = int(not is_durable)
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        await rig.core.wait_for(MessageArrived)
+        await rig.wait_s(0.1)
+
+    caplog.set_level(logging.INFO, "tcu_agent")
+    play(body)
+    said = [getattr(each, FIELDS) for each in caplog.records if each.message == "request-ended"]
+    assert (
+        said
+        == [{"service": "unlock", "outcome": "refused", "reason": "vehicle-refused"}] * is_durable
+    )
 
 
 def test_what_stands_behind_a_failed_effect_does_not_happen() -> None:

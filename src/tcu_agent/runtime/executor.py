@@ -21,7 +21,7 @@ from tcu_agent.core.effects import (
 from tcu_agent.errors import BugError
 from tcu_agent.ports import Sealer, StatePort, StoredPosition
 from tcu_agent.protocol import codec
-from tcu_agent.protocol.messages import Challenge, Message
+from tcu_agent.protocol.messages import Challenge, Message, Result
 from tcu_agent.runtime.connection import Senders
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary
@@ -85,6 +85,18 @@ class Executor:
             self._to.senders.outbox.acknowledged(effect.acknowledged)
         if effect.append:
             self._to.senders.outbox.appended()
+        for message in effect.append:
+            if isinstance(message, Result):
+                self._tell(message)
+
+    def _tell(self, result: Result) -> None:
+        """Say how a request ended, once that is durable."""
+        self._to.logbook.info(
+            "request-ended",
+            service=result.common.service.name.lower().replace("_", "-"),
+            outcome=result.outcome.name.lower(),
+            reason=result.reason.code,
+        )
 
     def _send(self, message: Message) -> None:
         expiry_s = message.ttl_s if isinstance(message, Challenge) else None
