@@ -1,6 +1,6 @@
 """Wycheproof's cases for the two MACs that are used here: AES-128-CMAC (SecOC) and HMAC-SHA-256 (the PIN's pepper).
 
-Signatures, and the COSE working group's examples: tests/protocol/test_foreign_vectors.py. Together they are all
+Signatures and the COSE working group's examples: tests/protocol/test_foreign_vectors.py. Together they are all
 1,382 cases; each that is outside what is used here is counted with its reason.
 """
 
