@@ -21,7 +21,10 @@ class SimulatedClock:
         self._offset_s = boottime_s
         self._wall_offset_s = None if wall_s is None else wall_s - boottime_s
         self._session = 1
-        self._waiting: set[asyncio.Future[None]] = set()
+        self.synchronised = True
+        """Set by a test: False = the wall clock was only restored from a disk."""
+        # A dict for its order: who waited first is woken first, in every run.
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     def boottime(self) -> float:
         """Return CLOCK_BOOTTIME in seconds."""
@@ -30,6 +33,10 @@ class SimulatedClock:
     def wall(self) -> float | None:
         """Return seconds since 1970-01-01, or None while no wall clock is known."""
         return None if self._wall_offset_s is None else self.boottime() + self._wall_offset_s
+
+    def is_synchronised(self) -> bool:
+        """Return whether the wall clock is set by something outside."""
+        return self.synchronised
 
     def boot_session(self) -> str:
         """Return an id that `reboot` changes."""
@@ -62,12 +69,12 @@ class SimulatedClock:
         loop = asyncio.get_running_loop()
         woken = loop.create_future()
         timer = loop.call_at(self._loop_time(boottime_s), _wake, woken)
-        self._waiting.add(woken)
+        self._waiting[woken] = None
         try:
             await woken
         finally:
             timer.cancel()
-            self._waiting.discard(woken)
+            self._waiting.pop(woken, None)
 
     def _loop_time(self, boottime_s: float) -> float:
         # Never one ulp early: the waiter would spin without time passing.

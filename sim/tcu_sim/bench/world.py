@@ -83,7 +83,7 @@ class World:
             broker=self.broker, vehicle_id=VEHICLE_ID, clock=self.clock, fuse=self.fuse
         )
         self.broker.attach(self.link)
-        self.state = FusedState(now=self.now, fuse=self.fuse)
+        self.state = self.make_state()
         board = Board(
             port=self.port,
             link=self.link,
@@ -97,6 +97,10 @@ class World:
         self.waiting = Waiting(heard=self.centre.heard, check=self.agent.check)
         self.operator = Operator(centre=self.centre, waiting=self.waiting)
         self.broker.watch(self._hear)
+
+    def make_state(self) -> FusedState:
+        """Return the durable state; a world that wants to see more of it makes another one."""
+        return FusedState(now=self.now, fuse=self.fuse)
 
     def _car(self, settings: Mapping[str, Any], built: VehicleSettings) -> Car:
         return Car(

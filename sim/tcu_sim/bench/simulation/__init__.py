@@ -1,0 +1,1 @@
+"""Deterministic simulation: any history of people, network, attacker, clocks, crashes and faults, from one seed."""

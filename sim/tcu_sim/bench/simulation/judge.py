@@ -1,0 +1,225 @@
+"""The judge of a simulated history: what may never happen, looked at after every step, and what must have happened.
+
+On top of the oracle of the scenarios (`bench.oracle`) it knows what was on the disk at which true time. Never:
+
+G1  an unlock frame or a sealed position without evidence for it
+G2  a second frame for one request, a frame after its result, a frame without its intent on the disk; a lock frame that
+    no executed unlock covers; two results for one request
+G3  a frame after the challenge's lifetime (or the plate's window)
+G4  `executed` where the lock status never said so
+G5  a position after the stop time, after the end of its tracking or in clear
+G6  a frame or position on the strength of a challenge from before a change of generation that the car has accepted
+G7  (each of the above while something is broken)
+G8  two messages under one number; an agent that ends by itself
+
+What must have happened once all is well again: see `settling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tcu_agent.core import vss
+from tcu_agent.protocol.messages import Event, Result
+from tcu_agent.protocol.vocabulary import EventKind, Outcome
+from tcu_agent.protocol.vocabulary import Service as AgentService
+from tcu_sim.bench.light_centre import Deed, LightCentre
+from tcu_sim.bench.oracle import CLOCK_SLACK_S, Evidence, Sealed
+from tcu_sim.bench.oracle import complaints as oracle_complaints
+from tcu_sim.bench.simulation.watch import Watch, WatchedState
+from tcu_sim.wire import messages as m
+from tcu_sim.wire.numbers import Kind, Mode, Service
+from tcu_sim.wire.parameters import Locate, Unlock
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the car has published, verified: results with their true times, and when each challenge came first."""
+
+    results: list[tuple[float, m.Result]]
+    challenged_at: dict[bytes, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a change of the account takes away. `at`: true time at which it was on the disk."""
+
+    at: float
+    ownership: object
+    pin: object
+    is_active: bool
+
+
+class Judge:
+    """Looks at one run. `starts`: how often an agent was started, so far."""
+
+    def __init__(self, *, centre: LightCentre, watch: Watch, state: WatchedState) -> None:
+        self.said = Said([], {})
+        self.noted: list[str] = []
+        """What others found wrong on the way."""
+        self.starts = 1
+        self.loose_time_s = 0.0
+        """Time that passed with the power off while the wall clock had been moved: nothing on the board proves it."""
+        self.in_clear = 0
+        self._centre = centre
+        self._watch = watch
+        self._state = state
+
+    def complaints(self) -> list[str]:
+        """Return what is wrong so far; empty = nothing."""
+        return [
+            *self.noted,
+            *oracle_complaints(self._evidence()),
+            *self._unlocks(),
+            *self._locks(),
+            *self._positions(),
+        ]
+
+    # ------------------------------------------------------------------ what was there
+    def _evidence(self) -> Evidence:
+        """What the scenarios' oracle can judge by itself; commands and positions are judged more strictly here."""
+        return Evidence(
+            ledger=self._deeds(),
+            statuses=self._watch.statuses,
+            results=self.said.results,
+            published_in_clear=self.in_clear,
+        )
+
+    def _deeds(self) -> list[Deed]:
+        """Each deed with the time at which the car issued the challenge, not that at which the centre heard of it."""
+        return [
+            replace(
+                deed,
+                challenged_at=self.said.challenged_at.get(deed.request_id, deed.challenged_at),
+            )
+            for deed in self._centre.ledger
+        ]
+
+    def _generations(self) -> list[Generation]:
+        return [
+            Generation(
+                at,
+                ownership=event.values[vss.OWNERSHIP_GENERATION],
+                pin=event.values[vss.PIN_GENERATION],
+                is_active=bool(event.values[vss.SUBSCRIPTION_ACTIVE]),
+            )
+            for at, event in self._events()
+            if event.kind is EventKind.ACCOUNT_CHANGED
+        ]
+
+    def _events(self) -> Iterator[tuple[float, Event]]:
+        for commit in self._state.commits:
+            for message in commit.append:
+                if isinstance(message, Event):
+                    yield commit.at, message
+
+    def _results(self) -> Iterator[tuple[float, Result]]:
+        for commit in self._state.commits:
+            for message in commit.append:
+                if isinstance(message, Result):
+                    yield commit.at, message
+
+    def _void_at(self, deed: Deed, *, by_pin: bool) -> float:
+        """When a change that the car accepted took the deed's power, infinity if none did."""
+        before = [each for each in self._generations() if each.at <= deed.challenged_at]
+        for each in self._generations():
+            is_other = before and (
+                each.ownership != before[-1].ownership or (by_pin and each.pin != before[-1].pin)
+            )
+            if each.at > deed.challenged_at and (is_other or not each.is_active):
+                return each.at
+        return float("inf")
+
+    def _results_at(self, request_id: bytes) -> float:
+        """When the result of a request was on the disk, infinity if there is none."""
+        times = (at for at, result in self._results() if result.common.request_id == request_id)
+        return min(times, default=float("inf"))
+
+    # ------------------------------------------------------------------ rules
+    def _unlocks(self) -> Iterator[str]:
+        open_deeds = {d.request_id: d for d in self._deeds() if d.service is Service.UNLOCK}
+        last = {key: _latest_unlock(deed) for key, deed in open_deeds.items()}
+        first = {
+            key: min(d.at for d in self._centre.ledger if d.request_id == key) for key in open_deeds
+        }
+        for number, command in enumerate(self._watch.commands):
+            if not command.is_unlock:
+                continue
+            if not self._watch.durable[number]:
+                yield f"unlock frame at {command.at:.3f} s without its intent on the disk"
+            covering = [
+                key
+                for key, deed in open_deeds.items()
+                if first[key] <= command.at <= min(last[key], self._ends(deed)) + CLOCK_SLACK_S
+            ]
+            if not covering:
+                yield f"unlock frame at {command.at:.3f} s without unused evidence that allows it"
+            else:
+                del open_deeds[min(covering, key=lambda key: last[key])]
+
+    def _ends(self, deed: Deed) -> float:
+        return min(self._void_at(deed, by_pin=True), self._results_at(deed.request_id))
+
+    def _locks(self) -> Iterator[str]:
+        executed = [
+            at
+            for at, result in self._results()
+            if result.outcome is Outcome.EXECUTED and result.common.service is AgentService.UNLOCK
+        ]
+        for number, command in enumerate(self._watch.commands):
+            if command.is_unlock:
+                continue
+            if not self._watch.durable[number]:
+                yield f"lock frame at {command.at:.3f} s without its attempt on the disk"
+            if not any(at <= command.at for at in executed):
+                yield f"lock frame at {command.at:.3f} s that no executed unlock covers"
+            else:
+                executed.remove(min(executed))
+
+    def _positions(self) -> Iterator[str]:
+        deeds = [deed for deed in self._deeds() if deed.case_id is not None]
+        for case_id in dict.fromkeys(sealed.case_id for sealed in self._state.sealings):
+            mine = [each for each in self._state.sealings if each.case_id == case_id]
+            of_case = [deed for deed in deeds if deed.case_id == case_id]
+            if not of_case:
+                yield f"position sealed at {mine[0].at:.3f} s without evidence"
+                continue
+            if len(mine) > _most_positions(of_case[0]) + self.starts:
+                yield f"{len(mine)} positions of one case, more than its evidence allows"
+            yield from self._outside(mine, of_case[0])
+
+    def _outside(self, sealings: list[Sealed], deed: Deed) -> Iterator[str]:
+        began, ended = self._tracked(deed.request_id)
+        if began is not None and began > deed.challenged_at + deed.ttl_s + CLOCK_SLACK_S:
+            yield f"tracking began at {began:.3f} s, after its challenge's end"
+        parameters, latest = deed.parameters, deed.challenged_at + deed.ttl_s
+        if isinstance(parameters, Locate) and parameters.kind is Kind.TRACKING:
+            latest = (began if began is not None else latest) + (parameters.duration_s or 0)
+        latest = min(latest + self.loose_time_s, ended, self._void_at(deed, by_pin=False))
+        for sealed in sealings:
+            if not deed.at - CLOCK_SLACK_S <= sealed.at <= latest + CLOCK_SLACK_S:
+                yield f"position sealed at {sealed.at:.3f} s outside its evidence's time"
+
+    def _tracked(self, request_id: bytes) -> tuple[float | None, float]:
+        began, ended = None, self._results_at(request_id)
+        for at, event in self._events():
+            if event.request_id == request_id and event.kind is EventKind.TRACKING_STARTED:
+                began = at
+            elif event.request_id == request_id and event.kind is EventKind.TRACKING_ENDED:
+                ended = min(ended, at)
+        return began, ended
+
+
+def _latest_unlock(deed: Deed) -> float:
+    parameters = deed.parameters
+    is_armed = isinstance(parameters, Unlock) and parameters.mode is Mode.ARMED
+    window_s = (parameters.window_s or 0) if isinstance(parameters, Unlock) and is_armed else 0
+    return deed.challenged_at + deed.ttl_s + window_s
+
+
+def _most_positions(deed: Deed) -> int:
+    parameters = deed.parameters
+    if not isinstance(parameters, Locate) or parameters.kind is Kind.SNAPSHOT:
+        return 1
+    return 1 + (parameters.duration_s or 0) // (parameters.interval_s or 1)

@@ -1,0 +1,133 @@
+"""The end of every history: everything is repaired, and what was promised must have come true.
+
+Every accepted intent has its result, every event that was on the disk is at the centre, nothing waits any more; a press
+of ON CALL opens an incident; an honest unlock works, whatever anybody has done before (G8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from tcu_agent.core import records
+from tcu_sim.bench.operator import unlock_parameters
+from tcu_sim.bench.simulation.town import Town
+from tcu_sim.bench.waiting import NothingCameError
+from tcu_sim.errors import NotPossible
+from tcu_sim.vehicle.central_locking import Behaviour
+from tcu_sim.vehicle.e2e import E2eFault
+from tcu_sim.vehicle.reference import LockPosition
+from tcu_sim.wire.numbers import Call, Outcome, Service, Told
+
+PATIENCE_S: Final = 2 * 3600.0
+"""Longer than any back-off (docs/protocol.md): what has not happened by then never does."""
+INTENTS: Final = (records.UNLOCK, records.POSITION, records.RELOCK, records.CALL)
+
+
+async def settle(town: Town) -> list[str]:
+    """Repair everything, wait, and return what was promised and did not come."""
+    _repair(town)
+    await _revive(town)
+    await _leave(town)
+    if not await _until(town, lambda: not list(_left(town))):
+        return [f"never settled: {', '.join(_left(town))}", *_lost(town)]
+    found = [*_lost(town), *await _on_call_works(town), *await _unlock_works(town)]
+    if not found and not await _until(town, lambda: not list(_left(town))):
+        found.append(f"never settled at the end: {', '.join(_left(town))}")
+    return [*found, *_lost(town)]
+
+
+def _repair(town: Town) -> None:
+    town.errands.is_closed = True
+    town.network.calm()
+    town.broker.is_reachable, town.broker.loses_pubacks = True, False
+    town.broker.refuses_authentication = False
+    town.state.failing_commits, town.port.failing_sends = 0, 0
+    town.port.refuses_open = town.port.is_full = False
+    vehicle = town.car.vehicle
+    vehicle.bcm.locking.set_behaviour(Behaviour.OK)
+    for motor in vehicle.body.motors.values():
+        motor.jam = None
+    vehicle.bcm.e2e["DoorLockStatus"].fault = E2eFault.OK
+    vehicle.on_call.e2e["OnCallButton"].fault = E2eFault.OK
+
+
+async def _revive(town: Town) -> None:
+    """A last restart: the fuse is whole, and a state that was taken for corrupt is read again."""
+    await town.die(off_s=1.0, by_power=False)
+
+
+async def _leave(town: Town) -> None:
+    """Whoever is in the car stops, gets out, closes and locks it."""
+    town.car.do(lambda now: town.car.person.park(now=now))
+    await town.live(AWAIT_STANDSTILL_S)
+    with suppress(NotPossible):
+        town.car.do(lambda now: town.car.person.leave(now=now))
+    town.car.vehicle.bcm.alarm.disarm()
+    await town.live(3.0)
+
+
+AWAIT_STANDSTILL_S: Final = 10.0
+
+
+async def _until(town: Town, condition: Callable[[], bool]) -> bool:
+    ends_at = town.now() + PATIENCE_S
+    while town.now() < ends_at:
+        if condition():
+            return True
+        await town.live(5.0 if town.car.vehicle.is_asleep else 1.0)
+    return condition()
+
+
+def _left(town: Town) -> Iterator[str]:
+    yield from (f"{key} on the disk" for key in INTENTS if key in town.state.values)
+    if town.state.messages:
+        yield f"{len(town.state.messages)} messages not acknowledged"
+    if town.state.sealed:
+        yield f"{len(town.state.sealed)} positions not acknowledged"
+
+
+def _lost(town: Town) -> list[str]:
+    """Events and results that were on the disk, and are not at the centre."""
+    return [
+        f"{type(message).__name__} {message.seq} was on the disk and is lost"
+        for commit in town.watched.commits
+        for message in commit.append
+        if message.seq > town.centre.heard.complete_up_to(message.stream_id)
+    ]
+
+
+async def _on_call_works(town: Town) -> list[str]:
+    before = len(town.waiting.events(Told.ON_CALL_PRESSED))
+    town.car.do(lambda now: town.car.person.press_on_call(now=now))
+    try:
+        press = await town.waiting.event(Told.ON_CALL_PRESSED, number=before + 1)
+    except NothingCameError as error:
+        return [f"ON CALL opened no incident: {error}"]
+    town.centre.send_call(press, Call.CONNECTED)
+    town.centre.send_call(press, Call.ENDED)
+    await town.live(1.0)
+    return []
+
+
+async def _unlock_works(town: Town) -> list[str]:
+    """A new owner with a new PIN, and an honest request: nothing that happened before may stand in its way."""
+    town.centre.send_trust()
+    account = town.centre.account
+    account.ownership_generation += 1
+    account.pin_generation += 1
+    account.users, account.subscription_active = (), True
+    town.centre.send_account()
+    await town.live(1.0)
+    locks = town.car.vehicle.locks.values()
+    if set(locks) != {LockPosition.LOCKED}:
+        return ["the simulation could not lock the car"]
+    try:
+        request_id = await town.operator.granted(Service.UNLOCK, unlock_parameters())
+        result = await town.operator.result(request_id)
+    except NothingCameError as error:
+        return [f"an honest unlock did not work: {error}"]
+    if result.outcome is not Outcome.EXECUTED:
+        return [f"an honest unlock: {result.outcome.name} {result.reason}"]
+    return []

@@ -1,0 +1,219 @@
+"""What can happen, as data: a history is a list of steps, drawn from one seed, written as JSON, shrunk, replayed.
+
+A step carries all that it needs. Where it points at something that came before (the n-th recorded message), it does so
+by a number that is taken modulo what is there: every sublist of a history is a history too, which shrinking needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from tcu_sim.bench.fuse import Point
+from tcu_sim.vehicle.central_locking import Behaviour
+from tcu_sim.vehicle.reference import Door
+
+LEAST_STEPS, MOST_STEPS = 4, 20
+SHARE: Final = 0.45
+ALWAYS: Final = frozenset({"ask", "wait"})
+ANY_NUMBER: Final = 1_000_000
+WAITS_S: Final = (0.01, 0.3, 1.0, 3.0, 8.0, 25.0, 60.0, 125.0, 125.0, 600.0, 3600.0, 6 * 3600.0)
+DAYS_10_YEARS: Final = 3650 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens. `do`: a name of `DRAWS`; `of`: what it needs, plain JSON values."""
+
+    do: str
+    of: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"do": self.do, **self.of}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Step:
+        """Return the step that `to_json` wrote."""
+        return Step(value["do"], {name: item for name, item in value.items() if name != "do"})
+
+    def __str__(self) -> str:
+        """Return one short line."""
+        return " ".join([self.do, *(f"{name}={value}" for name, value in self.of.items())])
+
+
+def history(seed: int) -> list[Step]:
+    """Return the history of a seed.
+
+    Each history leaves out about half of the things that can happen, so that what is left can unfold: a run in which
+    everything fails at once never gets to the interesting places.
+    """
+    rng = Random(f"history {seed}")
+    weights = [
+        weight if name in ALWAYS or rng.random() < SHARE else 0
+        for name, (weight, _) in DRAWS.items()
+    ]
+    length = rng.randint(LEAST_STEPS, MOST_STEPS)
+    names = rng.choices(list(DRAWS), weights, k=length)
+    return [Step(name, DRAWS[name][1](rng)) for name in names]
+
+
+Draw = Callable[[Random], dict[str, Any]]
+
+
+def _nothing(_: Random) -> dict[str, Any]:
+    return {}
+
+
+def _wait(rng: Random) -> dict[str, Any]:
+    return {"s": rng.choice(WAITS_S)}
+
+
+def _ask(rng: Random) -> dict[str, Any]:
+    service = rng.choices(
+        ["unlock", "armed", "snapshot", "tracking", "link", "add", "end", "state"],
+        [20, 12, 6, 12, 2, 2, 1, 1],
+    )[0]
+    asked: dict[str, Any] = {
+        "service": service,
+        "after_s": rng.choice([0.05, 0.05, 0.05, 0.05, 1.0, 10.0, 29.0, 31.0, 90.0]),
+        "grants": rng.choice([1, 1, 1, 1, 2, 0]),
+        "for_s": rng.choice([0.5, 3.0, 3.0, 10.0, 40.0]),
+    }
+    if service == "armed":
+        asked["window_s"] = rng.choice([10, 30, 120])
+        asked["plate_after_s"] = rng.choice([None, 1.0, 3.0, 9.0, 31.0])
+    if service == "tracking":
+        asked["interval_s"] = rng.choice([5, 20, 60])
+        asked["duration_s"] = rng.choice([10, 40, 120])
+    return asked
+
+
+def _person(rng: Random) -> dict[str, Any]:
+    return {
+        "act": rng.choice(
+            ["open", "close", "lock", "unlock", "plate", "plate", "drive", "park", "leave", "enter"]
+        ),
+        "door": rng.choice([door.value for door in Door]),
+    }
+
+
+def _press(rng: Random) -> dict[str, Any]:
+    return {"for_s": rng.choice([0.05, 0.5, 0.5, 0.5, 2.5, 12.0])}
+
+
+def _call(rng: Random) -> dict[str, Any]:
+    return {"state": rng.choice([1, 2, 2, 3, 4]), "which": rng.randrange(ANY_NUMBER)}
+
+
+def _case_end(rng: Random) -> dict[str, Any]:
+    return {"which": rng.randrange(ANY_NUMBER)}
+
+
+def _network(rng: Random) -> dict[str, Any]:
+    return {
+        "loss": rng.choice([0.0, 0.0, 0.2, 0.6]),
+        "copies": rng.choice([0.0, 0.3, 0.9]),
+        "delay_s": rng.choice([0.0, 0.0, 0.5, 5.0, 40.0]),
+    }
+
+
+def _broker(rng: Random) -> dict[str, Any]:
+    return {"is": rng.choice(["cut", "cut", "gone", "back", "deaf", "hearing", "refusing"])}
+
+
+def _attack(rng: Random) -> dict[str, Any]:
+    return {
+        "how": rng.choice(
+            ["replay", "replay", "retained", "flip", "mix", "mix", "forge", "pin-key", "storm"]
+        ),
+        "which": rng.randrange(ANY_NUMBER),
+        "other": rng.randrange(ANY_NUMBER),
+        "bit": rng.randrange(ANY_NUMBER),
+    }
+
+
+def _wall(rng: Random) -> dict[str, Any]:
+    return {"by_s": rng.choice([None, -DAYS_10_YEARS, DAYS_10_YEARS, -3600, 3600, 60])}
+
+
+def _suspend(rng: Random) -> dict[str, Any]:
+    return {"s": rng.choice([1.0, 20.0, 60.0, 3600.0])}
+
+
+def _off(rng: Random) -> dict[str, Any]:
+    return {"off_s": rng.choice([0.5, 5.0, 40.0, 600.0]), "how": rng.choice(["power", "process"])}
+
+
+def _fuse(rng: Random) -> dict[str, Any]:
+    return {
+        "point": rng.choice([point.name for point in Point]),
+        "number": rng.randint(1, 6),
+        **_off(rng),
+    }
+
+
+def _disk(rng: Random) -> dict[str, Any]:
+    return {"failing": rng.choice([1, 1, 2, 5])}
+
+
+def _can(rng: Random) -> dict[str, Any]:
+    return {
+        "is": rng.choice(["lost", "gone", "back", "full", "drained", "failing", "doubtful", "back"])
+    }
+
+
+def _car(rng: Random) -> dict[str, Any]:
+    return {"is": rng.choice([kind.value for kind in Behaviour]), "late_s": rng.choice([1.0, 7.0])}
+
+
+def _jam(rng: Random) -> dict[str, Any]:
+    return {
+        "door": rng.choice([door.value for door in Door]),
+        "is": rng.choice(["holds", "halfway", "free", "free"]),
+    }
+
+
+def _e2e(rng: Random) -> dict[str, Any]:
+    return {
+        "of": rng.choice(["locks", "button"]),
+        "is": rng.choice(["ok", "wrong-crc", "stuck-counter"]),
+    }
+
+
+def _account(rng: Random) -> dict[str, Any]:
+    return {"change": rng.choice(["pin", "pin", "owner", "forget-users", "again"])}
+
+
+def _trust(rng: Random) -> dict[str, Any]:
+    return {"change": rng.choice(["again", "rotate", "revoke", "epoch"])}
+
+
+DRAWS: Final[dict[str, tuple[int, Draw]]] = {
+    "wait": (14, _wait),
+    "ask": (36, _ask),
+    "person": (14, _person),
+    "press": (5, _press),
+    "call": (3, _call),
+    "case-end": (2, _case_end),
+    "network": (4, _network),
+    "calm": (3, _nothing),
+    "broker": (4, _broker),
+    "attack": (10, _attack),
+    "wall": (2, _wall),
+    "suspend": (3, _suspend),
+    "cut": (3, _off),
+    "fuse": (7, _fuse),
+    "restart": (2, _off),
+    "disk": (4, _disk),
+    "corrupt": (1, _off),
+    "can": (4, _can),
+    "car": (4, _car),
+    "jam": (2, _jam),
+    "e2e": (2, _e2e),
+    "account": (4, _account),
+    "trust": (2, _trust),
+}
+"""Name of a step: how often it comes, and how its values are drawn."""

@@ -1,0 +1,115 @@
+"""Any history: some dozens of seeds at each test run, each kept failure for ever, and the same seed is the same run.
+
+`make simulate SEEDS=10000` plays many more.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tcu_sim.bench.simulation.kept import Kept, read_kept
+from tcu_sim.bench.simulation.run import run
+from tcu_sim.bench.simulation.shrinking import shrink
+from tcu_sim.bench.simulation.steps import DRAWS, Step, history
+from tcu_sim.cli.main import main
+from tcu_sim.errors import BadInput
+from tests.meta.checkout import ROOT
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
+SEEDS_IN_A_TEST = 10
+SEEDS = 60
+"""About half a minute of one core; `make simulate` goes on where this ends."""
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_IN_A_TEST))
+def test_no_seed_finds_anything(first: int) -> None:
+    for seed in range(first, first + SEEDS_IN_A_TEST):
+        verdict = run(seed, history(seed))
+        assert verdict.complaints == (), f"seed {seed}: tcu-sim simulate --seeds {seed}"
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_what_was_found_once_stays_mended(path: Path) -> None:
+    kept = read_kept(path)
+    assert run(kept.seed, kept.steps).complaints == (), kept.found
+
+
+def trace_of(seed: int, hash_seed: int) -> str:
+    """Return the last line that a process of its own prints about one seed."""
+    found = subprocess.run(
+        [sys.executable, "-m", "tcu_sim.cli.main", "simulate", "--seeds", str(seed), "--trace"],
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return found.stdout
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_the_same_seed_is_the_same_run_in_every_process(seed: int) -> None:
+    one, other = trace_of(seed, 1), trace_of(seed, 2)
+    assert "trace " in one
+    assert one == other
+
+
+def test_other_seeds_are_other_runs() -> None:
+    hashes = {run(seed, ()).trace_hash for seed in range(3)}
+    assert len(hashes) == 3
+
+
+def test_every_kind_of_step_comes() -> None:
+    assert {step.do for seed in range(60) for step in history(seed)} == set(DRAWS)
+
+
+def test_a_step_survives_paper(tmp_path: Path) -> None:
+    kept = Kept(7, tuple(history(7)), "something")
+    kept.write(tmp_path / "kept.json")
+    assert read_kept(tmp_path / "kept.json") == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"schema": 2, "seed": 1, "found": "", "steps": []}',
+     '{"schema": 1, "seed": 1, "found": "", "steps": [{"do": "dance"}]}'],
+)  # fmt: skip
+def test_what_is_no_kept_history_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"kept\.json"):
+        read_kept(path)
+
+
+@pytest.mark.parametrize("seeds", ["5:5", "7:3", "x", "-1:4", ":"])
+def test_seeds_that_are_none_are_said(seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", f"--seeds={seeds}"]) == 2
+    assert "write A:B" in capsys.readouterr().err
+
+
+def test_shrinking_keeps_only_what_is_needed() -> None:
+    steps = [Step("wait", {"s": float(number)}) for number in range(40)]
+    needed = [steps[3], steps[21]]
+
+    def fails(candidate: Sequence[Step]) -> bool:
+        return all(step in candidate for step in needed)
+
+    assert shrink(steps, fails, most_runs=500) == needed
+
+
+def test_shrinking_ends_when_its_runs_are_used_up() -> None:
+    calls: list[int] = []
+
+    def fails(candidate: Sequence[Step]) -> bool:
+        calls.append(len(candidate))
+        return False
+
+    steps = [Step("wait", {"s": 1.0})] * 64
+    assert shrink(steps, fails, most_runs=10) == steps
+    assert len(calls) <= 10 + 64
+    assert all(first <= 64 for first, _ in pairwise([0, *calls]))
