@@ -12,6 +12,10 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from tcu_agent.protocol import cbor, codec
 from tcu_agent.protocol.messages import Fix, Position
+from tcu_sim.wire import messages as other
+from tcu_sim.wire.envelope import open_signed
+from tcu_sim.wire.errors import WireError
+from tcu_sim.wire.keys import PublicKey
 from tests.vectors import make
 from tests.vectors.cases import reasons
 from tests.vectors.judging import (
@@ -84,6 +88,35 @@ def test_the_agent_judges_a_vector_as_it_is_written(name: str, vector: Vector) -
     if vector["car"] == good["car"]:
         assert len(car.table) == waiting
         assert judge(message, good, car) == "accept"
+
+
+CENTRES_WORDS = {"unsupported-type": "wrong-type", "too-large": "malformed"}
+READ_BY_THE_CENTRE = [
+    (load(name)["message"], vector)
+    for name in files()
+    if load(name)["message"] in FROM_THE_CAR
+    for vector in load(name)["vectors"]
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "vector"),
+    READ_BY_THE_CENTRE,
+    ids=[f"{message}: {vector['name']}" for message, vector in READ_BY_THE_CENTRE],
+)
+def test_the_centre_takes_what_it_should_and_nothing_else(message: str, vector: Vector) -> None:
+    """What the car says is read by the other implementation alone: it is held to the same words."""
+    kind = next(each for each in vars(other).values() if getattr(each, "TYP", None) == message)
+    vehicle = load("keys.json")["keys"]["vehicle car-1"]
+    key = PublicKey(vehicle["alg"], bytes.fromhex(vehicle["public"]))
+    data, environment = bytes.fromhex(vector["bytes"]), load("keys.json")["environment"]
+    if vector["outcome"] == "accept":
+        open_signed(data, kind, key, environment)
+        return
+    with pytest.raises(WireError) as caught:
+        open_signed(data, kind, key, environment)
+    wanted = vector["reason"]["word"]
+    assert caught.value.word == CENTRES_WORDS.get(wanted, wanted)
 
 
 @pytest.mark.parametrize(
