@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tcu_sim.centre.account import schema
+from tcu_sim.centre.account.schema import KEEPER_HOLD_S
 from tcu_sim.centre.app_client import App, PinNotAccepted
 from tcu_sim.centre.errors import BadCall, Denied
 from tcu_sim.wire import messages as m
 from tests.centre.conftest import Play
 from tests.centre.light_vehicle import LightVehicle
-from tests.centre.town import CAR, Town, wrong
+from tests.centre.town import CAR, HOME, Town, wrong
 
 LOGIN = "owner@example.org"
 PASSWORD = "correct horse battery"
@@ -118,11 +119,17 @@ def test_a_new_subscription_begins_with_a_new_pin(play: Play) -> None:
     async def story(town: Town) -> None:
         app, _, pin = await linked_app(town)
         await town.while_settling(app.end_subscription(CAR, pin))
-        new = await town.subscribe()
-        assert town.car.account is not None
-        assert (town.car.account.subscription_active, town.car.account.pin_generation) == (True, 2)
-        seen = await town.unlock(new)
-        assert seen.state == "completed"
+        change = await town.operator.propose_keeper(CAR, kind="keeper", address=HOME, proof="deed")
+        assert (change.kind, change.state) == ("subscription", "proposed")
+        await town.client.operator(2).confirm_keeper(change.keeper_change_id)
+        town.clock.pass_s(KEEPER_HOLD_S)
+        await town.centre.tick()
+        await town.settle()
+        account = town.car.account
+        assert account is not None
+        assert (account.subscription_active, account.users) == (True, ())
+        assert (account.ownership_generation, account.pin_generation) == (2, 2)
+        assert (await town.unlock(town.pin())).state == "completed"
 
     play(story)
 

@@ -7,6 +7,7 @@ import pytest
 from tcu_sim.centre.account.schema import KEEPER_HOLD_S
 from tcu_sim.centre.errors import BadCall, Denied
 from tests.centre.conftest import Play
+from tests.centre.test_outages import away
 from tests.centre.town import CAR, HOME, OTHER_CAR, Town
 
 NEW_HOME = "new-owner-home"
@@ -153,6 +154,80 @@ def test_one_change_at_a_time_and_of_a_known_kind(play: Play) -> None:
                 await town.operator.propose_keeper(CAR, kind=kind, address=address, proof="x")
         with pytest.raises(Denied, match="subscription"):
             await town.operator.propose_keeper(OTHER_CAR, kind="keeper", address="x", proof="x")
+
+    play(story)
+
+
+async def end_subscription(town: Town) -> None:
+    pin = await town.subscribe()
+    await town.app.create_account("owner@example.org", "a long password")
+    await town.app.sign_in("owner@example.org", "a long password")
+    await town.while_settling(town.app.link(CAR, pin))
+    await town.while_settling(town.app.end_subscription(CAR, pin))
+
+
+def test_no_operator_alone_gets_the_pin_of_a_car_whose_subscription_has_ended(play: Play) -> None:
+    """Subscribed to a friend's address, such a car would open to him at once."""
+
+    async def story(town: Town) -> None:
+        await end_subscription(town)
+        for address in (NEW_HOME, HOME):
+            with pytest.raises(Denied, match="propose a keeper"):
+                await town.operator.subscribe(CAR, address=address)
+        for kind in ("address", "subscription"):
+            with pytest.raises((Denied, BadCall)):
+                await town.operator.propose_keeper(CAR, kind=kind, address=NEW_HOME, proof="x")
+        change = await town.operator.propose_keeper(
+            CAR, kind="keeper", address=NEW_HOME, proof="deed 7"
+        )
+        assert town.notices(HOME) == ["address-change"]
+        with pytest.raises(Denied, match="second-operator"):
+            await town.operator.confirm_keeper(change.keeper_change_id)
+        await wait_out(town)
+        await town.client.operator(2).confirm_keeper(change.keeper_change_id)
+        await town.operator.cancel_keeper(change.keeper_change_id)
+        await wait_out(town)
+        assert not [to for to, _, _ in town.post.letters if to == NEW_HOME]
+        assert not (await town.operator.account_state(CAR)).is_active
+
+    play(story)
+
+
+def test_a_subscription_that_begins_again_is_a_change_of_keeper(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await end_subscription(town)
+        change_id = await change_keeper(town)
+        town.clock.pass_s(KEEPER_HOLD_S - 1)
+        await town.centre.tick()
+        assert (await town.operator.keeper_change(change_id)).state == "confirmed"
+        async with away(town, "pin"):
+            town.clock.pass_s(2)
+            await town.centre.tick()
+        await town.centre.tick()
+        await town.settle()
+        assert (await town.operator.keeper_change(change_id)).state == "done"
+        account = town.car.account
+        assert account is not None
+        assert (account.subscription_active, account.users) == (True, ())
+        assert (account.ownership_generation, account.pin_generation) == (2, 2)
+        assert (await town.unlock(town.pin(NEW_HOME))).state == "completed"
+
+    play(story)
+
+
+def test_a_new_keeper_who_waited_while_the_subscription_ended_does_not_begin_it_again(
+    play: Play,
+) -> None:
+    async def story(town: Town) -> None:
+        pin = await town.subscribe()
+        change_id = await change_keeper(town)
+        await town.app.create_account("owner@example.org", "a long password")
+        await town.app.sign_in("owner@example.org", "a long password")
+        await town.while_settling(town.app.link(CAR, pin))
+        await town.while_settling(town.app.end_subscription(CAR, pin))
+        await wait_out(town)
+        assert (await town.operator.keeper_change(change_id)).state == "cancelled"
+        assert not (await town.operator.account_state(CAR)).is_active
 
     play(story)
 

@@ -124,7 +124,7 @@ class Operator:
         await self.command.call("trust-publish", {"vehicle_id": vehicle_id})
 
     async def subscribe(self, vehicle_id: str, *, address: str) -> AccountView:
-        """Begin a subscription; the PIN goes to `address`."""
+        """Begin a vehicle's first subscription; the PIN goes to `address`. Later ones: `propose_keeper`."""
         body = {"vehicle_id": vehicle_id, "address": address}
         return view(AccountView, await self.account.call("subscribe", body))
 

@@ -1,6 +1,6 @@
 """Where letters go: a change of keeper or of address needs proof, a second operator, a letter to the old address.
 
-And time.
+And time. So does a subscription that begins again after its end: it is a change of keeper, whoever asks for it.
 
 Otherwise one operator could send the next PIN to a friend. Source: protocol.md, "PIN side".
 """
@@ -11,8 +11,8 @@ import logging
 import sqlite3
 from dataclasses import dataclass
 
-from tcu_sim.centre.account.renewals import KEEPER, Renewals
-from tcu_sim.centre.account.states import StateBook
+from tcu_sim.centre.account.renewals import KEEPER, SUBSCRIPTION, Renewals
+from tcu_sim.centre.account.states import State, StateBook
 from tcu_sim.centre.api import Peer, Reply
 from tcu_sim.centre.errors import BadCall, Denied
 from tcu_sim.centre.pin.post import check_address
@@ -51,12 +51,13 @@ class KeeperDesk:
         """Note a wish, write to the old address, and return the id of the change.
 
         Raises:
-            Denied: no active subscription, or another change is open.
+            Denied: no active subscription (for a new keeper one that has ended will do), or another
+                change is open.
         """
         if wish.kind not in {KEEPER, ADDRESS}:
             raise BadCall("kind: keeper or address")
         check_address(wish.address)
-        state = self.states.get(wish.vehicle_id)
+        state, kind = self._begin(wish)
         if any(row["state"] in OPEN for row in self._rows(wish.vehicle_id)):
             raise Denied("busy", "another change for this vehicle is open")
         change_id = self.entropy.random_bytes(16)
@@ -64,7 +65,7 @@ class KeeperDesk:
             self.store.execute(
                 "INSERT INTO keeper_changes VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 'proposed')",
                 (
-                    change_id, wish.vehicle_id, wish.kind, wish.address, wish.proof, wish.operator,
+                    change_id, wish.vehicle_id, kind, wish.address, wish.proof, wish.operator,
                     self.clock.now_s(),
                 ),
             )  # fmt: skip
@@ -105,11 +106,16 @@ class KeeperDesk:
 
     async def _carry_out(self, row: sqlite3.Row) -> None:
         state = self.states.find(row["vehicle_id"])
-        if state is None or not state.is_active:
+        is_active = state is not None and state.is_active
+        if row["kind"] == SUBSCRIPTION and is_active:
+            # Nothing else can have begun it again: the renewal was cut off and carried on since.
+            self._set(row["change_id"], "done", None)
+            return
+        if row["kind"] != SUBSCRIPTION and not is_active:
             # The subscription ended while the change waited: it can never be carried out.
             self._set(row["change_id"], "cancelled", None)
             return
-        if row["kind"] == KEEPER:
+        if row["kind"] in {KEEPER, SUBSCRIPTION}:
             await self.renewals.change_keeper(row["vehicle_id"], row["address"])
         else:
             self.states.set_address(row["vehicle_id"], row["address"])
@@ -126,6 +132,13 @@ class KeeperDesk:
             "state": row["state"],
             "waits_s": max(waits_s, 0) if row["state"] in OPEN else 0,
         }
+
+    def _begin(self, wish: Wish) -> tuple[State, str]:
+        """Return what is to change and how: a keeper of a subscription that has ended begins a new one."""
+        state = self.states.find(wish.vehicle_id)
+        if state is None or state.is_active or wish.kind != KEEPER:
+            return self.states.get(wish.vehicle_id), wish.kind
+        return state, SUBSCRIPTION
 
     def _open(self, change_id: bytes) -> sqlite3.Row:
         row = self._row(change_id)

@@ -33,15 +33,18 @@ class Renewals:
     entropy: Entropy
 
     async def subscribe(self, vehicle_id: str, address: str) -> State:
-        """Begin a subscription: the PIN is generated and goes to `address`.
+        """Begin a vehicle's first subscription: the PIN is generated and goes to `address`.
+
+        One that has ended begins again as a change of keeper does (`KeeperDesk`): else an operator
+        alone could have the PIN of somebody's car sent to a friend.
 
         Raises:
             BadCall: the address has not the form of an address id; nothing was stored.
-            Denied: it is active already.
+            Denied: it is active already, or it was once.
         """
-        state = self.states.find(vehicle_id)
-        if state is not None and state.is_active:
-            raise Denied("subscription", "active already")
+        if (state := self.states.find(vehicle_id)) is not None:
+            how = "active already" if state.is_active else "it has ended: propose a keeper"
+            raise Denied("subscription", how)
         return await self._renew(vehicle_id, SUBSCRIPTION, address)
 
     async def reissue(self, vehicle_id: str) -> State:
@@ -53,8 +56,15 @@ class Renewals:
         return await self._renew(vehicle_id, REISSUE, self.states.get(vehicle_id).address)
 
     async def change_keeper(self, vehicle_id: str, address: str) -> State:
-        """Register a new keeper: the car forgets its users, and the new PIN goes to the new address."""
-        self.states.get(vehicle_id)
+        """Register a new keeper: the car forgets its users, and the new PIN goes to the new address.
+
+        A subscription that has ended begins again with that.
+
+        Raises:
+            Denied: there never was one, or another new PIN is under way.
+        """
+        if self.states.find(vehicle_id) is None:
+            raise Denied("subscription", "this vehicle never had one")
         return await self._renew(vehicle_id, KEEPER, address)
 
     async def resume(self) -> None:
