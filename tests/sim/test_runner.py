@@ -13,6 +13,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import IO
 
 import can
 import pytest
@@ -22,6 +23,7 @@ from tcu_sim.bus import python_can_port
 from tcu_sim.bus.frame import Frame
 from tcu_sim.bus.in_process import InProcessBus, InProcessNode
 from tcu_sim.bus.python_can_port import PythonCanPort
+from tcu_sim.cli.main import main
 from tcu_sim.errors import BadInput, BusUnreachable, ExpectationFailed
 from tcu_sim.vehicle.runner import VehicleRunner
 from tcu_sim.vehicle.secoc import secured
@@ -182,7 +184,9 @@ def test_a_channel_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def vehicle_process(hub: HubProcess, *options: str) -> subprocess.Popen[str]:
+def vehicle_process(
+    hub: HubProcess, *options: str, stdin: IO[str] | int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             sys.executable,
@@ -193,7 +197,7 @@ def vehicle_process(hub: HubProcess, *options: str) -> subprocess.Popen[str]:
             hub.ready["nodes"]["vehicle"],
             *options,
         ],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -224,6 +228,30 @@ def test_the_process_obeys_lines_and_unlocks_over_a_real_pty(tmp_path: Path) -> 
     state = json.loads(told["said"].removeprefix("ok "))
     assert [record["verdict"] for record in state["command_history"]] == ["accepted"]
     assert state["last_freshness"] == 501
+
+
+@pytest.mark.parametrize("said", [None, "state\njam tailgate\n"], ids=["/dev/null", "a file"])
+def test_standard_input_may_be_a_file_and_ends_the_process(
+    tmp_path: Path, said: str | None
+) -> None:
+    lines = tmp_path / "lines"
+    lines.write_text(said or "")
+    with (
+        hub_process(tmp_path / "bus") as hub,
+        (Path(os.devnull) if said is None else lines).open() as given,
+    ):
+        process = vehicle_process(hub, "--stdin", stdin=given)
+        status, output, errors = finish(process)
+    assert (status, errors) == (0, "")
+    assert output.splitlines()[0].startswith("ready: ")
+    assert len(output.splitlines()) == 1 + len((said or "").splitlines())
+
+
+def test_a_channel_that_is_not_there_says_what_makes_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["vehicle", "--channel", "nowhere/vehicle"]) == 2
+    assert "start `tcu-sim bus` first" in capsys.readouterr().err
 
 
 def test_a_failed_expectation_of_a_script_is_exit_status_1(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import can
@@ -23,6 +24,7 @@ from tcu_sim.errors import BusUnreachable
 
 QUEUE_FRAMES: Final = 65536
 SEND_TIMEOUT_S: Final = 1.0
+NO_BUS_HINT: Final = "; start `tcu-sim bus` first, it makes the channels"
 ROOM_ATTEMPTS: Final = 200
 """How often a full transmit queue of SocketCAN is tried again, 5 ms apart: one second."""
 
@@ -140,7 +142,8 @@ def _opened(interface: str, channel: str, bitrate: int | None) -> can.BusABC:
     try:
         return can.Bus(interface=interface, channel=channel, **options)
     except (can.CanError, OSError, ValueError, ImportError) as error:
-        raise BusUnreachable(f"{interface}:{channel}: cannot be opened: {error}") from error
+        hint = "" if interface != "slcan" or Path(channel).exists() else NO_BUS_HINT
+        raise BusUnreachable(f"{interface}:{channel}: cannot be opened: {error}{hint}") from error
 
 
 def _frame(message: can.Message) -> Frame:

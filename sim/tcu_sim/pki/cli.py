@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tcu_sim.cli.output import say
+from tcu_sim.errors import BadInput
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
 from tcu_sim.pki.change_cli import add_changes, add_enrolment
 from tcu_sim.pki.layout import Layout
@@ -57,7 +58,11 @@ def _init(args: argparse.Namespace) -> int:
         threshold=args.threshold,
         root_keys=[public_key_of(text) for text in args.root_key],
     )
-    layout = initialise(args.dir, plan)
+    try:
+        layout = initialise(args.dir, plan)
+    except OSError as error:
+        where = error.filename or args.dir
+        raise BadInput(f"{where}: cannot be made: {error.strerror}") from error
     for vehicle_id in plan.vehicles:
         say(f"pki: vehicle {vehicle_id}: {layout.vehicle(vehicle_id)}")
     if plan.root_keys:

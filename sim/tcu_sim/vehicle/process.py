@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -88,7 +90,14 @@ async def _obey_stdin(steering: Steering, report: Report) -> None:
 
 @asynccontextmanager
 async def _stdin() -> AsyncIterator[asyncio.StreamReader]:
+    """A pipe, socket or terminal is read as lines come; a file is there already, and no loop can wait for one."""
     reader = asyncio.StreamReader()
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not sys.stdin.isatty()):
+        reader.feed_data(sys.stdin.buffer.read())
+        reader.feed_eof()
+        yield reader
+        return
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
