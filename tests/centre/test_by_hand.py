@@ -12,6 +12,7 @@ import pytest
 
 from tcu_sim.cli.main import main
 from tests.centre.test_processes import CAR, HOME, WAIT_S, City, run
+from tests.centre.town import wrong
 
 
 class Hands:
@@ -54,13 +55,17 @@ def test_an_unlock_and_an_app_by_hand(tmp_path: Path) -> None:
         assert (await hands.operator("answer", incident_id))["call"] == "connected"
         request_id = await hands.operator("unlock", CAR, incident_id)
         ticket = await hands.operator("ticket", request_id)
+        status, out, err = await hands.tries("operator", "keypad", ticket, typed=wrong(city.pin()))
+        assert (status, out, "the PIN is wrong" in err) == (1, '"wrong"\n', True)
         assert await hands.operator("keypad", ticket, typed=city.pin()) == "right"
-        await hands.operator("send", request_id)
+        assert (await hands.operator("send", request_id))["result"] is None
         request = await hands.operator("request", request_id, "--wait", "20")
         assert (request["state"], request["result"]["outcome"]) == ("completed", "executed")
 
         account = await hands.app("create", "o@example.org", typed="a long password")
         assert await hands.app("sign-in", "o@example.org", typed="a long password") == "signed in"
+        status, _, err = await hands.tries("app", "link", CAR, typed=wrong(city.pin()))
+        assert (status, "the PIN is wrong" in err) == (1, True)
         assert (await hands.app("link", CAR, typed=city.pin()))["state"] == "completed"
         assert (await hands.operator("account", CAR))["users"] == [account]
         assert await hands.operator("trust", CAR) == "done"
@@ -81,6 +86,11 @@ def test_a_centre_that_does_not_run_is_named(
     assert main(["pki", "init", bench, "--vehicle", CAR]) == 0
     assert main(["operator", "--dir", bench, "incidents"]) == 2
     assert "command does not answer" in capsys.readouterr().err
+
+
+def test_a_place_where_no_keys_can_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pki", "init", "/dev/null/bench", "--vehicle", CAR]) == 2
+    assert "cannot be made" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("part", ["pki", "centre", "operator", "app"])

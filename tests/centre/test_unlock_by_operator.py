@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tcu_sim.centre import words
 from tcu_sim.wire.numbers import Call, Outcome, Presence
 from tests.centre.conftest import Play
 from tests.centre.town import CAR, Town, wrong
@@ -13,7 +14,7 @@ def test_a_right_pin_unlocks(play: Play) -> None:
         seen = await town.unlock(pin)
         assert (seen.state, seen.phase) == ("completed", "ended")
         assert seen.result is not None
-        assert seen.result["locks"] == dict.fromkeys("01234", "unlocked")
+        assert seen.result["locks"] == dict.fromkeys(words.DOORS, "unlocked")
         assert len(town.car.grants) == 1
         assert town.car.acks[-1].seq == town.car.seq
 
@@ -151,5 +152,25 @@ def test_state_on_request_needs_no_pin(play: Play) -> None:
         assert seen.state == "completed"
         assert seen.result is not None
         assert "Vehicle.Cabin.Door.Row1.DriverSide.IsLocked" in seen.result["values"]
+
+    play(story)
+
+
+def test_a_car_that_was_online_before_the_centre_is_heard_of_by_whatever_it_says(
+    play: Play,
+) -> None:
+    async def story(town: Town) -> None:
+        assert (await town.operator.vehicle(CAR)).presence == "never heard of"
+        town.centre.feed(f"tcu/v1/{CAR}/up/event", b"what anybody can send")
+        town.centre.feed(f"tcu/v1/{CAR}/up/strange", b"what anybody can send")
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "never heard of"
+        await town.car.press_on_call()
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "online"
+        await town.car.come_online(Presence.ASLEEP)
+        await town.car.press_on_call()
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "asleep"
 
     play(story)

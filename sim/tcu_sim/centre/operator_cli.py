@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tcu_sim.centre.app_client import RIGHT, PinNotAccepted
 from tcu_sim.centre.client import Client
 from tcu_sim.centre.operator_client import Operator
 from tcu_sim.centre.person_cli import add_command, add_common, identifier, read_secret_line
@@ -39,6 +40,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_requests(commands)
     _add_accounts(commands)
     _add_cases(commands)
+
+
+async def _key_in(client: Client, args: argparse.Namespace) -> str:
+    answer = await client.keypad().enter(args.ticket, read_secret_line("PIN: "))
+    if answer != RIGHT:
+        raise PinNotAccepted(answer)
+    return answer
 
 
 def _operator(client: Client, args: argparse.Namespace) -> Operator:
@@ -120,7 +128,7 @@ def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add_command(
         commands,
         "keypad",
-        lambda c, a: c.keypad().enter(a.ticket, read_secret_line("PIN: ")),
+        _key_in,
         summary="as the caller: enter the PIN (from standard input)",
         arguments=["ticket"],
     )

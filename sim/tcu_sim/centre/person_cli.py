@@ -10,10 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
+from tcu_sim.centre.app_client import PinNotAccepted
 from tcu_sim.centre.client import Client, open_client
+from tcu_sim.centre.words import PIN_ANSWERS
 from tcu_sim.errors import BadInput
 from tcu_sim.pki.layout import Layout
 
+PIN_NOT_ACCEPTED_STATUS = 1
 Act = Callable[[Client, argparse.Namespace], Awaitable[object]]
 
 
@@ -62,10 +65,19 @@ def read_secret_line(prompt: str) -> str:
 
 
 async def _run(act: Act, args: argparse.Namespace) -> int:
-    async with open_client(Layout(args.dir)) as client:
-        answer = await act(client, args)
-    sys.stdout.write(json.dumps(_plain(answer), indent=2) + "\n")
+    try:
+        async with open_client(Layout(args.dir)) as client:
+            answer = await act(client, args)
+    except PinNotAccepted as refused:
+        _print(refused.word)
+        sys.stderr.write(f"tcu-sim: {PIN_ANSWERS.get(refused.word, refused.word)}\n")
+        return PIN_NOT_ACCEPTED_STATUS
+    _print("done" if answer is None else _plain(answer))
     return 0
+
+
+def _print(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer, indent=2) + "\n")
 
 
 def _plain(value: object) -> object:
@@ -77,4 +89,4 @@ def _plain(value: object) -> object:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return "done" if value is None else value
+    return value

@@ -5,7 +5,9 @@ The numbers are the centre's own reading of docs/protocol.md; a test compares th
 
 from __future__ import annotations
 
-from tcu_sim.wire.numbers import Outcome
+from collections.abc import Mapping
+
+from tcu_sim.wire.numbers import Lock, Outcome
 
 WAITING = "waiting"
 DELIVERED = "delivered"
@@ -90,6 +92,15 @@ PLAIN: dict[int, tuple[str, str]] = {
 }
 """Reason number -> stable word, plain words."""
 
+DOORS = ("front left", "front right", "rear left", "rear right", "tailgate")
+"""A lock's number on the wire -> its name."""
+PIN_ANSWERS = {
+    "wrong": "the PIN is wrong, or that vehicle has no subscription",
+    "throttled": "too many wrong PINs just now: wait some minutes, then try again",
+    "locked": "too many wrong PINs: this app account is locked; ask Assistance for a new PIN and create another one",
+    "new-pin-needed": "too many wrong PINs within a day: ask Assistance for a new PIN",
+}
+"""What the PIN authority answers if not ``right`` -> plain words. It never tells whether there is such a vehicle."""
 CHANGES_OF_STATE = {34: USAGE_MODE, 35: USAGE_MODE}
 ANYBODY_CAN_PROVOKE = 10
 """A refusal with a reason below may have been provoked by whoever can publish: it is shown and ends nothing."""
@@ -105,6 +116,14 @@ def word_of(reason: int) -> str:
 def plain_words(reason: int) -> str:
     """Return what an operator reads."""
     return PLAIN.get(reason, ("", f"The car gave a reason that is not known here ({reason})."))[1]
+
+
+def locks_in_words(locks: Mapping[int, Lock]) -> dict[str, str]:
+    """Return the locks of a result with names."""
+    return {
+        DOORS[number] if 0 <= number < len(DOORS) else f"lock {number}": lock.name.lower()
+        for number, lock in locks.items()
+    }
 
 
 def state_of_refusal(reason: int) -> str:

@@ -45,6 +45,18 @@ class Fleet:
                 ),
             )  # fmt: skip
 
+    def hear(self, vehicle_id: str) -> None:
+        """Take any message of the vehicle as a sign that it is there, if its own word was missed.
+
+        It tells its availability when it connects; a centre that was started later has not heard it.
+        """
+        with transaction(self.store):
+            self.store.execute(
+                "INSERT INTO vehicles (vehicle_id, presence, heard_at_s) VALUES (?1, ?2, ?3)"
+                " ON CONFLICT (vehicle_id) DO UPDATE SET presence = coalesce(presence, ?2), heard_at_s = ?3",
+                (vehicle_id, int(Presence.ONLINE), self.clock.now_s()),
+            )
+
     def presence(self, vehicle_id: str) -> Presence | None:
         """Return what the vehicle said last; None: it never said anything."""
         row = self._row(vehicle_id)

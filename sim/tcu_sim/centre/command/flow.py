@@ -45,22 +45,28 @@ class Flow:
     async def receive(self, vehicle_id: str, message_type: str, payload: bytes) -> None:
         """Take one message; whatever is wrong with it is logged and ends here."""
         try:
-            if message_type == Challenge.TYP:
-                challenge = self.identity.vehicles.open(payload, Challenge, vehicle_id)
-                await self._on_challenge(challenge, payload)
-            elif message_type == Refusal.TYP:
-                self._on_refusal(self.identity.vehicles.open(payload, Refusal, vehicle_id).message)
-            elif message_type == Result.TYP:
-                await self._on_result(self.identity.vehicles.open(payload, Result, vehicle_id))
-            elif message_type == Event.TYP:
-                event = self.identity.vehicles.open(payload, Event, vehicle_id)
-                await self._on_event(event, payload)
-            elif message_type == Availability.TYP:
-                told = self.identity.vehicles.open(payload, Availability, vehicle_id)
-                self.fleet.learn(told.message)
+            await self._receive(vehicle_id, message_type, payload)
+            self.fleet.hear(vehicle_id)
         except (WireError, CentreError) as error:
             log.warning("%s/%s: %s", vehicle_id, message_type, error)
         self.news.tell()
+
+    async def _receive(self, vehicle_id: str, message_type: str, payload: bytes) -> None:
+        if message_type == Challenge.TYP:
+            challenge = self.identity.vehicles.open(payload, Challenge, vehicle_id)
+            await self._on_challenge(challenge, payload)
+        elif message_type == Refusal.TYP:
+            self._on_refusal(self.identity.vehicles.open(payload, Refusal, vehicle_id).message)
+        elif message_type == Result.TYP:
+            await self._on_result(self.identity.vehicles.open(payload, Result, vehicle_id))
+        elif message_type == Event.TYP:
+            event = self.identity.vehicles.open(payload, Event, vehicle_id)
+            await self._on_event(event, payload)
+        elif message_type == Availability.TYP:
+            told = self.identity.vehicles.open(payload, Availability, vehicle_id)
+            self.fleet.learn(told.message)
+        else:
+            raise Denied("message", "of no kind that is expected here")
 
     async def _on_challenge(self, challenge: Verified[Challenge], message: bytes) -> None:
         said = challenge.message
@@ -135,7 +141,7 @@ class Flow:
             told={
                 "outcome": said.outcome.name.lower(),
                 "reason": words.word_of(said.reason),
-                "locks": {str(door): lock.name.lower() for door, lock in said.locks.items()},
+                "locks": words.locks_in_words(said.locks),
                 "relock": said.relock.name.lower(),
             },
         )

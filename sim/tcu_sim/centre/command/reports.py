@@ -28,7 +28,7 @@ def _result(said: Result) -> Reply:
         "request_id": said.request_id.hex(),
         "outcome": said.outcome.name.lower(),
         "reason": words.word_of(said.reason),
-        "locks": {str(door): lock.name.lower() for door, lock in said.locks.items()},
+        "locks": words.locks_in_words(said.locks),
     }
 
 
