@@ -11,6 +11,7 @@
     |   +-- CanTransportError
     |   +-- MqttTransportError
     +-- StorageError             durable state: corrupt or not writable; fails closed
+    |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
 
 A verification that fails is no exception: it is a `protocol.verify.Refused` value with a reason.
@@ -85,6 +86,18 @@ class MqttTransportError(TransportError):
 
 class StorageError(AgentError):
     """Durable state cannot be read or written."""
+
+
+class DamagedMessageError(StorageError):
+    """A stored message cannot be read.
+
+    `seq`: under which number it is stored. `after_seq`: the number stored before it, 0 where there is none.
+    """
+
+    def __init__(self, detail: str, *, seq: int, after_seq: int) -> None:
+        super().__init__(detail)
+        self.seq = seq
+        self.after_seq = after_seq
 
 
 class KeyStoreError(AgentError):

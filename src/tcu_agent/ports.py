@@ -176,7 +176,19 @@ class StatePort(Protocol):
         """
 
     def outbox(self, *, after_seq: int, limit: int) -> Sequence[Result | Event]:
-        """Return stored results and events with seq > `after_seq`, in order, at most `limit`."""
+        """Return stored results and events with seq > `after_seq`, in order, at most `limit`.
+
+        Raises:
+            DamagedMessageError: the first of them cannot be read; what stands before a damaged one is returned.
+            StorageError: nothing can be read.
+        """
+
+    def replace(self, seq: int, *, by: Event | None) -> None:
+        """Put `by`, or nothing, where the message stored under `seq` is, whatever that holds.
+
+        Raises:
+            StorageError: not durable; the old one is still there.
+        """
 
     def put_position(self, position: StoredPosition) -> None:
         """Store one sealed position (the signed message's payload bytes)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.store import FILE_NAME, SqliteState
-from tcu_agent.errors import BadInput, StorageError
+from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
 from tcu_agent.protocol.messages import Common, Event, Result
 from tcu_agent.protocol.vocabulary import (
@@ -114,6 +114,14 @@ def test_what_is_acknowledged_is_gone_and_the_rest_stays(store: Store) -> None:
     assert [m.seq for m in store.state.outbox(after_seq=0, limit=10)] == [3, 4]
 
 
+def test_a_message_is_replaced_where_it_stands_or_taken_away(store: Store) -> None:
+    store.state.commit(puts={}, append=[event(1), result(2), event(3)])
+    store.state.replace(2, by=event(2))
+    store.state.replace(3, by=None)
+    store.restart()
+    assert store.state.outbox(after_seq=0, limit=10) == [event(1), event(2)]
+
+
 def test_a_transaction_that_fails_leaves_nothing_of_itself(store: Store) -> None:
     store.state.commit(puts={"mark": b"1"}, append=[event(1)])
     with pytest.raises(StorageError):
@@ -179,6 +187,32 @@ def test_a_flipped_bit_in_the_outbox_is_seen(file: Path) -> None:
     state = SqliteState(file.parent)
     with pytest.raises(StorageError, match="checksum"):
         state.outbox(after_seq=0, limit=10)
+    state.close()
+
+
+SPOILED = {
+    "payload": "UPDATE outbox SET payload = CAST(payload || x'00' AS BLOB) WHERE seq = 3",
+    "kind": "UPDATE outbox SET kind = 'evenu' WHERE seq = 3",
+    "kind that is no text": "UPDATE outbox SET kind = CAST(x'ff' AS TEXT) WHERE seq = 3",
+    "number": "UPDATE outbox SET seq = 9 WHERE seq = 3",
+    "checksum": "UPDATE outbox SET checksum = x'' WHERE seq = 3",
+}
+
+
+@pytest.mark.parametrize("spoiling", SPOILED.values(), ids=SPOILED)
+def test_a_damaged_message_hides_none_before_it_and_none_behind_it(
+    tmp_path: Path, spoiling: str
+) -> None:
+    state = SqliteState(tmp_path)
+    state.commit(puts={}, append=[event(1), result(3), event(10)])
+    state.close()
+    alter(tmp_path / FILE_NAME, spoiling)
+    state = SqliteState(tmp_path)
+    assert state.outbox(after_seq=0, limit=10) == [event(1)]
+    with pytest.raises(DamagedMessageError) as damage:
+        state.outbox(after_seq=1, limit=10)
+    assert damage.value.after_seq == 1
+    assert state.outbox(after_seq=damage.value.seq, limit=10) == [event(10)]
     state.close()
 
 

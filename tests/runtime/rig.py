@@ -14,6 +14,7 @@ from tcu_agent.adapters.keys import Ed25519Signer
 from tcu_agent.adapters.mapping import VehicleMapping
 from tcu_agent.adapters.mapping_file import load_mapping
 from tcu_agent.adapters.sealer import HpkeSealer
+from tcu_agent.adapters.store import SqliteState
 from tcu_agent.config import REFERENCE_MAPPING
 from tcu_agent.core import authorisation
 from tcu_agent.core.authorisation import (
@@ -123,6 +124,8 @@ class Rig:
         self.broker = InMemoryBroker(clock=self.clock)
         self.link = self.broker.link(VEHICLE_ID)
         self.state = InMemoryState()
+        self.disk: SqliteState | None = None
+        """Instead of `state`, where a test is about the real one."""
         self.core = ScriptedCore()
         self.logbook = Logbook()
         self.supervisor = RecordingSupervisor({"WATCHDOG_USEC": "10000000"} if watchdog else {})
@@ -139,7 +142,7 @@ class Rig:
                 secoc_keys=SECOC_KEYS,
                 trust=self.trust,
             ),
-            world=self.world(self.state),
+            world=self.world(self.disk or self.state),
             core=core or self.core.make,
         )
         self.task = asyncio.create_task(self.agent.run(), name="agent")

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tcu_agent.adapters.stored_message import pack, unpack
-from tcu_agent.errors import BadInput, StorageError
+from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 
@@ -108,16 +108,34 @@ class SqliteState:
         """Return stored results and events with a seq above `after_seq`, in order, at most `limit`.
 
         Raises:
-            StorageError: unreadable, or a checksum is wrong.
+            DamagedMessageError: the first of them cannot be read; what stands before a damaged one is returned.
+            StorageError: nothing can be read.
         """
         with self._converted("cannot be read"):
             rows = self._database.execute(
-                "SELECT kind, payload, checksum FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
+                "SELECT seq, CAST(kind AS BLOB), payload, checksum FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?",
                 (after_seq, limit),
             ).fetchall()
-        for kind, payload, checksum in rows:
-            self._verify(checksum, kind.encode(), payload)
-        return [unpack(kind, payload) for kind, payload, _ in rows]
+        messages: list[Result | Event] = []
+        for row in rows:
+            try:
+                messages.append(self._opened(*row))
+            except StorageError as error:
+                if messages:
+                    break
+                raise self._located(error, row[0]) from error
+        return messages
+
+    def replace(self, seq: int, *, by: Event | None) -> None:
+        """Put `by`, or nothing, where the message stored under `seq` is, whatever that holds.
+
+        Raises:
+            StorageError: not durable; the old one is still there.
+        """
+        with self._transaction() as database:
+            database.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            if by is not None:
+                _append(database, by)
 
     def put_position(self, position: StoredPosition) -> None:
         """Store one sealed position; the same case and seq again replaces it.
@@ -182,6 +200,21 @@ class SqliteState:
             )
         if verdict != "ok":
             raise StorageError(f"{self._path}: corrupt: {verdict}")
+
+    def _opened(self, seq: int, kind: bytes, payload: bytes, checksum: bytes) -> Result | Event:
+        # `kind` as bytes: a text that is no UTF-8 any more would fail the whole query.
+        self._verify(checksum, kind, payload)
+        message = unpack(kind.decode("ascii"), payload)
+        if message.seq != seq:
+            raise StorageError(f"{self._path}: corrupt: message {message.seq} is stored as {seq}")
+        return message
+
+    def _located(self, error: StorageError, seq: int) -> DamagedMessageError:
+        with self._converted("cannot be read"):
+            (before,) = self._database.execute(
+                "SELECT max(seq) FROM outbox WHERE seq < ?", (seq,)
+            ).fetchone()
+        return DamagedMessageError(str(error), seq=seq, after_seq=before or 0)
 
     def _verify(self, checksum: bytes, label: bytes, content: bytes) -> None:
         if checksum != _checksum(label, content):

@@ -53,6 +53,12 @@ class VolatileState:
         above = sorted(seq for seq in self.messages if seq > after_seq)
         return [self.messages[seq] for seq in above[:limit]]
 
+    def replace(self, seq: int, *, by: Event | None) -> None:
+        """Put `by`, or nothing, where the message under `seq` is."""
+        self.messages.pop(seq, None)
+        if by is not None:
+            self.messages[by.seq] = by
+
     def put_position(self, position: StoredPosition) -> None:
         """Store one sealed position; the same case and seq again replaces it."""
         self.sealed[position.case_id, position.seq] = position

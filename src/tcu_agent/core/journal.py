@@ -119,17 +119,24 @@ class Journal:
         if not seqs or seqs != list(range(seqs[0], seqs[-1] + 1)):
             raise BugError("a tombstone covers consecutive numbers")
         last = next((m for m in reversed(covered) if isinstance(m, Event)), None)
+        tombstone = self.tombstone_over(first_seq=seqs[0], last_seq=seqs[-1], reason=reason)
+        if last is None:
+            return tombstone
+        return replace(tombstone, boot_time_ms=last.boot_time_ms, wall_time_ms=last.wall_time_ms)
+
+    def tombstone_over(self, *, first_seq: int, last_seq: int, reason: Reason) -> Event:
+        """Return what stands for these numbers, whatever had them, at a time that is not known."""
         return Event(
             vehicle_id=self._vehicle_id,
             boot_id=self._boot_id,
             kind=EventKind.TOMBSTONE,
-            seq=seqs[-1],
-            boot_time_ms=last.boot_time_ms if last else 0,
-            wall_time_ms=last.wall_time_ms if last else 0,
+            seq=last_seq,
+            boot_time_ms=0,
+            wall_time_ms=0,
             stream_id=self.stream_id,
             reason=reason,
-            first_seq=seqs[0],
-            last_seq=seqs[-1],
+            first_seq=first_seq,
+            last_seq=last_seq,
         )
 
     def _next(self, step: Step) -> int:

@@ -26,6 +26,7 @@ from tcu_agent.runtime.executor import Executor, Outlets
 from tcu_agent.runtime.freshness import StoredFreshness
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.outbox import OutboxSender
+from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
@@ -209,10 +210,21 @@ class Agent:
 
     def _make_senders(self) -> Senders:
         clock, logbook = self._around.clock, self._around.logbook
+        repair = OutboxRepair(
+            state=self._state,
+            vehicle_id=self._car.settings.vehicle_id,
+            boot_id=self._boot_id,
+            logbook=logbook,
+        )
+        repair.look_through()
         return Senders(
             prompt=PromptSender(logbook=logbook),
             outbox=OutboxSender(
-                state=self._state, notary=self._notary, clock=clock, logbook=logbook
+                state=self._state,
+                repair=repair,
+                notary=self._notary,
+                clock=clock,
+                logbook=logbook,
             ),
             positions=PositionSender(
                 state=self._state, notary=self._notary, clock=clock, logbook=logbook

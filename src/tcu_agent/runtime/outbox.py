@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from tcu_agent.errors import KeyStoreError, StorageError
+from tcu_agent.errors import DamagedMessageError, KeyStoreError, StorageError
 from tcu_agent.ports import Clock, StatePort
+from tcu_agent.protocol.messages import Event, Result
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary, Signed
+from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.waiting import wait_news
 
 WINDOW_MESSAGES = 32
@@ -27,8 +29,17 @@ Publish = Callable[[Signed], Awaitable[None]]
 class OutboxSender:
     """One for the agent's life; `run` is started anew for each connection."""
 
-    def __init__(self, *, state: StatePort, notary: Notary, clock: Clock, logbook: Logbook) -> None:
+    def __init__(
+        self,
+        *,
+        state: StatePort,
+        repair: OutboxRepair,
+        notary: Notary,
+        clock: Clock,
+        logbook: Logbook,
+    ) -> None:
         self._state = state
+        self._repair = repair
         self._notary = notary
         self._clock = clock
         self._logbook = logbook
@@ -65,13 +76,20 @@ class OutboxSender:
 
     async def _send_window(self, publish: Publish) -> bool:
         room = WINDOW_MESSAGES - len(self._unacknowledged)
-        messages = self._state.outbox(after_seq=self._sent_up_to, limit=room) if room else ()
+        messages = self._readable(room) if room else ()
         for message in messages:
             signed = self._notary.sign(message)
             self._sent_up_to = message.seq
             self._unacknowledged.append(message.seq)
             await publish(signed)
         return bool(messages)
+
+    def _readable(self, limit: int) -> Sequence[Result | Event]:
+        while True:
+            try:
+                return self._state.outbox(after_seq=self._sent_up_to, limit=limit)
+            except DamagedMessageError as damage:
+                self._repair.mend(damage)
 
     async def _wait(self) -> None:
         started = self._clock.boottime()
