@@ -19,6 +19,12 @@ class Clock(Protocol):
     def wall(self) -> float | None:
         """Return seconds since 1970-01-01, or None while it is known to be wrong (before the floor)."""
 
+    def is_synchronised(self) -> bool:
+        """Whether something outside (NTP, GNSS) has set the wall clock since the kernel booted, and keeps it right.
+
+        A clock that was only restored from a disk stands where it stood before a power cut: it proves nothing.
+        """
+
     def boot_session(self) -> str:
         """Return an id that changes when the kernel boots (so that a stored boottime can be trusted or not)."""
 

@@ -173,6 +173,7 @@ def test_the_end_of_the_subscription_stops(located: Driver) -> None:
         version=8, ownership_generation=3, pin_generation=4, subscription_active=False
     )
     assert verdict(located) == (Outcome.CANCELLED, Reason.SUBSCRIPTION_ENDED)
+    assert [each.case_id for each in located.erased] == [CASE]
     located.pass_time(600)
     assert len(located.positions) == 1
 

@@ -132,6 +132,20 @@ async def test_without_any_clock_the_rest_cannot_be_proven(world: World) -> None
     assert len(world.state.sealings) == count
 
 
+async def test_a_wall_clock_that_was_only_restored_from_a_disk_proves_nothing(world: World) -> None:
+    await track(world)
+    await world.pass_time(22)
+    count = len(world.state.sealings)
+    stood_at = world.clock.wall()
+    assert stood_at is not None
+    world.clock.synchronised = False
+    world.clock.set_wall(stood_at - 3600)
+    await world.power_cut(off_s=3600)
+    assert (await world.waiting.event(Told.TRACKING_ENDED)).reason == Reason.TIME_NOT_PROVEN
+    await world.pass_time(60)
+    assert len(world.state.sealings) == count
+
+
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
 async def test_the_wall_clock_cannot_move_the_stop_time(world: World, jump_s: float) -> None:
     await track(world)

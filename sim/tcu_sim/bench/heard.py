@@ -32,6 +32,8 @@ class Heard:
         self.results: dict[tuple[bytes, int], m.Result] = {}
         """By stream id and seq, as `events`."""
         self.events: dict[tuple[bytes, int], m.Event] = {}
+        self.beside: list[m.Event] = []
+        """Events beside the stream (seq 0), as often as they came."""
         self.positions: dict[tuple[bytes, int], m.Position] = {}
         """By case id and seq."""
         self.availabilities: list[m.Availability] = []
@@ -77,6 +79,8 @@ class Heard:
             case m.Result():
                 self.answers.append(message)
                 self.results[message.stream_id, message.seq] = message
+            case m.Event(seq=0):
+                self.beside.append(message)
             case m.Event():
                 self.events[message.stream_id, message.seq] = message
             case m.Position():

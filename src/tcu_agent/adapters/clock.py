@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from tcu_agent.adapters.timerfd import BoottimeTimer
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 """Source: Linux, random(4): a UUID drawn when the kernel boots."""
+
+_TIME_ERROR = 5
+_TIMEX_BYTES = 512
+"""More than any architecture's struct timex."""
 
 NO_BOOT_SESSION = ""
 """What `boot_session` says where /proc has no boot id: then no stored boot time may be trusted, and
@@ -39,6 +44,12 @@ class SystemClock:
         """Return seconds since 1970-01-01, or None while the clock stands before the floor."""
         now_s = time.time()
         return now_s if now_s >= self._floor_s else None
+
+    def is_synchronised(self) -> bool:
+        """Return what the kernel says of its clock. Source: Linux, adjtimex(2): TIME_ERROR = not synchronised."""
+        timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes 0: only ask
+        state: int = ctypes.CDLL(None).adjtimex(timex)
+        return 0 <= state < _TIME_ERROR
 
     def boot_session(self) -> str:
         """Return the kernel's boot id, or "" where there is none."""

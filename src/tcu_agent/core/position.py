@@ -158,8 +158,11 @@ class PositionCase:
             self._job.sealed -= 1
 
     def right_ended(self, step: Step, reason: Reason) -> None:
-        """The owner changed or the subscription ended."""
+        """The owner changed or the subscription ended: stop, and erase what is still stored of every case."""
+        cases = sorted(self.open_cases)
         self._end(step, Trigger.RIGHT_ENDED, Outcome.CANCELLED, reason)
+        for case_id in cases:
+            self.cases.end(step, case_id)
 
     def pin_changed(self, step: Step) -> None:
         """A new PIN: what has not begun does not begin; tracking goes on."""

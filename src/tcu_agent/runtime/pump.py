@@ -88,8 +88,9 @@ class Pump:
         async with asyncio.TaskGroup() as group:
             self._suspended_s = self._suspended()
             alarm = group.create_task(self._alarm.run(), name="core timer")
-            now, wall = self._clock.boottime(), self._clock.wall()
-            await self._settle(self._core.start(now=now, wall=wall))
+            # What a start concludes from the wall clock (how long was the power cut?) needs one that can be believed.
+            wall = self._clock.wall() if self._clock.is_synchronised() else None
+            await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
             while (found := await self._next()) is not None:
                 event, is_queued = found
                 await self._notice_suspend()
