@@ -15,6 +15,7 @@ from pathlib import Path
 from cantools.database.can import Database
 from cantools.database.can import Message as DbcMessage
 
+from tcu_agent.adapters.mapping_paths import path_warnings
 from tcu_agent.core.events import Value
 
 
@@ -158,7 +159,16 @@ class VehicleMapping:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what works, but less safely than it could; the agent says it at start."""
-        return (*self._unprotected(), *self.remarks, *_slow_unpacking())
+        return (
+            *self._unprotected(),
+            *self.remarks,
+            *self.path_warnings(),
+            *_slow_unpacking(),
+        )
+
+    def path_warnings(self) -> tuple[str, ...]:
+        """Return which paths are probably misspelt, and what the agent cannot do without those that are missing."""
+        return path_warnings(signal.path for signal in self.signals)
 
     def _unprotected(self) -> list[str]:
         found = [

@@ -85,6 +85,7 @@ def _read_signal(
         echo=_echo(table, message) if is_response else None,
         before=_value(table, "before") if is_response else None,
     )
+    _check_meanings(table, read, signal)
     table.close()
     _remark(read, signal, remarks)
     return read
@@ -120,6 +121,29 @@ def _raws(table: Table, key: str, signal: DbcSignal | None) -> frozenset[int]:
     return frozenset(
         raw for choice in table.items(key) for raw in raw_values(signal, table, key, choice)
     )
+
+
+def _check_meanings(table: Table, read: SignalMapping, signal: DbcSignal | None) -> None:
+    """Refuse a raw value that is said to mean two things."""
+    kinds = {
+        "values": frozenset(read.values or ()),
+        "invalid": read.invalid,
+        "transitional": read.transitional,
+    }
+    for key, other in (
+        ("invalid", "values"),
+        ("transitional", "values"),
+        ("transitional", "invalid"),
+    ):
+        if twice := kinds[key] & kinds[other]:
+            shown = ", ".join(_called(raw, signal) for raw in sorted(twice))
+            table.problem(key, f"{shown} stands in '{other}' too", "each raw value means one thing")
+
+
+def _called(raw: int, signal: DbcSignal | None) -> str:
+    if signal is None or not signal.choices:
+        return str(raw)
+    return str(signal.choices.get(raw, raw))
 
 
 def _timeout_s(table: Table, message: DbcMessage | None) -> float | None:

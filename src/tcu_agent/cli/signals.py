@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
     mapping = load_mapping(args.map, dbc=args.dbc)
     bus = _bus(mapping, args.bus)
+    for warning in mapping.path_warnings():
+        print(f"warning: {args.map}: {warning}", file=sys.stderr)
     recording = Recording(args.log, channel=args.channel)
     try:
         summary = _play(mapping, bus, recording, as_json=args.json)
