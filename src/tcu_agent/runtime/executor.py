@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from tcu_agent.core.authorisation import RelockAuthorisation, UnlockAuthorisation
+from tcu_agent.core.authorisation import (
+    PositionAuthorisation,
+    RelockAuthorisation,
+    UnlockAuthorisation,
+)
 from tcu_agent.core.effects import (
     Effect,
     ErasePositions,
@@ -116,6 +120,9 @@ class Executor:
         self._to.logbook.info("lock-transmitted")
 
     def _seal(self, effect: SealPosition) -> None:
+        # As above: the last line before a position leaves the core.
+        if not isinstance(effect.authorisation, PositionAuthorisation):
+            raise BugError("a position without a PositionAuthorisation")
         position = seal_position(effect, sealer=self._to.sealer, environment=self._to.environment)
         self._to.state.put_position(
             StoredPosition(position.case_id, position.seq, codec.encode(position))
