@@ -164,12 +164,15 @@ def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         summary="replace the PIN for somebody on the line",
         arguments=["vehicle", "incident"],
     )
-    add_command(
+    account = add_command(
         commands,
         "account",
-        lambda c, a: _operator(c, a).account_state(a.vehicle),
+        lambda c, a: _operator(c, a).account_state(a.vehicle, timeout_s=a.wait),
         summary="a vehicle's account",
         arguments=["vehicle"],
+    )
+    account.add_argument(
+        "--wait", type=float, default=0, metavar="S", help="until the car has learnt it"
     )
     add_command(
         commands,

@@ -16,6 +16,22 @@ from tcu_sim.pki.offline import public_key_of
 from tcu_sim.pki.public import read_roots, read_vehicles
 from tcu_sim.pki.signing_cli import add_signing
 
+VEHICLE_TOML = """
+[vehicle]
+id = "{vehicle_id}"
+environment = "{environment}"
+
+[keys]
+signing = "{folder}/signing.pem"
+
+[keys.secoc]
+central-locking = "{folder}/secoc.key"
+
+[trust]
+roots = "{folder}/roots.toml"
+bundle = "{folder}/trust.cbor"
+"""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `pki` and its commands."""
@@ -64,12 +80,20 @@ def _init(args: argparse.Namespace) -> int:
         where = error.filename or args.dir
         raise BadInput(f"{where}: cannot be made: {error.strerror}") from error
     for vehicle_id in plan.vehicles:
-        say(f"pki: vehicle {vehicle_id}: {layout.vehicle(vehicle_id)}")
+        _say_vehicle(layout, vehicle_id, plan.environment)
     if plan.root_keys:
         say(f"pki: trust bundle 1 waits for {plan.threshold} of its roots: {layout.draft}")
     else:
         say(f"pki: trust bundle 1 signed by {plan.threshold} of {plan.roots} roots: {layout.trust}")
     return 0
+
+
+def _say_vehicle(layout: Layout, vehicle_id: str, environment: str) -> None:
+    folder = layout.vehicle(vehicle_id).absolute()
+    say(f"pki: vehicle {vehicle_id}: {layout.vehicle(vehicle_id)}")
+    say(f"pki: `tcu-sim vehicle` wants: --secoc-key {folder}/secoc.key")
+    say("pki: its tcu.toml wants these lines (the rest of it: docs/own-run.md):")
+    say(VEHICLE_TOML.format(vehicle_id=vehicle_id, environment=environment, folder=folder))
 
 
 def _show(args: argparse.Namespace) -> int:
