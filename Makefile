@@ -54,6 +54,19 @@ wheel: setup ## Build both wheels and try the agent's alone, as a board installs
 bare-root: ## Try `make demo` and `make test` in a bare Debian 12 (needs root and debootstrap)
 	@scripts/bare-root
 
+SEEDS ?= 1000
+.PHONY: simulate
+simulate: setup ## Play SEEDS=1000 histories from seed FROM=0 on, all cores; failing ones are shrunk and written
+	@$(BIN)/tcu-sim simulate --seeds $(or $(FROM),0):$$(( $(or $(FROM),0) + $(SEEDS) )) $(ARGS)
+
+.PHONY: simulate-mutants
+simulate-mutants: setup ## Break each safeguard in a copy and see after how many seeds the simulation notices
+	@$(BIN)/python scripts/simulate-mutants $(ARGS)
+
+.PHONY: benchmark
+benchmark: setup ## Compare ways in ratios, each pair in one run (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks.decode_path
+
 .PHONY: clean
 clean: ## Remove all that is not in git but was made here, except the virtual environment
 	@rm -rf build dist sim/dist .cache .pytest_cache .hypothesis
