@@ -137,7 +137,9 @@ def test_a_cut_binary_recording_gives_what_it_held(tmp_path: Path) -> None:
     ("name", "content", "expected"),
     [
         ("drive.blf", b"nothing of the kind", "is no recording that python-can can read"),
-        ("drive.xyz", b"x", "is no recording that python-can can read"),
+        ("drive.xyz", b"x", r"is no recording: its name ends in '.xyz' \(known: .log"),
+        ("drive.dbc", b"VERSION", r"is no recording: its name ends in '.dbc' \(known: .log"),
+        ("drive.log", b"", "holds no frame: it is empty"),
         ("drive.log", b"one\ntwo\n", "holds no frame that can be read"),
         ("drive.log", b"\x00\xff\xfe" * 100, "holds no frame that can be read"),
         ("drive.db", b"SQLite format 3\x00" + bytes(100), "python-can can read|holds no frame"),
@@ -157,12 +159,6 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         Recording(tmp_path / "drive.log")
     with pytest.raises(RecordingError, match="cannot be read: Is a directory"):
         Recording(tmp_path)
-
-
-def test_an_empty_recording_has_no_frames(tmp_path: Path) -> None:
-    recording = Recording(written(tmp_path, ""))
-    assert list(recording) == []
-    assert recording.truncated is None
 
 
 @settings(

@@ -13,6 +13,11 @@ from cantools.database.can import Signal as DbcSignal
 from tcu_agent.adapters.toml_table import Table, near_miss
 from tcu_agent.errors import MappingError
 
+_ENDINGS = (".dbc", ".kcd", ".sym", ".arxml", ".cdd")
+"""What cantools knows a CAN database by."""
+_STRICT_WORDS = ("overlapping", "does not fit")
+"""Of what cantools says when only its strictness is in the way."""
+
 
 def load_database(file: Path, *, strict: bool = True) -> Database:
     """Load a DBC (or another format that cantools knows).
@@ -25,17 +30,23 @@ def load_database(file: Path, *, strict: bool = True) -> Database:
     except OSError as error:
         raise MappingError(f"cannot be read: {error.strerror or error}", where=str(file)) from error
     except Exception as error:  # cantools raises whatever its parsers meet
-        hint = (
-            "`strict = false` in the bus's table loads a DBC whose signals overlap"
-            if strict
-            else ""
-        )
-        raise MappingError(
-            f"is no database that cantools can load: {_one_line(error)}", where=str(file), hint=hint
-        ) from error
+        raise _unloadable(file, error, strict=strict) from error
     if not isinstance(database, Database):
         raise MappingError("is a diagnostics database, not a CAN database", where=str(file))
     return database
+
+
+def _unloadable(file: Path, error: Exception, *, strict: bool) -> MappingError:
+    if file.suffix.lower() not in _ENDINGS:
+        what = f"is no DBC: its name ends in {file.suffix or 'nothing'!r}"
+        return MappingError(what, where=str(file), hint=f"known: {', '.join(_ENDINGS)}")
+    said = _one_line(error)
+    is_strictness = strict and any(word in said for word in _STRICT_WORDS)
+    return MappingError(
+        f"is no database that cantools can load: {said}",
+        where=str(file),
+        hint="`strict = false` in the bus's table loads it all the same" if is_strictness else "",
+    )
 
 
 def find_message(database: Database, table: Table, key: str, name: str) -> DbcMessage | None:

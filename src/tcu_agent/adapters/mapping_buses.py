@@ -18,12 +18,19 @@ _DATA_ID_LIST_BYTES = 16
 
 
 def read_bus(table: Table, name: str, folder: Path, dbc: Path | None) -> BusMapping | None:
-    """Read one bus. `folder`: what its `dbc` is relative to; `dbc` replaces it."""
+    """Read one bus. `folder`: what its `dbc` is relative to; `dbc` replaces it.
+
+    Raises:
+        MappingError: the `dbc` in its place cannot be loaded, which is no mistake of the mapping's.
+    """
     strict = table.flag("strict", default=True)
     file = dbc if dbc is not None else folder / (table.text("dbc") or "")
     table.take("dbc")
     asleep_ms = table.integer("asleep_after_ms", 0, _DAY_MS, default=0)
-    database = _database(table, file, strict=strict)
+    if dbc is not None:
+        database: Database | None = load_database(dbc, strict=strict)
+    else:
+        database = _database(table, file, strict=strict)
     if database is None:
         return None
     bus = BusMapping(

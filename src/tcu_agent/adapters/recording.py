@@ -25,6 +25,8 @@ from tcu_agent.ports import CanFrame
 _CANDUMP_LINE = re.compile(r"\(\d+(\.\d+)?\)\s+\S+\s+[0-9A-Fa-f]+#")
 _CANDUMP_ID = re.compile(r"\s([0-9A-Fa-f]+)#(#[0-9A-Fa-f])?([0-9A-Fa-f]*)")
 _BLF = b"LOGG"
+_NO_FORMAT = "No read support for"
+"""Of what python-can says of a file whose ending it does not know."""
 _STREAM_ERRORS = (EOFError, OSError, zlib.error)
 
 
@@ -57,20 +59,29 @@ class Recording:
         """Yield the frames; `timestamp_s` is the recording's own.
 
         Raises:
-            RecordingError: there is no frame in it at all, only damage.
+            RecordingError: there is no frame in it at all, or none of the channel.
         """
-        count = 0
+        channels: set[str] = set()
         for message in self._messages:
-            count += 1
+            channels.add(str(message.channel))
             if self._channel is None or str(message.channel) == self._channel:
                 yield frame_of(message)
-        if not count and (self.truncated or self.damaged_lines):
-            what = (
-                self.truncated.what
-                if self.truncated
-                else f"{self.damaged_lines} lines, none of them a frame"
+        if not channels:
+            raise RecordingError(self._why_empty(), where=str(self.file))
+        if self._channel is not None and self._channel not in channels:
+            raise RecordingError(
+                f"holds no frame of channel {self._channel!r}",
+                where=str(self.file),
+                hint=f"its channels: {', '.join(sorted(channels))}",
             )
-            raise RecordingError(f"holds no frame that can be read: {what}", where=str(self.file))
+
+    def _why_empty(self) -> str:
+        if self.truncated:
+            return f"holds no frame that can be read: {self.truncated.what}"
+        if self.damaged_lines:
+            lines = f"{self.damaged_lines} lines, none of them a frame"
+            return f"holds no frame that can be read: {lines}"
+        return "holds no frame: it is empty"
 
     def _candump(self) -> Iterator[can.Message]:
         with _open_text(self.file) as text:
@@ -195,11 +206,14 @@ def _open_reader(file: Path) -> MessageReader:
             raise ValueError("does not begin as a BLF file does")
         return can.LogReader(file)
     except Exception as error:
-        raise RecordingError(
-            f"is no recording that python-can can read: {_one_line(error)}",
-            where=str(file),
-            hint="known by their endings: .log (candump), .asc, .blf, .csv, .db, .trc, .mf4 (with asammdf); also .gz",
-        ) from error
+        what = f"is no recording that python-can can read: {_one_line(error)}"
+        hint = ""
+        if _NO_FORMAT in str(error):
+            what = f"is no recording: its name ends in {file.suffix or 'nothing'!r}"
+            hint = (
+                "known: .log (candump), .asc, .blf, .csv, .db, .trc, .mf4 (with asammdf); also .gz"
+            )
+        raise RecordingError(what, where=str(file), hint=hint) from error
 
 
 def _begins_with(file: Path, mark: bytes) -> bool:
