@@ -34,6 +34,10 @@ format: setup ## Put the code into the house's form
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
+.PHONY: models
+models: setup ## Let Spin search every model of formal/ and every mutant (ARGS=--quick for a short form)
+	@$(BIN)/python -m formal.run $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## Branch coverage of core and protocol alone, line by line (must be 100 %)
 	@$(BIN)/python -m pytest -q tests/core tests/protocol --cov

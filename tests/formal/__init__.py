@@ -1,0 +1,1 @@
+"""The models beside the code that they stand for."""
