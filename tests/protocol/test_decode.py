@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -318,3 +319,19 @@ def test_any_bytes_give_a_status_and_no_traceback(
 ) -> None:
     assert decode(data.hex()) == 2
     assert "bug" not in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "caught.txt"
+    line = trust_container().hex() + "\n"
+    file.write_text(line * 200)
+    program = [sys.executable, "-m", "tcu_agent", "decode", "--file", str(file)]
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == ""
+        assert running.wait(30) == 1, "not everything was verified"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tcu_agent.cli.reader import forget_reader
 from tcu_agent.errors import BadInput, MalformedError
 
 if TYPE_CHECKING:
@@ -61,8 +62,12 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the command; return the exit status."""
     known = _known_keys(args)
     status = 0
-    for caught in _caught(args):
-        status = max(status, _show(caught, known, as_json=args.json))
+    try:
+        for caught in _caught(args):
+            status = max(status, _show(caught, known, as_json=args.json))
+    except BrokenPipeError:
+        forget_reader()
+        return max(status, EXIT_NOT_VERIFIED)  # not everything was looked at
     return status
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tcu_agent.cli.reader import forget_reader
 from tcu_agent.errors import ConfigError
 from tcu_agent.ports import CanFrame
 
@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         summary = _play(mapping, bus, recording, as_json=args.json)
         print(json.dumps(summary) if args.json else _readable(summary), flush=True)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        forget_reader()
     return 0
 
 
