@@ -28,8 +28,9 @@ from tests.contract.mosquitto import Mosquitto, free_port, running
 
 def test_an_unreachable_broker_is_worth_another_try() -> None:
     async def main() -> None:
-        link = MqttLink(config=config(free_port()), vehicle_id="car-1")
-        with pytest.raises(MqttTransportError) as caught:
+        port = free_port()
+        link = MqttLink(config=config(port), vehicle_id="car-1")
+        with pytest.raises(MqttTransportError, match=f"^127.0.0.1:{port}: ") as caught:
             await link.connect(connection=1, will=b"")
         assert caught.value.temporary
 

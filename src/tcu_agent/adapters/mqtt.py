@@ -74,10 +74,12 @@ class MqttLink:
                 await self._subscribe(client)
         except MqttTransportError as error:
             _abandon(client)
-            if context is not None and context.refusal is not None:
-                cause = str(context.refusal)
-                raise MqttTransportError(cause, may_have_happened=False, temporary=False) from error
-            raise
+            refusal = None if context is None else context.refusal
+            raise MqttTransportError(
+                f"{self._config.host}:{self._config.port}: {refusal or error}",
+                may_have_happened=False,
+                temporary=error.temporary and refusal is None,
+            ) from error
         except BaseException:
             _abandon(client)
             raise
