@@ -130,6 +130,7 @@ class Rig:
         self.logbook = Logbook()
         self.supervisor = RecordingSupervisor({"WATCHDOG_USEC": "10000000"} if watchdog else {})
         self.trust: bytes | None = None
+        self.lost_keys: frozenset[str] = frozenset()
         self.agent: Agent | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -139,7 +140,8 @@ class Rig:
             car=Car(
                 settings=CoreSettings(vehicle_id=VEHICLE_ID, environment=ENVIRONMENT),
                 mapping=mapping(),
-                secoc_keys=SECOC_KEYS,
+                secoc_keys={k: v for k, v in SECOC_KEYS.items() if k not in self.lost_keys},
+                lost_keys=self.lost_keys,
                 trust=self.trust,
             ),
             world=self.world(self.disk or self.state),

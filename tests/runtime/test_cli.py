@@ -256,8 +256,6 @@ def test_a_damaged_state_does_not_stop_the_daemon(folder: Path) -> None:
         ("schema = 1", "schema = 9", "this agent reads schema 1, not 9"),
         ('interface = "virtual"', 'interface = "no-such"', "[can.bus.body]: CAN bus 'body'"),
         ('signing = "signing.pem"', 'signing = "none.pem"', "none.pem: No such file"),
-        ('bundle = "trust.cbor"', 'bundle = "roots.toml"', "see [trust] bundle"),
-        ('directory = "state"', 'directory = "tcu.toml"', "see [state] directory"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_status_2(

@@ -5,7 +5,7 @@ Nothing here decides whether a command may be sent: the core's effects do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -65,18 +65,20 @@ class CommandEncoder:
         keys: Mapping[str, bytes],
         open_freshness: Callable[[str], FreshnessStore],
         first_counter: int,
+        lost_keys: Collection[str] = (),
     ) -> None:
         """Take the mapping, what it needs, and where to start counting.
 
         `keys`: SecOC keys, 16 bytes, by the mapping's names. `open_freshness`: gives the store for a name that never
         changes. `first_counter`: where the numbers of commands start; random, so that an old response is not taken
-        for a new one.
+        for a new one. `lost_keys`: configured, but not usable now; what needs one cannot be sent, all else can.
 
         Raises:
             KeyStoreError: a key that the mapping names is missing or is not 16 bytes long.
         """
         self._mapping = mapping
         self._keys = dict(keys)
+        self._lost_keys = frozenset(lost_keys)
         self._counter = first_counter
         self._freshness: dict[tuple[str, str], FreshnessCounter] = {}
         self._e2e: dict[tuple[str, str], E2eSender] = {}
@@ -101,6 +103,7 @@ class CommandEncoder:
         Raises:
             CanTransportError: the mapping has no such command.
             StorageError: the freshness value could not be made durable.
+            KeyStoreError: its key is lost.
         """
         return self._command("unlock")
 
@@ -110,6 +113,7 @@ class CommandEncoder:
         Raises:
             CanTransportError: the mapping has no such command.
             StorageError: the freshness value could not be made durable.
+            KeyStoreError: its key is lost.
         """
         return self._command("lock")
 
@@ -176,8 +180,11 @@ class CommandEncoder:
         if sender := self._e2e.get((bus_name, message_name)):
             data = sender.protect(data)
         if protection := bus.secoc.get(message_name):
+            key = self._keys.get(protection.key)
+            if key is None:
+                raise KeyStoreError(f"{message_name}: its SecOC key {protection.key!r} is lost")
             freshness_value = self._freshness[bus_name, message_name].next()
-            data = secure(data, protection, self._keys[protection.key], freshness_value)
+            data = secure(data, protection, key, freshness_value)
         return CanFrame(
             arbitration_id=message.frame_id,
             data=data,
@@ -195,6 +202,8 @@ class CommandEncoder:
         return 1 << min(bits, default=8)
 
     def _check_key(self, protection: SecocProtection) -> None:
+        if protection.key in self._lost_keys:
+            return
         key = self._keys.get(protection.key)
         if key is None:
             raise KeyStoreError(
@@ -222,9 +231,10 @@ class _Resync:
             return
         raws = self.message.decode_simple(frame.data, decode_choices=False, scaling=False)
         value = raws[self.signal]
-        if self.protection is None or not isinstance(value, int):
+        key = self.keys.get(self.protection.key) if self.protection else None
+        if self.protection is None or key is None or not isinstance(value, int):
             return
-        if is_authentic(frame.data, self.protection, self.keys[self.protection.key], value):
+        if is_authentic(frame.data, self.protection, key, value):
             with suppress(StorageError):  # the next command meets the same error, and reports it
                 self.counter.accepted_by_receiver(value)
 

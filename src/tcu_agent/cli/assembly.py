@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from tcu_agent.adapters.mqtt import MqttLink
 from tcu_agent.adapters.sealer import HpkeSealer
 from tcu_agent.adapters.secoc import KEY_BYTES
 from tcu_agent.adapters.secret_file import read_secret
-from tcu_agent.adapters.store import SqliteState
+from tcu_agent.adapters.store import SqliteState, StateInUse
 from tcu_agent.adapters.volatile_state import UnreadableState
 from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
@@ -87,15 +88,6 @@ def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
         raise ConfigError(error.what, where=f"{config.file}: {setting}", hint=hint) from error
 
 
-def read_secoc_keys(config: Config) -> dict[str, bytes]:
-    """Return the SecOC keys by their names in the mapping.
-
-    Raises:
-        KeyStoreError: a file is missing, open to others, or not 16 bytes long.
-    """
-    return {name: read_secoc_key(path) for name, path in config.keys.secoc.items()}
-
-
 def read_secoc_key(file: Path) -> bytes:
     """Return one SecOC key.
 
@@ -153,29 +145,33 @@ def wall_floor_s(config: Config, state: StatePort, first: Keyring | None) -> flo
 
 
 def open_state(directory: Path) -> StatePort:
-    """Return the durable state; one that cannot be opened is stood for by one that says so.
+    """Return the durable state; one that cannot be opened, or that others may touch, is stood for by one that says so.
 
     Raises:
-        BadInput: the directory is open to others, or another agent uses it.
+        StateInUse: another agent uses it.
     """
     try:
         return SqliteState(directory)
+    except StateInUse:
+        raise
     except StorageError as error:
         return UnreadableState(error)
+    except BadInput as error:
+        return UnreadableState(StorageError(str(error)))
 
 
-def build_car(config: Config, *, trust: bytes | None) -> Car:
-    """Return what the agent knows about its car.
+def build_car(config: Config, *, trust: bytes | None, secoc_keys: Mapping[str, bytes]) -> Car:
+    """Return what the agent knows about its car. `secoc_keys`: those that can be used.
 
     Raises:
         BadInput: mapping or configuration do not fit.
-        KeyStoreError: a SecOC key cannot be used.
     """
     mapping = read_mapping(config)
     return Car(
         settings=fit_settings(config, mapping),
         mapping=mapping,
-        secoc_keys=read_secoc_keys(config),
+        secoc_keys=secoc_keys,
+        lost_keys=frozenset(config.keys.secoc.keys() - secoc_keys.keys()),
         trust=trust,
     )
 

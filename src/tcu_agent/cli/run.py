@@ -73,17 +73,18 @@ def _stop(agent: Agent, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _build(config: Config) -> Agent:
-    from tcu_agent.cli import assembly
+    from tcu_agent.cli import assembly, degraded
     from tcu_agent.runtime.agent import Agent
+    from tcu_agent.runtime.logbook import Logbook
     from tcu_agent.runtime.supervisor import Supervisor
 
-    trust = assembly.read_trust(config)
-    car = assembly.build_car(config, trust=trust[0] if trust else None)
-    world = assembly.build_world(
-        config,
-        supervisor=Supervisor(os.environ),
-        trust=trust[1] if trust else None,
-    )
+    supervisor = Supervisor(os.environ)
+    losses = degraded.Losses(logbook=Logbook(), supervisor=supervisor)
+    degraded.tell_of_roots(config, losses)
+    trust = degraded.first_trust(config, losses)
+    keys = degraded.usable_secoc_keys(config, losses)
+    car = assembly.build_car(config, trust=trust[0] if trust else None, secoc_keys=keys)
+    world = assembly.build_world(config, supervisor=supervisor, trust=trust[1] if trust else None)
     for warning in (*config.warnings, *car.mapping.warnings()):
         world.around.logbook.warning("unsafe", what=warning)
     return Agent(car=car, world=world)

@@ -30,13 +30,13 @@ _DAY_S = 86_400
 
 
 def load(file: Path) -> Config:
-    """Return the configuration.
+    """Return the configuration. A damaged roots file alone does not stop it: see `TrustConfig.problems`.
 
     Raises:
         ConfigError: wrong; the message has every problem, one a line.
     """
-    config, findings = examine(file)
-    if config is None:
+    config, findings = examine_further(file)
+    if config is None or len(findings.problems) > len(config.trust.problems):
         raise _joined(findings.problems)
     return config
 
@@ -177,10 +177,12 @@ def _read_trust(table: Table, findings: Findings) -> TrustConfig:
     if roots_file is None:
         table.problem("roots", "is missing", "the file with the root keys that sign the trust")
         return TrustConfig(threshold=2, roots=(), bundle=bundle)
-    found = len(findings.problems)
-    roots = read_roots(roots_file, findings)
-    if len(findings.problems) > found:
-        return TrustConfig(threshold=2, roots=(), bundle=bundle)
+    of_roots = Findings(roots_file)
+    roots = read_roots(roots_file, of_roots)
+    findings.problems.extend(of_roots.problems)
+    if of_roots.problems:
+        problems = tuple(of_roots.problems)
+        return TrustConfig(threshold=2, roots=(), bundle=bundle, problems=problems)
     return TrustConfig(threshold=roots.threshold, roots=roots.keys, bundle=bundle)
 
 

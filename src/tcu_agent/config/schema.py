@@ -9,6 +9,7 @@ from typing import Literal
 
 from tcu_agent.config.signing_key import SigningKey
 from tcu_agent.core.settings import CoreSettings
+from tcu_agent.errors import ConfigError
 
 MqttProtocol = Literal["5", "3.1.1"]
 
@@ -75,6 +76,8 @@ class TrustConfig:
     threshold: int
     roots: tuple[bytes, ...]
     bundle: Path | None = None
+    problems: tuple[ConfigError, ...] = ()
+    """What is wrong with the roots file. There are no roots then: nothing remote is believed, the rest goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

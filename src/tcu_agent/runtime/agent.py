@@ -71,11 +71,15 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Car:
-    """What the agent knows about its car. `trust`: the first trust bundle, a container, if it comes from a file."""
+    """What the agent knows about its car. `trust`: the first trust bundle, a container, if it comes from a file.
+
+    `lost_keys`: SecOC keys that are configured, and cannot be used: what needs one is not sent.
+    """
 
     settings: CoreSettings
     mapping: VehicleMapping
     secoc_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    lost_keys: frozenset[str] = frozenset()
     trust: bytes | None = None
 
 
@@ -178,6 +182,7 @@ class Agent:
             self._around.logbook.error(
                 "state-corrupt", detail=str(error), consequence="remote services refused"
             )
+            self._around.supervisor.degrade("no state, remote services refused")
             return None
 
     def _make_core(self, core: CoreFactory) -> Decider:
@@ -196,6 +201,7 @@ class Agent:
         return CommandEncoder(
             self._car.mapping,
             keys=self._car.secoc_keys,
+            lost_keys=self._car.lost_keys,
             open_freshness=lambda key: StoredFreshness(
                 key=key, stored=self._stored, state=self._state
             ),

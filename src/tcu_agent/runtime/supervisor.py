@@ -16,6 +16,7 @@ class Supervisor:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog_us = environment.get("WATCHDOG_USEC", "")
+        self._losses: list[str] = []
 
     @property
     def watchdog_s(self) -> float | None:
@@ -35,8 +36,14 @@ class Supervisor:
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """Show one line in ``systemctl status``."""
-        self._send(f"STATUS={text}")
+        """Show one line in ``systemctl status``, with all that `degrade` was told of behind it."""
+        lost = f"; DEGRADED: {', '.join(self._losses)}" if self._losses else ""
+        self._send(f"STATUS={text}{lost}")
+
+    def degrade(self, loss: str) -> None:
+        """Show from now on that the agent runs without something."""
+        self._losses.append(loss)
+        self.status("starting")
 
     def _send(self, line: str) -> None:
         if not self._address:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from tcu_agent.core.effects import Lamp, ShowCallState
 from tcu_agent.core.events import CoreEvent
-from tcu_agent.errors import CanTransportError, StorageError
+from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
 from tcu_agent.ports import CanFrame
 from tcu_agent.protocol.vocabulary import CallState
 from tcu_agent.runtime.can_bus import CanBus
@@ -106,6 +106,7 @@ class Transmitter:
         Raises:
             CanTransportError: not sent (`may_have_happened` says whether it may be on the bus).
             StorageError: its freshness value could not be made durable; nothing was sent.
+            KeyStoreError: the key that secures it is lost; nothing was sent.
         """
         await self._send(self._encoder.unlock())
 
@@ -163,10 +164,10 @@ class Transmitter:
         return self._encoder.status(self._shown.lamp, self._shown.call_state)
 
     def _encoded(self, what: str, encode: Callable[[], T]) -> T | None:
-        """Return what `encode` makes; a message with SecOC needs the disk for it, which may be full."""
+        """Return what `encode` makes; a message with SecOC needs the disk, which may be full, and its key."""
         try:
             return encode()
-        except StorageError as error:
+        except (StorageError, KeyStoreError) as error:
             self._logbook.error(f"{what}-not-sent", detail=str(error))
             return None
 
