@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.core.agent import Core
-from tcu_agent.core.effects import Effect, Persist, TransmitUnlock
+from tcu_agent.core.effects import Effect, Persist, TransmitUnlock, WakeBus
 from tcu_agent.core.events import (
     BusFaulted,
     BusFellAsleep,
@@ -113,6 +113,31 @@ def test_a_hung_effect_starves_the_watchdog() -> None:
         before = rig.supervisor.said.count("WATCHDOG=1")
         await rig.wait_s(50)
         assert rig.supervisor.said.count("WATCHDOG=1") <= before + 1
+
+    play(body, watchdog=True)
+
+
+def test_a_flood_that_never_ends_does_not_starve_the_watchdog() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        assert rig.agent is not None
+        pump = rig.agent._pump
+        await rig.core.wait_for(Connected)
+
+        async def slow(_: Effect) -> None:
+            await rig.wait_s(0.1)
+
+        async def flood() -> None:
+            while True:
+                await pump.put(BusFellAsleep("body", (), rig.clock.boottime()))
+
+        pump._perform = slow
+        rig.core.always[BusFellAsleep] = lambda _: (WakeBus("test"),)
+        before = rig.supervisor.said.count("WATCHDOG=1")
+        task = asyncio.create_task(flood())
+        await rig.wait_s(200)
+        task.cancel()
+        assert rig.supervisor.said.count("WATCHDOG=1") >= before + 4
 
     play(body, watchdog=True)
 

@@ -56,7 +56,7 @@ class Pump:
         self._clock = around.clock
         self._entropy = around.entropy
         self._logbook = around.logbook
-        self._queue: asyncio.Queue[CoreEvent] = asyncio.Queue(QUEUE_EVENTS)
+        self._queue: asyncio.Queue[CoreEvent | asyncio.Event] = asyncio.Queue(QUEUE_EVENTS)
         self._own: deque[CoreEvent] = deque()
         self._news = asyncio.Event()
         self._rang = False
@@ -75,8 +75,11 @@ class Pump:
         self._news.set()
 
     async def drain(self) -> None:
-        """Return when everything queued so far has been handled, effects included."""
-        await self._queue.join()
+        """Return when everything queued so far has been handled, effects included; a flood behind it does not matter."""
+        mark = asyncio.Event()
+        await self._queue.put(mark)
+        self._news.set()
+        await mark.wait()
 
     def stop(self) -> None:
         """Let `run` end when the event under way is finished."""
@@ -91,27 +94,28 @@ class Pump:
             # What a start concludes from the wall clock (how long was the power cut?) needs one that can be believed.
             wall = self._clock.wall() if self._clock.is_synchronised() else None
             await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
-            while (found := await self._next()) is not None:
-                event, is_queued = found
+            while (event := await self._next()) is not None:
                 await self._notice_suspend()
                 await self._settle(self._decide(event))
-                if is_queued:
-                    self._queue.task_done()
                 # Others must run even when there is always something to do.
                 await asyncio.sleep(0)
             alarm.cancel()
 
-    async def _next(self) -> tuple[CoreEvent, bool] | None:
+    async def _next(self) -> CoreEvent | None:
         while not self._is_stopping:
             self._news.clear()
             if self._own:
-                return self._own.popleft(), False
+                return self._own.popleft()
             if self._is_due() and not (self._rang and self._queue.qsize()):
                 self._rang = True
-                return TimePassed(self._entropy.random_bytes(_RANDOM_BYTES)), False
+                return TimePassed(self._entropy.random_bytes(_RANDOM_BYTES))
             if self._queue.qsize():
                 self._rang = False
-                return self._queue.get_nowait(), True
+                queued = self._queue.get_nowait()
+                if isinstance(queued, asyncio.Event):  # a mark of `drain`
+                    queued.set()
+                    continue
+                return queued
             self._alarm.set(self._core.next_deadline())
             await self._news.wait()
         return None
