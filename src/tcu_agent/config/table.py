@@ -82,6 +82,9 @@ class Table:
         value = self._take(name, default, str, "a text")
         if not self._has(name, str):
             return value
+        if "\0" in value:
+            self.problem(name, "has a NUL character in it")
+            return value.replace("\0", "")
         if not re.fullmatch(pattern, value):
             self.problem(name, f"{value!r} does not match {pattern}")
         if choices and value not in choices:
