@@ -123,8 +123,8 @@ MUTANTS = (
     ),
     Mutant(
         "events are not made durable",
-        f"{CORE}/journal.py",
-        "        step.appended.append(event)\n        return event\n\n    def conclude",
-        "        return event\n\n    def conclude",
+        f"{CORE}/step.py",
+        "append=tuple(self.appended)",
+        'append=tuple(each for each in self.appended if hasattr(each, "outcome"))',
     ),
 )
