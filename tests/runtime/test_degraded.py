@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import signal
@@ -135,6 +136,19 @@ def test_a_configuration_that_is_wrong_beside_the_roots_is_told_with_them(
     said = capsys.readouterr().err
     assert "vehicle.id" in said
     assert "roots.toml: cannot be read" in said
+
+
+def test_the_unit_starts_an_agent_that_has_to_do_without() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]  # as configparser's documentation says
+    unit.read(Path(__file__).parents[2] / "deploy" / "tcu-agent.service")
+    service = unit["Service"]
+    assert "ExecStartPre" not in service, (
+        "a check before the start refuses what the start can do without"
+    )
+    assert (service["Type"], service["TimeoutStartSec"]) == ("notify", "infinity"), (
+        "CAN may be late"
+    )
 
 
 def test_what_is_lost_stays_in_the_status() -> None:

@@ -75,7 +75,7 @@ class Pump:
         self._news.set()
 
     async def drain(self) -> None:
-        """Return when everything queued so far has been handled, effects included; a flood behind it does not matter."""
+        """Return when everything queued so far has been handled, effects included; what comes behind it may wait."""
         mark = asyncio.Event()
         await self._queue.put(mark)
         self._news.set()
