@@ -120,7 +120,10 @@ async def test_a_second_signal_cancels_once_more_and_the_first_one_counts() -> N
 
 
 async def test_work_that_nobody_ends_gives_its_result() -> None:
-    assert await until_told(asyncio.sleep(0, "result")) == Done("result")
+    async def work() -> str:
+        return "result"
+
+    assert await until_told(work()) == Done("result")
 
 
 @pytest.mark.parametrize(
