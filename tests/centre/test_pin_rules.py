@@ -100,10 +100,13 @@ def test_ten_wrong_ones_in_a_row_in_the_app_lock_the_account(play: Play) -> None
 
 
 def test_one_account_does_not_lock_another(play: Play) -> None:
+    """Nor does it end the PIN for it: a stranger could do that to anybody (docs/adr/0010)."""
+
     async def story(town: Town) -> None:
         pin = await town.subscribe()
         await signed_in_app(town, "stranger@example.org")
         await guess(town, wrong(pin), 10)
+        assert "app-locked" in town.notices()
         await signed_in_app(town, "owner@example.org")
         assert await guess(town, pin, 1) == "right"
 
