@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.store import FILE_NAME, SqliteState
+from tcu_agent.cli.check import Report, _messages
 from tcu_agent.core import journal, records
 from tcu_agent.core.events import Connected
 from tcu_agent.protocol.vocabulary import EventKind, Reason
@@ -134,5 +135,19 @@ def test_without_a_journal_nothing_is_made_up(folder: Path) -> None:
         assert rig.sent("event") == []
         assert rig.logbook.counts["outbox-not-mended"] == 1
         assert rig.logbook.counts["outbox-stuck"] >= 1
+
+    play(body)
+
+
+def test_check_warns_of_what_is_lost_and_of_nothing_else(folder: Path) -> None:
+    async def body(rig: Rig) -> None:
+        fill(rig, folder, acknowledged=4, last_seq=9)
+        for seq in (5, 7):
+            spoil(rig, seq)
+        report = Report()
+        _messages(opened(rig), report)
+        lost = [warning.partition("that message ")[2] for warning in report.warnings]
+        assert lost == ["5 is lost)", "7 is lost)"]
+        assert report.problems == []
 
     play(body)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcu_agent.errors import BadInput, KeyStoreError, StorageError
+from tcu_agent.errors import BadInput, DamagedMessageError, KeyStoreError, StorageError
 
 if TYPE_CHECKING:
     from tcu_agent.adapters.mapping import VehicleMapping
     from tcu_agent.config import Config
+    from tcu_agent.ports import StatePort
 
 EXIT_PROBLEMS = 2
 
@@ -193,8 +194,23 @@ def _open_state(directory: Path, report: Report) -> None:
         return
     try:
         state.load()
+        _messages(state, report)
     finally:
         state.close()
+
+
+def _messages(state: StatePort, report: Report) -> None:
+    """Look at all that waits for the centre: what is damaged costs itself only, so it is no reason not to start."""
+    seq, has_more = 0, True
+    while has_more:
+        try:
+            messages = state.outbox(after_seq=seq, limit=256)
+            seq, has_more = (messages[-1].seq, True) if messages else (seq, False)
+        except DamagedMessageError as error:
+            seq = error.seq
+            report.warnings.append(
+                f"{error} (the agent tells the centre that message {seq} is lost)"
+            )
 
 
 def _damaged(error: StorageError) -> str:
