@@ -22,11 +22,13 @@ from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.steps import STEPS
 from tcu_sim.demo.steps_forgery import FORGERIES
 from tcu_sim.demo.steps_oncall import CALL
+from tcu_sim.demo.steps_position import STOP_TIME, THEFT
 from tcu_sim.demo.steps_unlock import UNLOCK, unlock_with_wrong_pin
 from tcu_sim.demo.story import Step, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 LYING_AGENT = (sys.executable, "-m", "tests.demo.lying_agent")
+OVERRUNNING_AGENT = (sys.executable, "-m", "tests.demo.overrunning_agent")
 WITHOUT_PIN, WRONG_PIN, RIGHT_PIN, AGAIN = UNLOCK
 RETAINED = FORGERIES[-1]
 
@@ -121,6 +123,15 @@ async def test_it_is_caught_even_where_the_car_does_unlock() -> None:
     told = await played(DemoOptions(agent=LYING_AGENT), *CALL, RIGHT_PIN)
     assert told.verdicts[-1].seen == "the result was told before the locks had moved"
     assert any("the ends of the logs" in text for text in told.said)
+
+
+async def test_an_agent_that_tracks_longer_than_was_signed_is_caught() -> None:
+    """It tells the end truly: what it is held against is the grant that the observer saw."""
+    told = await played(DemoOptions(agent=OVERRUNNING_AGENT), *CALL, *THEFT, *STOP_TIME)
+    *before, stop = told.verdicts
+    assert all(verdict.ok for verdict in before)
+    assert not stop.ok
+    assert "positions after the stop time" in stop.seen
 
 
 async def test_without_mosquitto_the_embedded_broker_will_do_and_a_wrong_expectation_is_a_failure(
