@@ -65,6 +65,7 @@ invalid = ["Invalid"]
         ('"VehicleMotion"\nsignal = "VehicleSpeed"', '"NmTcu"\nsignal = "TcuNodeId"', "no cycle time"),
         ("[[signal]]", "[[sginal]]", "unknown key 'sginal' .*'signal'"),
         ("[bus.body]", "[bus.body", "is not valid TOML: .*line 2"),
+        ('dbc = "', r'dbc = "\u0000', r"bus\.body\.dbc: has a NUL character"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -80,6 +80,9 @@ class Table:
     def text(self, key: str, *, default: str | None = None) -> str:
         """Return a non-empty text; without `default` it is required."""
         value = self._required(key, default)
+        if isinstance(value, str) and "\0" in value:
+            self.problem(key, "has a NUL character in it")
+            return value.replace("\0", "")
         if isinstance(value, str) and value:
             return value
         if value is not None:
