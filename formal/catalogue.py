@@ -98,13 +98,14 @@ _AT_MOST_ONCE: Final = (
 )  # fmt: skip
 
 _AUTHORISATION: Final = (
-    _model("authorisation", "no key stolen; 2 requests, 2 challenges, 1 restart, 1 PIN change", "STOLEN=0", is_quick=True),
+    _model("authorisation", "command key stolen; 1 request, 2 challenges, 1 restart, 1 PIN change", "STOLEN=1", "REQUESTS=1", is_quick=True),
+    _model("authorisation", "no key stolen; 2 requests, 2 challenges, 1 restart, 1 PIN change", "STOLEN=0"),
     _model("authorisation", "command key stolen; the same bounds", "STOLEN=1"),
     _model("authorisation", "PIN authority's key stolen; the same bounds", "STOLEN=2"),
     _model("authorisation", "theft desk's key stolen; the same bounds (PIN still needed)", "STOLEN=3"),
-    _spare("authorisation", "hash not compared", "STOLEN=1", "PEER_NO_HASH"),
-    _spare("authorisation", "hash not compared, nonces repeat", "STOLEN=1", "PEER_NO_HASH", "NONCES_REPEAT"),
-    _spare("authorisation", "authority takes unsigned challenges", "STOLEN=1", "PEER_PIN_SIGNATURE"),
+    _spare("authorisation", "hash not compared", "STOLEN=1", "REQUESTS=1", "PEER_NO_HASH"),
+    _spare("authorisation", "hash not compared, nonces repeat", "STOLEN=1", "REQUESTS=1", "PEER_NO_HASH", "NONCES_REPEAT"),
+    _spare("authorisation", "authority takes unsigned challenges", "STOLEN=1", "REQUESTS=1", "PEER_PIN_SIGNATURE"),
     _spare("authorisation", "news clear no challenges", "STOLEN=0", "PEER_NO_CLEAR"),
     _spare("authorisation", "no comparison in step 4e", "STOLEN=0", "PEER_NO_STANDING"),
     *_mutants(
@@ -115,10 +116,10 @@ _AUTHORISATION: Final = (
         ("STOLEN=1 MUTANT_APPROVAL", "no approval needed: verify.py Verifier._nested"),
         ("STOLEN=1 MUTANT_APPROVAL_BOUND", "approval of another challenge: verify_steps.py check_approval"),
         ("STOLEN=0 MUTANT_GENERATION", "generations not looked at: account.py and verify_steps.py check_standing"),
-        ("STOLEN=1 PEER_NO_HASH MUTANT_VEHICLE", "vehicle id not compared: verify_steps.py Reader.open"),
-        ("STOLEN=1 PEER_NO_HASH MUTANT_NONCE", "nonce not compared: verify_steps.py check_common"),
-        ("STOLEN=1 PEER_NO_HASH NONCES_REPEAT MUTANT_BOOT_ID", "boot id not compared: verify_steps.py check_common"),
-        ("STOLEN=1 PEER_PIN_SIGNATURE MUTANT_HASH", "evidence not bound to the challenge: verify_steps.py _check_hash"),
+        ("STOLEN=1 REQUESTS=1 PEER_NO_HASH MUTANT_VEHICLE", "vehicle id not compared: verify_steps.py Reader.open"),
+        ("STOLEN=1 REQUESTS=1 PEER_NO_HASH MUTANT_NONCE", "nonce not compared: verify_steps.py check_common"),
+        ("STOLEN=1 REQUESTS=1 PEER_NO_HASH NONCES_REPEAT MUTANT_BOOT_ID", "boot id not compared: verify_steps.py check_common"),
+        ("STOLEN=1 REQUESTS=1 PEER_PIN_SIGNATURE MUTANT_HASH", "evidence not bound to the challenge: verify_steps.py _check_hash"),
         ("STOLEN=1 MUTANT_PIN_PARAMETERS", "PIN session for other parameters: centre/pin/evidence.py _session"),
         ("STOLEN=1 MUTANT_PIN_REQUEST_HASH", "challenge of another request: centre/proof.py _is_answer"),
         ("STOLEN=1 MUTANT_PIN_VEHICLE", "PIN of another vehicle: centre/proof.py open_asked"),
@@ -141,8 +142,9 @@ _RELOCK: Final = (
 )  # fmt: skip
 
 _TRACKING: Final = (
-    _model("tracking", "2 ticks of tracking, 2 restarts, 3 ticks without power; the wall clock is right or unknown", is_quick=True),
-    _model("tracking", "the same; the wall clock may be stuck: bounded by running time alone", "WALL=1"),
+    _model("tracking", "the same as the next with 1 restart", "CUTS=1", is_quick=True),
+    _model("tracking", "2 ticks of tracking, 2 restarts, 3 ticks without power; the wall clock is right or unknown"),
+    _model("tracking", "the same; the wall clock may be stuck: bounded by what was durable before each fix", "WALL=1"),
     *_mutants(
         "tracking",
         ("MUTANT_STOP_NOT_LOOKED_AT", "the stop time is not looked at: position.py PositionCase._track"),

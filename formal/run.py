@@ -66,7 +66,7 @@ def search(run: Run) -> Found:
         for source in HERE.glob("*.pml"):
             shutil.copy(source, place)
         # Compiling its long transition function well takes longer than searching with it does.
-        level = "-O0" if run.model == "at_most_once" else "-O1"
+        level = "-O1" if run.model == "authorisation" else "-O0"
         steps = (
             ["spin", "-a", *(f"-D{name}" for name in run.defines), f"{run.model}.pml"],
             ["gcc", "-w", level, "-DSAFETY", f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c"],
@@ -112,7 +112,7 @@ def read(run: Run, said: str, *, took_s: float) -> Found:
         run=run,
         took_s=took_s,
         states=_number(r"(\d+) states, stored", said),
-        transitions=_number(r"(\d+) transitions", said),
+        transitions=_number(r"(\S+) transitions", said),
         depth=_number(r"depth reached (\d+)", said),
         errors=errors,
         complaint=complaint,
@@ -123,7 +123,8 @@ def read(run: Run, said: str, *, took_s: float) -> Found:
 
 def _number(pattern: str, text: str) -> int:
     match = re.search(pattern, text)
-    return int(match.group(1)) if match else 0
+    # Large numbers come as 1.03e+08.
+    return int(float(match.group(1))) if match else 0
 
 
 def table_rows() -> frozenset[str]:

@@ -4,7 +4,7 @@
  * and starts anew with each boot session; the wall clock may be unknown at any time. WALL says what it is where it
  * says something: 0 right, or earlier than it was; 1 stuck: after a power cut it may stand where it was last saved
  * (a board without a battery clock). With 0, no fix is taken after the stop time in REAL time. With 1
- * nothing can show the time without power; then what is left at most goes by time that the agent really ran.
+ * nothing can show the time without power; then no more fixes are given than were asked for, and one for each cut.
  * Bounds: DURATION ticks of tracking, one tick between fixes, CUTS restarts, TICKS of time without power in all.
  */
 #ifndef WALL
@@ -35,7 +35,8 @@ byte r_stop_at, r_left, r_saved_wall = NO_WALL, r_session;
 byte until, next_fix;
 bool writes, wrote_case, seals;
 /* ---- the world */
-byte now, session = 1, real, ran;  /* CLOCK_BOOTTIME, kernel boot, ticks since acceptance, those of them with power */
+byte now, session = 1, real;       /* CLOCK_BOOTTIME, kernel boot, ticks since acceptance */
+byte fixes;                        /* handed out */
 byte cuts, off;
 bool tracking, accepted, over;
 byte wall = NO_WALL;               /* what the wall clock says in this step */
@@ -59,9 +60,9 @@ inline seal() {                    /* the fix is that of this moment */
 #if WALL == 0
         assert(real < DURATION)                               /* no position after the stop time */
 #else
-        assert(ran <= DURATION + cuts)                        /* not much more than DURATION of running */
+        assert(fixes < DURATION + cuts)                       /* as many as it asked for, and one more for each cut */
 #endif
-    :: else
+    :: else -> assert(fixes == 0)                             /* a snapshot: one */
     fi;
     assert(accepted && !over);
     seals = true
@@ -264,7 +265,11 @@ finish:
         :: goto restart
         :: atomic {
                 assert(d_case || over);                       /* accepted durably; it may have ended in this very step */
-                seals = false
+                seals = false;
+                if
+                :: WALL == 1 || !tracking -> fixes++
+                :: else
+                fi
            }
         :: atomic { seals = false; look_at_the_clock(); advance(); wall = NO_WALL }; goto finish     /* not sealed */
         fi
@@ -307,11 +312,7 @@ end:
     :: atomic {
             now < 2 * DURATION ->
             now++;
-            tick();
-            if
-            :: WALL == 1 && accepted && !over && ran < 4 * DURATION -> ran++
-            :: else
-            fi
+            tick()
        }
     od
 }
