@@ -65,7 +65,6 @@ bool acted_on[CHALLENGES];      /* frames by evidence */
 bool acted[REQUESTS];           /* frames by request id */
 bool cut_off[REQUESTS];         /* a restart found its intent */
 bool told[REQUESTS];            /* an outcome has been durable */
-byte oldest = REQUESTS;         /* KEPT_ONE: whose outcome is kept */
 
 #if defined(MUTANT_WALL_CLOCK) || defined(MUTANT_MONOTONIC_CLOCK) || defined(PEER_MONOTONIC_CLOCK)
 #define OTHER_CLOCK
@@ -100,13 +99,6 @@ inline settle(q, said) {
     assert(!(said == REFUSED || said == CANCELLED || said == REFUSED_BY_CAR) || !acted[q] || said == REFUSED_BY_CAR);
 #ifndef MUTANT_OUTCOME_NOT_STORED   /* safeguard: core/outcomes.py Outcomes.settle puts the outcome */
     r_outcome[q] = true;
-#endif
-#ifdef KEPT_ONE   /* settings.outcomes_kept = 1: the oldest outcome goes first */
-    if
-    :: oldest != REQUESTS && oldest != q -> r_outcome[oldest] = false
-    :: else
-    fi;
-    oldest = q;
 #endif
     writes = true
 }
@@ -323,9 +315,6 @@ inline frame() {
     assert(!acted_on[job]);                      /* G2: once for each evidence */
     assert(!acted[request_of[job]]);             /*     and once for each request id */
     assert(!cut_off[request_of[job]]);           /*     and never again what a restart cut off */
-#ifdef FRAME_IN_TIME
-    assert(job_age <= LIMIT);
-#endif
     acted_on[job] = true;
     acted[request_of[job]] = true
 }
