@@ -17,10 +17,10 @@ from pathlib import Path
 from cantools.database.can import Database
 from cantools.database.errors import DecodeError
 
-from tcu_agent.adapters.can_signals import SignalDecoder
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.mapping_file import load_mapping
-from tcu_agent.adapters.recording import Recording
+from tcu_agent.adapters.can.recording import Recording
+from tcu_agent.adapters.can.signals import SignalDecoder
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.ports import CanFrame
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -44,9 +44,9 @@ byte r_intent, r_challenge;
 bool r_outcome[REQUESTS];
 byte r_mark;
 bool r_generation;
-bool unsaved;                   /* core/unsaved.py: a transaction failed, its content goes with the next one */
-bool live[CHALLENGES];          /* core/challenges.py: the table; the challenge of seq n has nonce n, never drawn again */
-byte job;                       /* core/unlock.py _Job: challenge, mode, time used up of its own time, doubt */
+bool unsaved;                   /* core/durable/unsaved.py: a transaction failed, its content goes with the next one */
+bool live[CHALLENGES];          /* core/verify/challenges.py: the table; the challenge of seq n has nonce n, never drawn again */
+byte job;                       /* core/unlock/unlock.py _Job: challenge, mode, time used up of its own time, doubt */
 bool job_armed, job_doubtful;
 byte job_age;
 
@@ -97,7 +97,7 @@ inline settle(q, said) {
     assert(!r_outcome[q] || said == REFUSED);
     /* G4: nothing is said to have not happened that did. */
     assert(!(said == REFUSED || said == CANCELLED || said == REFUSED_BY_CAR) || !acted[q] || said == REFUSED_BY_CAR);
-#ifndef MUTANT_OUTCOME_NOT_STORED   /* safeguard: core/outcomes.py Outcomes.settle puts the outcome */
+#ifndef MUTANT_OUTCOME_NOT_STORED   /* safeguard: core/unlock/outcomes.py Outcomes.settle puts the outcome */
     r_outcome[q] = true;
 #endif
     writes = true
@@ -135,7 +135,7 @@ inline advance() {
         if
         :: trigger = UNLOCK_ON_NOT_ALLOWED; outcome = REFUSED          /* moving, in use, or not known in time */
         :: job_age < LIMIT                  /* signals not known yet, or a re-lock is under way: waits */
-#ifdef MUTANT_NOT_JUDGED_AGAIN   /* safeguard: core/unlock.py Unlock._judge, `step.now > job.until` */
+#ifdef MUTANT_NOT_JUDGED_AGAIN   /* safeguard: core/unlock/unlock.py Unlock._judge, `step.now > job.until` */
         :: skip;
 #else
         :: job_age > LIMIT -> trigger = UNLOCK_ON_TOO_LATE; outcome = (job_armed -> CANCELLED : REFUSED)
@@ -152,7 +152,7 @@ inline advance() {
         fi
     :: unlock == UNLOCK_WAITING ->          /* _observe: lock statuses from after the frame */
         if
-#ifdef MUTANT_SUCCESS_ON_SEND   /* safeguard: core/unlock.py Unlock._observe: the lock status decides */
+#ifdef MUTANT_SUCCESS_ON_SEND   /* safeguard: core/unlock/unlock.py Unlock._observe: the lock status decides */
         :: trigger = UNLOCK_ON_UNLOCKED; outcome = EXECUTED
 #else
         :: unlocked -> trigger = UNLOCK_ON_UNLOCKED; outcome = EXECUTED
@@ -173,7 +173,7 @@ inline advance() {
 
 /* ChallengeTable._expire */
 inline expire() {
-#if defined(MUTANT_LIFETIME) || defined(PEER_NO_EXPIRY)     /* safeguard: core/challenges.py ChallengeTable._expire */
+#if defined(MUTANT_LIFETIME) || defined(PEER_NO_EXPIRY)     /* safeguard: core/verify/challenges.py ChallengeTable._expire */
     skip
 #else
     for (k : 0 .. CHALLENGES - 1) {
@@ -207,7 +207,7 @@ inline take_request() {
         writes = true;
 #endif
         if
-#ifdef MUTANT_NOT_ANSWERED   /* safeguard: core/verify.py Verifier.verify_request R3, intake.Intake._answered */
+#ifdef MUTANT_NOT_ANSWERED   /* safeguard: core/verify/verifier.py Verifier.verify_request R3, intake.Intake._answered */
         :: false
 #else
         :: ANSWERED(r)
@@ -235,19 +235,19 @@ inline take_grant() {
     select(c : 0 .. CHALLENGES - 1);
     if
     :: (evidence[c] && live[c]
-#if !defined(MUTANT_GENERATION) && !defined(PEER_NO_STANDING)   /* core/verify_steps.py check_standing */
+#if !defined(MUTANT_GENERATION) && !defined(PEER_NO_STANDING)   /* core/verify/steps.py check_standing */
         && generation_of[c] == r_generation
 #endif
-#if !defined(MUTANT_LIFETIME) && !defined(PEER_NO_AGE)          /* core/verify.py verify_grant, step 5 */
+#if !defined(MUTANT_LIFETIME) && !defined(PEER_NO_AGE)          /* core/verify/verifier.py verify_grant, step 5 */
         && AGE(c) <= TTL
 #endif
         ) ->
         assert(age[c] <= TTL);                                  /* G3: no acceptance after the lifetime */
         assert(generation_of[c] == r_generation);               /* G6 */
-#ifndef MUTANT_NONCE_KEPT   /* safeguard: core/challenges.py ChallengeTable.take, called by core/verify.py */
+#ifndef MUTANT_NONCE_KEPT   /* safeguard: core/verify/challenges.py ChallengeTable.take, called by core/verify/verifier.py */
         live[c] = false;
 #endif
-#ifdef MUTANT_TWO_AT_ONCE   /* safeguard: core/unlock.py Unlock.accept, the table first */
+#ifdef MUTANT_TWO_AT_ONCE   /* safeguard: core/unlock/unlock.py Unlock.accept, the table first */
         if
         :: unlock != UNLOCK_IDLE -> unlock = UNLOCK_IDLE
         :: else
@@ -290,7 +290,7 @@ inline commit() {
     /* An intent leaves the disk with its outcome, or not at all. */
     assert(d_intent == NO_INTENT || (r_intent != NO_INTENT && r_challenge == d_challenge)
            || r_outcome[request_of[d_challenge]]);
-#ifdef MUTANT_INTENT_NOT_DURABLE   /* safeguard: core/unlock.py Unlock.accept and _watch: step.put(records.UNLOCK) */
+#ifdef MUTANT_INTENT_NOT_DURABLE   /* safeguard: core/unlock/unlock.py Unlock.accept and _watch: step.put(records.UNLOCK) */
     d_intent = NO_INTENT;
 #else
     d_intent = r_intent; d_challenge = r_challenge;
@@ -303,7 +303,7 @@ inline commit() {
         fi
     }
     r = 0;
-#ifndef MUTANT_MARK_NOT_DURABLE   /* safeguard: core/knowledge.py Knowledge.raise_mark */
+#ifndef MUTANT_MARK_NOT_DURABLE   /* safeguard: core/durable/knowledge.py Knowledge.raise_mark */
     d_mark = r_mark;
 #endif
     d_generation = r_generation
@@ -382,13 +382,13 @@ finish:
         if
         :: goto restart                          /* cut before it is durable */
         :: atomic { commit(); unsaved = false; writes = false; wrote_intent = false }
-        :: atomic {                              /* EffectFailed(Persist): core/failures.py _not_durable */
+        :: atomic {                              /* EffectFailed(Persist): core/durable/failures.py _not_durable */
                 if
                 :: commit()                      /* the disk has it all the same */
                 :: skip
                 fi;
                 unsaved = true; writes = false;
-#ifndef MUTANT_FAILED_DISK_IGNORED   /* safeguard: core/failures.py Failures._not_durable, _needs_protection */
+#ifndef MUTANT_FAILED_DISK_IGNORED   /* safeguard: core/durable/failures.py Failures._not_durable, _needs_protection */
                 if
                 :: wrote_intent -> end_job(UNLOCK_ON_NOT_DURABLE, REFUSED)
                 :: else
@@ -422,7 +422,7 @@ finish:
                 fi;
                 job_doubtful = true; transmits = false;
                 advance()
-#ifdef MUTANT_SENT_AGAIN   /* safeguard: core/unlock.py Unlock.transmit_failed: doubt is never tried again */
+#ifdef MUTANT_SENT_AGAIN   /* safeguard: core/unlock/unlock.py Unlock.transmit_failed: doubt is never tried again */
                 ; transmits = (unlock == UNLOCK_WAITING)
 #endif
            };
@@ -447,9 +447,9 @@ finish:
     fi;
     goto waiting;
 restart:
-    atomic {                                     /* all RAM is gone: core/restore.py, then Core.start */
+    atomic {                                     /* all RAM is gone: core/durable/restore.py, then Core.start */
         for (c : 0 .. CHALLENGES - 1) {
-#ifdef MUTANT_CHALLENGES_DURABLE   /* safeguard: core/challenges.py: RAM only */
+#ifdef MUTANT_CHALLENGES_DURABLE   /* safeguard: core/verify/challenges.py: RAM only */
             live[c] = d_live[c]
 #else
             live[c] = false; age[c] = 0
@@ -468,17 +468,17 @@ restart:
             job = d_challenge; job_armed = armed_mode[request_of[job]];
             cut_off[request_of[job]] = true;
             unlock = (d_intent == IS_FIRING -> UNLOCK_FIRING : UNLOCK_ARMED);
-#if defined(MUTANT_TRIED_AGAIN)   /* safeguard: core/unlock.py Unlock.start: firing ends as unknown */
+#if defined(MUTANT_TRIED_AGAIN)   /* safeguard: core/unlock/unlock.py Unlock.start: firing ends as unknown */
             if
             :: d_intent == IS_ARMED -> end_job(UNLOCK_ON_RESTARTED, CANCELLED)
             :: else
             fi
-#elif defined(MUTANT_ARMED_AGAIN)   /* safeguard: core/unlock.py Unlock.start: armed ends as cancelled */
+#elif defined(MUTANT_ARMED_AGAIN)   /* safeguard: core/unlock/unlock.py Unlock.start: armed ends as cancelled */
             if
             :: d_intent == IS_FIRING -> end_job(UNLOCK_ON_RESTARTED, UNKNOWN)
             :: else
             fi
-#elif defined(MUTANT_INTENT_FORGOTTEN)   /* safeguard: core/unlock.py Unlock.start settles what was cut off */
+#elif defined(MUTANT_INTENT_FORGOTTEN)   /* safeguard: core/unlock/unlock.py Unlock.start settles what was cut off */
             unlock = UNLOCK_IDLE; job = 0; job_armed = false; r_intent = NO_INTENT; r_challenge = 0
 #else
             end_job(UNLOCK_ON_RESTARTED, (d_intent == IS_FIRING -> UNKNOWN : CANCELLED))
@@ -516,7 +516,7 @@ active proctype time() {
             :: else
             fi
        }
-#ifdef MUTANT_WALL_CLOCK   /* safeguard: core/challenges.py Outstanding.is_fresh on CLOCK_BOOTTIME (adapters/clock.py) */
+#ifdef MUTANT_WALL_CLOCK   /* safeguard: core/verify/challenges.py Outstanding.is_fresh on CLOCK_BOOTTIME (adapters/clock.py) */
     :: atomic { for (i : 0 .. CHALLENGES - 1) { seen_age[i] = 0 } i = 0 }
 #endif
     od

@@ -7,7 +7,7 @@
  * request id), the PIN authority (sim/tcu_sim/centre/pin/evidence.py, proof.py) and the theft desk sign over a challenge.
  * Evidence goes from the authority to the command service on a channel of their own: a stolen KEY is modelled, not a
  * stolen process.
- * The car is core/verify.py with verify_steps.py and challenges.py; what happens after acceptance is at_most_once.pml.
+ * The car is core/verify/verifier.py with steps.py and challenges.py; what happens after acceptance is at_most_once.pml.
  *
  * What a request asks for is one number, KINDS = (service, parameters): unlock direct and armed, snapshot and tracking.
  * A hash is the number of the very challenge it was made of. Bounds and abstractions: formal/README.md.
@@ -24,7 +24,7 @@
 #define COMMAND 1
 #define PIN_AUTHORITY 2
 #define THEFT_DESK 3
-#ifdef MUTANT_ROLE   /* safeguard: core/verify_steps.py SIGNERS, Reader._verified E4: any key of the bundle would do */
+#ifdef MUTANT_ROLE   /* safeguard: core/verify/steps.py SIGNERS, Reader._verified E4: any key of the bundle would do */
 #define MAY_SIGN(role) (STOLEN != 0)
 #else
 #define MAY_SIGN(role) (STOLEN == role)
@@ -207,36 +207,36 @@ active proctype everything() {
                 /* there is such evidence */
                 && ((over == OF_OURS && evidence[x]) || over == OF_OTHER || (over == OF_NEVER_MADE && never_made[x])
                     || (over == OF_FORGERY && MAY_SIGN(PIN_AUTHORITY)))
-                /* ---- from here on the car's judgement: core/verify.py Verifier.verify_grant */
+                /* ---- from here on the car's judgement: core/verify/verifier.py Verifier.verify_grant */
                 && SERVICE(k) == SERVICE(kind_of[c])           /* 4a: the grant's service is that of its parameters */
-#ifndef MUTANT_VEHICLE   /* core/verify_steps.py Reader.open */
+#ifndef MUTANT_VEHICLE   /* core/verify/steps.py Reader.open */
                 && over != OF_OTHER                              /* E6 of the evidence: our vehicle id */
 #endif
                 && (over == OF_FORGERY                           /* 4b: check_common and the hash */
                     || (SERVICE(kind_of[x]) == SERVICE(kind_of[c])
                         && request_of[x] == request_of[c]
-#ifndef MUTANT_BOOT_ID   /* core/verify_steps.py check_common */
+#ifndef MUTANT_BOOT_ID   /* core/verify/steps.py check_common */
                         && boot_of[x] == boot_of[c]
 #endif
-#ifndef MUTANT_NONCE   /* core/verify_steps.py check_common */
+#ifndef MUTANT_NONCE   /* core/verify/steps.py check_common */
                         && NONCE(x) == NONCE(c)
 #endif
-#if !defined(MUTANT_HASH) && !defined(PEER_NO_HASH)   /* core/verify_steps.py check_evidence, _check_hash */
+#if !defined(MUTANT_HASH) && !defined(PEER_NO_HASH)   /* core/verify/steps.py check_evidence, _check_hash */
                         && over == OF_OURS && x == c
 #endif
                        ))
-#ifndef MUTANT_APPROVAL   /* core/verify.py Verifier._nested */
+#ifndef MUTANT_APPROVAL   /* core/verify/verifier.py Verifier._nested */
                 && (!IS_POSITION(kind_of[c]) || forged_approval
                     || (a < CHALLENGES && approved[a % CHALLENGES]
-#ifndef MUTANT_APPROVAL_BOUND   /* core/verify_steps.py check_approval */
+#ifndef MUTANT_APPROVAL_BOUND   /* core/verify/steps.py check_approval */
                         && a == c
 #endif
                        ))
 #endif
-#ifndef MUTANT_PARAMETERS   /* core/verify.py _check_parameters */
+#ifndef MUTANT_PARAMETERS   /* core/verify/steps.py check_parameters */
                 && k == kind_of[c]                             /* 4d */
 #endif
-#if !defined(MUTANT_GENERATION) && !defined(PEER_NO_STANDING)   /* core/verify_steps.py check_standing */
+#if !defined(MUTANT_GENERATION) && !defined(PEER_NO_STANDING)   /* core/verify/steps.py check_standing */
                 && generation_of[c] == generation              /* 4e */
 #endif
                 );

@@ -1,6 +1,6 @@
 /* The automatic re-lock: only after an executed unlock, only in the lock direction, once, and never on people.
  *
- * core/relock.py beside the unlock (abstract here: idle, firing, waiting; at_most_once.pml has all of it), with crashes
+ * core/unlock/relock.py beside the unlock (abstract here: idle, firing, waiting; at_most_once.pml has all of it), with crashes
  * between any two effects and a failing disk. PERMISSIONS executed unlocks; any number of restarts, failures, events.
  */
 #ifndef PERMISSIONS
@@ -22,7 +22,7 @@ bool writes, wrote_record, transmits, unlocks;
 #define UNLOCK_IDLE 0
 #define UNLOCK_FIRING 1
 #define UNLOCK_WAITING 2
-byte unlocking;                    /* core/unlock.py: FIRING and WAITING are `is_acting` */
+byte unlocking;                    /* core/unlock/unlock.py: FIRING and WAITING are `is_acting` */
 byte executed;                     /* how many unlocks ended as executed */
 bool frames[PERMISSIONS + 1];      /* lock frames by permission */
 bool settled[PERMISSIONS + 1];     /* it ended: cancelled, locked or failed */
@@ -51,13 +51,13 @@ inline begin_relock() {            /* AutomaticRelock.begin, called by Unlock._e
 inline advance_unlock() {
     if
     :: unlocking == UNLOCK_IDLE && executed < PERMISSIONS -> unlocking = UNLOCK_FIRING
-#ifdef MUTANT_UNLOCK_WHILE_LOCKING   /* safeguard: core/unlock.py Unlock._judge, is_locking */
+#ifdef MUTANT_UNLOCK_WHILE_LOCKING   /* safeguard: core/unlock/unlock.py Unlock._judge, is_locking */
     :: unlocking == UNLOCK_FIRING -> unlocking = UNLOCK_WAITING; unlocks = true
 #else
     :: unlocking == UNLOCK_FIRING && !IS_LOCKING -> unlocking = UNLOCK_WAITING; unlocks = true
 #endif
     :: unlocking != UNLOCK_IDLE -> unlocking = UNLOCK_IDLE           /* refused, failed or unknown */
-#ifdef MUTANT_WITHOUT_UNLOCK   /* safeguard: core/unlock.py Unlock._end, `outcome is Outcome.EXECUTED` */
+#ifdef MUTANT_WITHOUT_UNLOCK   /* safeguard: core/unlock/unlock.py Unlock._end, `outcome is Outcome.EXECUTED` */
         ; begin_relock()
 #endif
     :: (unlocking == UNLOCK_WAITING || (unlocking == UNLOCK_FIRING && !IS_LOCKING)) ->   /* executed */
@@ -70,7 +70,7 @@ inline advance_relock() {
     if
     :: relock == RELOCK_COUNTING ->
         if
-#ifndef MUTANT_PEOPLE_IGNORED   /* safeguard: core/relock.py AutomaticRelock._count, _by_people; _judge, _refusal */
+#ifndef MUTANT_PEOPLE_IGNORED   /* safeguard: core/unlock/relock.py AutomaticRelock._count, _by_people; _judge, _refusal */
         :: people = true; end_relock(RELOCK_ON_DOOR_OPENED)
         :: people = true; end_relock(RELOCK_ON_KEY_USED)
         :: people = true; end_relock(RELOCK_ON_DRIVEN_OFF)
@@ -96,7 +96,7 @@ inline advance_relock() {
 inline judge() {
     if
     :: unlocking != UNLOCK_IDLE                                      /* looked at again later */
-#ifdef MUTANT_LOCK_WHILE_UNLOCKING   /* safeguard: core/relock.py AutomaticRelock._judge, is_unlocking */
+#ifdef MUTANT_LOCK_WHILE_UNLOCKING   /* safeguard: core/unlock/relock.py AutomaticRelock._judge, is_unlocking */
         -> move_relock(RELOCK_ON_ALLOWED); r_record = ATTEMPTED; writes = true; wrote_record = true
 #endif
 #ifndef MUTANT_PEOPLE_IGNORED
@@ -109,7 +109,7 @@ inline judge() {
     :: unlocking == UNLOCK_IDLE -> end_relock(RELOCK_ON_LOCKED_BY_CAR)
     :: unlocking == UNLOCK_IDLE ->
         move_relock(RELOCK_ON_ALLOWED);
-#ifndef MUTANT_ATTEMPT_NOT_DURABLE   /* safeguard: core/relock.py AutomaticRelock._judge puts `is_attempted` */
+#ifndef MUTANT_ATTEMPT_NOT_DURABLE   /* safeguard: core/unlock/relock.py AutomaticRelock._judge puts `is_attempted` */
         r_record = ATTEMPTED; wrote_record = true;
 #endif
         writes = true
@@ -118,7 +118,7 @@ inline judge() {
 
 inline act() {                     /* AutomaticRelock._lock: in the step after the one that made the attempt durable */
     if
-#ifndef MUTANT_NOT_JUDGED_AGAIN   /* safeguard: core/relock.py AutomaticRelock._lock looks for people again */
+#ifndef MUTANT_NOT_JUDGED_AGAIN   /* safeguard: core/unlock/relock.py AutomaticRelock._lock looks for people again */
     :: people = true; end_relock(RELOCK_ON_DOOR_OPENED)
     :: people = true; end_relock(RELOCK_ON_KEY_USED)
     :: people = true; end_relock(RELOCK_ON_DRIVEN_OFF)
@@ -216,7 +216,7 @@ restart:
         wrote_record = false; writes = true;
         unlocking = UNLOCK_IDLE;
         people = false;                          /* not stored: doors and key are judged afresh */
-#ifdef MUTANT_TRIED_AGAIN   /* safeguard: core/relock.py AutomaticRelock.start, `is_attempted`: looks, never sends */
+#ifdef MUTANT_TRIED_AGAIN   /* safeguard: core/unlock/relock.py AutomaticRelock.start, `is_attempted`: looks, never sends */
         relock = (r_record == NONE -> RELOCK_IDLE : RELOCK_COUNTING)
 #else
         relock = (r_record == NONE -> RELOCK_IDLE : (r_record == ATTEMPTED -> RELOCK_WAITING : RELOCK_COUNTING))

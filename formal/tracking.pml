@@ -1,6 +1,6 @@
 /* A position case: nothing before acceptance is durable, nothing after the stop time, across crashes and power cuts.
  *
- * core/position.py with position_record.py (`provable_s`). Time is in ticks. CLOCK_BOOTTIME runs while the machine does
+ * core/position/position.py with position/record.py (`provable_s`). Time is in ticks. CLOCK_BOOTTIME runs while the machine does
  * and starts anew with each boot session; the wall clock may be unknown at any time. WALL says what it is where it
  * says something: 0 right, or earlier than it was; 1 stuck: after a power cut it may stand where it was last saved
  * (a board without a battery clock). With 0, no fix is taken after the stop time in REAL time. With 1
@@ -73,7 +73,7 @@ inline search() {
     :: skip                                                   /* no fresh fix yet */
     :: move_position(POSITION_ON_FIX_TAKEN);
         next_fix = now + 1;
-#ifndef MUTANT_REMAINING_NOT_DURABLE   /* safeguard: core/position.py PositionCase._search: _save before _seal */
+#ifndef MUTANT_REMAINING_NOT_DURABLE   /* safeguard: core/position/position.py PositionCase._search: _save before _seal */
         save();
 #endif
         seal()
@@ -96,7 +96,7 @@ inline advance() {
         fi
     :: position == POSITION_TRACKING || position == POSITION_SEARCHING ->
         if
-#ifndef MUTANT_STOP_NOT_LOOKED_AT   /* safeguard: core/position.py PositionCase._track */
+#ifndef MUTANT_STOP_NOT_LOOKED_AT   /* safeguard: core/position/position.py PositionCase._track */
         :: now >= until -> end_case(POSITION_ON_STOP_TIME)
         :: now < until ->
 #else
@@ -164,12 +164,12 @@ inline resume() {
     position = (tracking -> POSITION_TRACKING : POSITION_LOOKING);
     if
     :: !tracking ->
-#ifdef MUTANT_SNAPSHOT_AGAIN   /* safeguard: core/position.py PositionCase.start: a snapshot ends as unknown */
+#ifdef MUTANT_SNAPSHOT_AGAIN   /* safeguard: core/position/position.py PositionCase.start: a snapshot ends as unknown */
         skip
 #else
         end_case(POSITION_ON_RESTARTED)
 #endif
-#ifdef MUTANT_SESSION_NOT_COMPARED   /* safeguard: core/position_record.py PositionRecord.provable_s */
+#ifdef MUTANT_SESSION_NOT_COMPARED   /* safeguard: core/position/record.py PositionRecord.provable_s */
     :: tracking ->
         until = d_stop_at;
 #else
@@ -182,11 +182,11 @@ inline resume() {
         fi
 #ifndef MUTANT_SESSION_NOT_COMPARED
     :: tracking && session != d_session && (wall == NO_WALL || d_saved_wall == NO_WALL
-#ifndef MUTANT_EARLIER_WALL   /* safeguard: core/position_record.py PositionRecord.provable_s, wall < saved_wall */
+#ifndef MUTANT_EARLIER_WALL   /* safeguard: core/position/record.py PositionRecord.provable_s, wall < saved_wall */
                                             || wall < d_saved_wall
 #endif
                                            ) ->
-#ifdef MUTANT_UNPROVEN_TIME   /* safeguard: core/position.py PositionCase.start, left_s is None */
+#ifdef MUTANT_UNPROVEN_TIME   /* safeguard: core/position/position.py PositionCase.start, left_s is None */
         until = now + d_left; move_position(POSITION_ON_RESTARTED); next_fix = now; save()
 #else
         end_case(POSITION_ON_TIME_NOT_PROVEN)
@@ -245,7 +245,7 @@ finish:
                 :: skip
                 fi;
                 unsaved = true; writes = false;
-#ifndef MUTANT_FAILED_DISK_IGNORED   /* safeguard: core/failures.py Failures._not_durable, PositionCase.not_durable */
+#ifndef MUTANT_FAILED_DISK_IGNORED   /* safeguard: core/durable/failures.py Failures._not_durable, PositionCase.not_durable */
                 seals = false;
                 if
                 :: wrote_case && is_new -> end_case(POSITION_ON_NOT_DURABLE)

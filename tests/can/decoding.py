@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tcu_agent.adapters.can_signals import SignalDecoder
+from tcu_agent.adapters.can.signals import SignalDecoder
 from tcu_agent.core.events import CoreEvent
 from tcu_agent.ports import CanFrame
 from tests.can.vehicle import frame, reference

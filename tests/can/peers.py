@@ -15,7 +15,7 @@ from typing import Protocol
 import can
 from can.interfaces import virtual
 
-from tcu_agent.adapters.can_bus import CanInterface
+from tcu_agent.adapters.can.bus import CanInterface
 from tcu_agent.ports import CanFrame
 
 WAIT_S = 10.0

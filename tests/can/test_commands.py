@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.can_commands import CommandEncoder
-from tcu_agent.adapters.mapping import VehicleMapping
+from tcu_agent.adapters.can.commands import CommandEncoder
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.core.effects import Lamp
 from tcu_agent.errors import CanTransportError, KeyStoreError
 from tcu_agent.ports import CanFrame

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.debounce import UNSET, Debounce
+from tcu_agent.adapters.can.debounce import UNSET, Debounce
 from tcu_agent.core.events import Value
 
 SIGHTINGS = st.lists(

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.can_signals import SignalDecoder
+from tcu_agent.adapters.can.signals import SignalDecoder
 from tcu_agent.core.events import (
     BusFaulted,
     BusFellAsleep,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.e2e import CRC_WRONG, PROFILES, REPEATED, E2eReceiver, E2eSender
-from tcu_agent.adapters.mapping import E2eProtection
+from tcu_agent.adapters.can.e2e import CRC_WRONG, PROFILES, REPEATED, E2eReceiver, E2eSender
+from tcu_agent.adapters.mapping.mapping import E2eProtection
 from tests.can.vehicle import crc8
 
 LENGTH = 32

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.mapping import Placeholder
-from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import Placeholder
 from tcu_agent.errors import MappingError
 from tests.can.vehicle import REFERENCE, mapping_from
 from tests.foreign_data import ROOT

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tcu_agent.adapters.mapping_file import load_mapping
-from tcu_agent.adapters.mapping_paths import ACTED_ON, path_warnings
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.paths import ACTED_ON, path_warnings
 from tcu_agent.core import vss
 from tests.can.vehicle import REFERENCE
 from tests.foreign_data import ROOT

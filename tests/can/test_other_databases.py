@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.can_commands import CommandEncoder
-from tcu_agent.adapters.can_signals import SignalDecoder
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.can.commands import CommandEncoder
+from tcu_agent.adapters.can.signals import SignalDecoder
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.ports import CanFrame
 from tests.can.test_secoc import Disk
 from tests.can.vehicle import KEY, changes, cmac, values

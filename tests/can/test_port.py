@@ -12,7 +12,7 @@ from typing import Any
 import can
 import pytest
 
-from tcu_agent.adapters.can_bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, CanPort
 from tests.can.peers import PEERS, WAIT_S, Peer, SlcanPeer, peer_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tcu_agent.adapters.can_bus import PythonCanBus
+from tcu_agent.adapters.can.bus import PythonCanBus
 from tcu_agent.errors import CanTransportError
 from tests.can.peers import WAIT_S, SlcanPeer, peer_of
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.recording import Recording
+from tcu_agent.adapters.can.recording import Recording
 from tcu_agent.errors import RecordingError
 from tests.foreign_data import foreign_data
 

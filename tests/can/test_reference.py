@@ -5,7 +5,7 @@ import re
 import cantools
 from cantools.database.can import Database
 
-from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.core import vss
 from tests.can.vehicle import REFERENCE, database, reference
 from tests.foreign_data import ROOT

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.mapping import SecocProtection
-from tcu_agent.adapters.secoc import (
+from tcu_agent.adapters.can.secoc import (
     LARGEST_FRESHNESS,
     RESERVED_BLOCK,
     FreshnessCounter,
@@ -18,6 +17,7 @@ from tcu_agent.adapters.secoc import (
     is_authentic,
     secure,
 )
+from tcu_agent.adapters.mapping.mapping import SecocProtection
 from tcu_agent.errors import StorageError
 from tests.can.vehicle import KEY, cmac
 from tests.foreign_data import foreign_data

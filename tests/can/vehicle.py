@@ -13,8 +13,8 @@ from cantools.database.can import Database
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.core.events import CoreEvent, SignalsChanged, Value
 from tcu_agent.ports import CanFrame
 from tests.foreign_data import ROOT

@@ -13,7 +13,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tcu_agent.adapters.mqtt import MqttLink
+from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.config import MqttConfig
 from tcu_agent.config.schema import MqttProtocol
 from tcu_agent.ports import Inbound, LinkPort

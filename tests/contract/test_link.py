@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.mqtt import MqttLink
+from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.errors import MqttTransportError
 from tcu_agent.ports import Inbound, LinkPort
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.mqtt import INBOUND_LIMIT_BYTES, INBOUND_QUEUE_MESSAGES, MqttLink
+from tcu_agent.adapters.cloud.mqtt import INBOUND_LIMIT_BYTES, INBOUND_QUEUE_MESSAGES, MqttLink
 from tcu_agent.config.schema import MqttProtocol
 from tcu_agent.errors import MqttTransportError
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.mqtt import MqttLink
+from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.config import MqttConfig, TlsConfig
 from tcu_agent.errors import ConfigError, KeyStoreError, MqttTransportError
 from tests.contract.certificates import Authority

@@ -11,9 +11,9 @@ from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.exceptions import AttributeSensitive, KeyUnextractable
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from tcu_agent.adapters.keys import create_key, load_signer
-from tcu_agent.adapters.pkcs11_signer import TokenSigner
-from tcu_agent.adapters.pkcs11_token import P256, find_private_key, open_session
+from tcu_agent.adapters.keys.pkcs11_signer import TokenSigner
+from tcu_agent.adapters.keys.pkcs11_token import P256, find_private_key, open_session
+from tcu_agent.adapters.keys.signing_key import create_key, load_signer
 from tcu_agent.errors import KeyStoreError
 from tcu_agent.protocol.cose import VerificationKey
 from tcu_sim.pki.soft_token import SoftToken

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tcu_agent.adapters.keys import PrivateSigner, create_key, load_signer
-from tcu_agent.adapters.sealer import HpkeSealer
-from tcu_agent.adapters.secret_file import read_secret
+from tcu_agent.adapters.keys.sealer import HpkeSealer
+from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.adapters.keys.signing_key import PrivateSigner, create_key, load_signer
 from tcu_agent.errors import KeyStoreError
 from tcu_agent.protocol.cose import VerificationKey
 from tests.contract.tokens import a_token, key_in, needs_softhsm

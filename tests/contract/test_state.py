@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.store import FILE_NAME, SqliteState
+from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
 from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
 from tcu_agent.protocol.messages import Common, Event, Result

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tcu_agent.core import records
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Persist, SealPosition, TransmitLock, TransmitUnlock
-from tcu_agent.core.intent import UnlockIntent
-from tcu_agent.core.position_record import PositionRecord
+from tcu_agent.core.position.record import PositionRecord
+from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, LockState, Outcome, PositionKind, Service
 from tests.core.driver import Driver

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Persist, SendMessage
 from tcu_agent.protocol.messages import Challenge, Result
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Role, Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core.authorisation import (
+from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
     RelockAuthorisation,
     UnlockAuthorisation,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, Persist
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import CallState, EventKind, PositionKind, Service

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import events, records
+from tcu_agent.core import events
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Note, SendMessage
-from tcu_agent.core.limits import Bucket
-from tcu_agent.core.refusals import KNOWN_BURST
+from tcu_agent.core.reports.limits import Bucket
+from tcu_agent.core.reports.refusals import KNOWN_BURST
 from tcu_agent.core.step import Step
-from tcu_agent.core.verdicts import AcceptedRequest
+from tcu_agent.core.verify.verdicts import AcceptedRequest
 from tcu_agent.protocol.messages import Availability, Challenge, Refusal, Result, UnlockParameters
 from tcu_agent.protocol.vocabulary import CallState, Presence, Reason, Service, UnlockMode
 from tests.core.driver import Driver, Failure, settings

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
+from tcu_agent.core.durable.unsaved import KEPT, Unsaved
 from tcu_agent.core.effects import Persist, SendMessage, ShowCallState, TransmitUnlock
 from tcu_agent.core.events import EffectFailed
-from tcu_agent.core.journal import Journal
+from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.step import Step
-from tcu_agent.core.unsaved import KEPT, Unsaved
 from tcu_agent.errors import BugError
 from tcu_agent.protocol.messages import Challenge, Event
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import events, records, vss
+from tcu_agent.core import events, vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Lamp, Persist, SendMessage, ShowCallState
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Reason

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Lamp, Persist
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Reason

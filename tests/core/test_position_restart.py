@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
 from tcu_agent.core.events import EffectFailed, Value
 from tcu_agent.protocol.messages import PositionParameters

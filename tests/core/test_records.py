@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.core import records
-from tcu_agent.core.call_record import CallRecord
-from tcu_agent.core.intent import UnlockIntent
-from tcu_agent.core.position_record import PositionRecord
-from tcu_agent.core.relock_record import RelockRecord
+from tcu_agent.core.call.record import CallRecord
+from tcu_agent.core.durable import records
+from tcu_agent.core.position.record import PositionRecord
+from tcu_agent.core.unlock.intent import UnlockIntent
+from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.errors import StorageError
 from tcu_agent.protocol import cbor
 from tcu_agent.protocol.messages import Common, PositionParameters

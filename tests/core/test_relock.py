@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Persist, TransmitLock
 from tcu_agent.core.events import Value
-from tcu_agent.core.relock_record import RelockRecord
+from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Relock, Service
 from tests.core.driver import Driver, Failure, settings

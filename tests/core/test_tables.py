@@ -9,16 +9,14 @@ from itertools import product
 
 import pytest
 
-from tcu_agent.core import (
-    button,
-    call_states,
-    position_states,
-    relock_states,
-    tables,
-    unlock_states,
-)
+from tcu_agent.core import tables
+from tcu_agent.core.call import button
+from tcu_agent.core.call import states as call_states
 from tcu_agent.core.machine import Machine
+from tcu_agent.core.position import states as position_states
 from tcu_agent.core.step import Step
+from tcu_agent.core.unlock import relock_states
+from tcu_agent.core.unlock import states as unlock_states
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
 from tests.core.driver import Driver
 

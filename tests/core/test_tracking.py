@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, Persist, SealPosition
 from tcu_agent.core.events import Value
-from tcu_agent.core.position_record import PositionRecord
+from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.protocol.messages import Fix, PositionParameters
 from tcu_agent.protocol.vocabulary import (
     EventKind,

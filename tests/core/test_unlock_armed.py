@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tcu_agent.core import records, vss
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Persist
 from tcu_agent.core.events import Value
-from tcu_agent.core.intent import UnlockIntent
+from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.protocol.messages import Result
 from tcu_agent.protocol.vocabulary import (
     EventKind,

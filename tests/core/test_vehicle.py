@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from tcu_agent.core import preconditions, vss
+from tcu_agent.core import vss
 from tcu_agent.core.events import SignalChange, Value
-from tcu_agent.core.fixes import FixSource
+from tcu_agent.core.position.fixes import FixSource
+from tcu_agent.core.unlock import preconditions
 from tcu_agent.core.vehicle import VehicleState
 from tcu_agent.errors import BadInput
 from tcu_agent.protocol.vocabulary import FixQuality, LockState, Relock, Service

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tcu_agent.cli.main import main
 from tcu_agent.core.step import Step
-from tcu_agent.core.unlock import Trigger, Unlock, _Job
+from tcu_agent.core.unlock.unlock import Trigger, Unlock, _Job
 from tcu_agent.core.vehicle import Change
 from tcu_agent.protocol.vocabulary import LockState, Outcome, Reason
 

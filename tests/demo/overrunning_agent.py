@@ -6,9 +6,9 @@ Run as `python -m tests.demo.overrunning_agent run -c FILE`, in the place of `tc
 import sys
 
 from tcu_agent.cli.main import main
-from tcu_agent.core.authorisation import PositionAuthorisation
-from tcu_agent.core.position import PositionCase
+from tcu_agent.core.position.position import PositionCase
 from tcu_agent.core.step import Step
+from tcu_agent.core.verify.authorisation import PositionAuthorisation
 
 OVER_S = 8.0
 

@@ -40,7 +40,7 @@ def test_a_model_moves_by_its_table_alone(model: str, machine: str) -> None:
     source = MODELS[model]
     assert '#include "tables.pml"' in source
     assert f"#define MACHINE_{machine.upper()}\n" in source
-    # A restart puts the machine where the durable record says (core.restore); nothing else sets a state.
+    # A restart puts the machine where the durable record says (core.durable.restore); nothing else sets a state.
     assigned = set(re.findall(rf"\b{machine} = ([^;\n]+)", source))
     allowed = {
         "unlock": {

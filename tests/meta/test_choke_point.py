@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tcu_agent.core import effects
-from tcu_agent.core.authorisation import (
+from tcu_agent.core.events import Connected, MessageArrived
+from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
     RelockAuthorisation,
     UnlockAuthorisation,
 )
-from tcu_agent.core.events import Connected, MessageArrived
 from tcu_agent.errors import BugError
 from tcu_agent.protocol.messages import Fix
 from tcu_agent.protocol.vocabulary import FixQuality
@@ -33,45 +33,45 @@ from tests.runtime.rig import (
 PERMISSIONS = {
     # The verifier makes two of the permissions; an executed unlock, or the durable record of one, the third; a
     # tracking goes on after a restart by its durable record. Each machine makes the one effect that is its own.
-    "tcu_agent.core.authorisation.PositionAuthorisation.__post_init__: _VERIFIER",
-    "tcu_agent.core.authorisation.RelockAuthorisation.__post_init__: _RELOCKER",
-    "tcu_agent.core.authorisation.UnlockAuthorisation.__post_init__: _VERIFIER",
-    "tcu_agent.core.authorisation.relock_after_unlock: RelockAuthorisation",
-    "tcu_agent.core.authorisation.relock_after_unlock: _RELOCKER",
-    "tcu_agent.core.authorisation.resume_position: PositionAuthorisation",
-    "tcu_agent.core.authorisation.resume_position: _VERIFIER",
-    "tcu_agent.core.position.PositionCase._seal: SealPosition",
-    "tcu_agent.core.position._resumed: resume_position",
-    "tcu_agent.core.relock.AutomaticRelock._lock: TransmitLock",
-    "tcu_agent.core.relock.AutomaticRelock._lock: relock_after_unlock",
-    "tcu_agent.core.unlock.Unlock._end: relock_after_unlock",
-    "tcu_agent.core.unlock.Unlock._fire: TransmitUnlock",
-    "tcu_agent.core.verify: _VERIFIER",
-    "tcu_agent.core.verify._authorisation: PositionAuthorisation",
-    "tcu_agent.core.verify._authorisation: UnlockAuthorisation",
-    "tcu_agent.core.verify._authorisation: _VERIFIER",
+    "tcu_agent.core.verify.authorisation.PositionAuthorisation.__post_init__: _VERIFIER",
+    "tcu_agent.core.verify.authorisation.RelockAuthorisation.__post_init__: _RELOCKER",
+    "tcu_agent.core.verify.authorisation.UnlockAuthorisation.__post_init__: _VERIFIER",
+    "tcu_agent.core.verify.authorisation.relock_after_unlock: RelockAuthorisation",
+    "tcu_agent.core.verify.authorisation.relock_after_unlock: _RELOCKER",
+    "tcu_agent.core.verify.authorisation.resume_position: PositionAuthorisation",
+    "tcu_agent.core.verify.authorisation.resume_position: _VERIFIER",
+    "tcu_agent.core.position.position.PositionCase._seal: SealPosition",
+    "tcu_agent.core.position.position._resumed: resume_position",
+    "tcu_agent.core.unlock.relock.AutomaticRelock._lock: TransmitLock",
+    "tcu_agent.core.unlock.relock.AutomaticRelock._lock: relock_after_unlock",
+    "tcu_agent.core.unlock.unlock.Unlock._end: relock_after_unlock",
+    "tcu_agent.core.unlock.unlock.Unlock._fire: TransmitUnlock",
+    "tcu_agent.core.verify.verifier: _VERIFIER",
+    "tcu_agent.core.verify.verifier._authorisation: PositionAuthorisation",
+    "tcu_agent.core.verify.verifier._authorisation: UnlockAuthorisation",
+    "tcu_agent.core.verify.verifier._authorisation: _VERIFIER",
 }
 COPIES = {
     # dataclasses.replace of an event, a record, an intent, settings, a refusal: never of a permission.
     "tcu_agent.cli.assembly.fit_settings: replace",
-    "tcu_agent.core.account_rules.check_exactly: replace",
-    "tcu_agent.core.journal.Journal.report: replace",
-    "tcu_agent.core.journal.Journal.tombstone: replace",
-    "tcu_agent.core.oncall.OnCall._move: replace",
-    "tcu_agent.core.oncall.OnCall._resume_requested: replace",
-    "tcu_agent.core.position.PositionCase._save: replace",
-    "tcu_agent.core.relock.AutomaticRelock._judge: replace",
-    "tcu_agent.core.unlock.Unlock._watch: replace",
-    "tcu_agent.core.verify.Verifier._judge: replace",
-    "tcu_agent.core.verify.Verifier.verify_request.rule: replace",
+    "tcu_agent.core.verify.account_rules.check_exactly: replace",
+    "tcu_agent.core.reports.journal.Journal.report: replace",
+    "tcu_agent.core.reports.journal.Journal.tombstone: replace",
+    "tcu_agent.core.call.oncall.OnCall._move: replace",
+    "tcu_agent.core.call.oncall.OnCall._resume_requested: replace",
+    "tcu_agent.core.position.position.PositionCase._save: replace",
+    "tcu_agent.core.unlock.relock.AutomaticRelock._judge: replace",
+    "tcu_agent.core.unlock.unlock.Unlock._watch: replace",
+    "tcu_agent.core.verify.verifier.Verifier._judge: replace",
+    "tcu_agent.core.verify.verifier.Verifier.verify_request.rule: replace",
 }
 OUTLETS = {
     # Commands: executor (with a permission) -> transmitter -> bus -> port. `_try` sends status and wake-up frames.
     # Messages: the three senders -> connection -> link; only signed messages. Positions: executor (with a permission)
     # seals and stores, the position sender sends what is stored. `sendto` tells systemd that the agent lives.
     # cli.description and config name things after locks; they touch none.
-    "tcu_agent.adapters.can_bus.PythonCanBus._try_to_send: send",
-    "tcu_agent.adapters.mqtt.MqttLink.publish: publish",
+    "tcu_agent.adapters.can.bus.PythonCanBus._try_to_send: send",
+    "tcu_agent.adapters.cloud.mqtt.MqttLink.publish: publish",
     "tcu_agent.cli.description._fields: lock",
     "tcu_agent.config.core_settings._words: unlock",
     "tcu_agent.runtime.can_bus.CanBus.send: send",
@@ -97,10 +97,10 @@ SURFACES: Mapping[str, set[str]] = {
     "tcu_agent.ports.CanPort": {"name", "open", "close", "receive", "send"},
     "tcu_agent.ports.LinkPort": {"connect", "messages", "publish", "disconnect"},
     "tcu_agent.ports.Sealer": {"seal"},
-    "tcu_agent.adapters.can_bus.PythonCanBus": {"close", "counters", "name", "open", "receive", "send"},
-    "tcu_agent.adapters.mqtt.MqttLink": {"connect", "messages", "publish", "disconnect"},
-    "tcu_agent.adapters.sealer.HpkeSealer": {"seal"},
-    "tcu_agent.adapters.can_commands.CommandEncoder": {
+    "tcu_agent.adapters.can.bus.PythonCanBus": {"close", "counters", "name", "open", "receive", "send"},
+    "tcu_agent.adapters.cloud.mqtt.MqttLink": {"connect", "messages", "publish", "disconnect"},
+    "tcu_agent.adapters.keys.sealer.HpkeSealer": {"seal"},
+    "tcu_agent.adapters.can.commands.CommandEncoder": {
         "can_unlock", "unlock", "lock", "status", "wake", "taps",
     },
     "tcu_agent.runtime.can_bus.CanBus": {"name", "run", "send", "expect_response"},
@@ -112,13 +112,13 @@ SURFACES: Mapping[str, set[str]] = {
 """What others may call of each thing on the way out. One more method here is one more way out."""
 WORLD_LIBRARIES = {
     "can": {
-        "tcu_agent.adapters.can_bus",
-        "tcu_agent.adapters.can_opening",
-        "tcu_agent.adapters.recording",
+        "tcu_agent.adapters.can.bus",
+        "tcu_agent.adapters.can.opening",
+        "tcu_agent.adapters.can.recording",
     },
-    "aiomqtt": {"tcu_agent.adapters.mqtt"},
-    "paho": {"tcu_agent.adapters.mqtt"},
-    "socket": {"tcu_agent.adapters.mqtt", "tcu_agent.runtime.supervisor"},
+    "aiomqtt": {"tcu_agent.adapters.cloud.mqtt"},
+    "paho": {"tcu_agent.adapters.cloud.mqtt"},
+    "socket": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.runtime.supervisor"},
 }
 """Who may touch the libraries that reach a bus, a broker or a network."""
 AGENT = tuple(module for module in modules() if module.path.startswith("src/tcu_agent/"))
@@ -160,10 +160,10 @@ BYPASSES = {
     "an effect made elsewhere": "def f(step, grant):\n    step.do(TransmitUnlock(grant))",
     "by its module": "def f(step, grant):\n    step.do(effects.TransmitUnlock(grant))",
     "a permission made elsewhere": "def f(**known):\n    return UnlockAuthorisation(**known)",
-    "a permission of another name": "from tcu_agent.core.authorisation import UnlockAuthorisation as Paper",
+    "a permission of another name": "from tcu_agent.core.verify.authorisation import UnlockAuthorisation as Paper",
     "a permission with other parameters": "def f(grant):\n    return replace(grant, expires_at=1e9)",
     "replace by its module": "def f(grant):\n    return dataclasses.replace(grant, expires_at=1e9)",
-    "the seal": "from tcu_agent.core.authorisation import _VERIFIER",
+    "the seal": "from tcu_agent.core.verify.authorisation import _VERIFIER",
     "the seal by its name": 'def f(room):\n    return vars(room)["_VERIFIER"]',
     "no constructor": "def f():\n    return object.__new__(PositionAuthorisation)",
     "a re-lock without an unlock": "def f(step):\n    return relock_after_unlock(bytes(16))",

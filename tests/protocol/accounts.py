@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tcu_agent.core.verify import AcceptedAccount
+from tcu_agent.core.verify.verifier import AcceptedAccount
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Account
 from tests.protocol.car import Car

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from tcu_agent.core.authorisation import PositionAuthorisation, UnlockAuthorisation
-from tcu_agent.core.challenges import ChallengeTable, Outstanding
-from tcu_agent.core.verify import (
+from tcu_agent.core.verify.authorisation import PositionAuthorisation, UnlockAuthorisation
+from tcu_agent.core.verify.challenges import ChallengeTable, Outstanding
+from tcu_agent.core.verify.verifier import (
     AcceptedAccount,
     AcceptedRequest,
     AlreadyAnswered,

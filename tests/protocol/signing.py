@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tcu_agent.core.verify import Verifier
+from tcu_agent.core.verify.verifier import Verifier
 from tcu_agent.protocol import cbor, codec, cose, trust
 from tcu_agent.protocol.cose import EDDSA, ES256, VerificationKey, kid_of
 from tcu_agent.protocol.messages import (

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tcu_agent.core.challenges import DEAD_REMEMBERED, ChallengeTable, Outstanding
+from tcu_agent.core.verify.challenges import DEAD_REMEMBERED, ChallengeTable, Outstanding
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Challenge, Common, Request
 from tcu_agent.protocol.vocabulary import Reason, Service

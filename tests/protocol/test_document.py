@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.core.authorisation import UnlockAuthorisation
-from tcu_agent.core.challenges import ChallengeTable, Outstanding
-from tcu_agent.core.verify import AcceptedAccount, AcceptedRequest, AcceptedTrust
-from tcu_agent.core.verify_steps import SIGNERS
+from tcu_agent.core.verify.authorisation import UnlockAuthorisation
+from tcu_agent.core.verify.challenges import ChallengeTable, Outstanding
+from tcu_agent.core.verify.steps import SIGNERS
+from tcu_agent.core.verify.verifier import AcceptedAccount, AcceptedRequest, AcceptedTrust
 from tcu_agent.protocol import cbor, codec, cose, trust
 from tcu_agent.protocol.messages import Result
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Role

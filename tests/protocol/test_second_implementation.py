@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.sealer import HpkeSealer
+from tcu_agent.adapters.keys.sealer import HpkeSealer
 from tcu_agent.errors import MalformedError
 from tcu_agent.protocol import cbor, codec, cose, trust
 from tcu_agent.protocol.messages import Fix, Message

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.core.verify import AcceptedTrust, Verifier
+from tcu_agent.core.verify.verifier import AcceptedTrust, Verifier
 from tcu_agent.errors import MalformedError
 from tcu_agent.protocol import cbor, codec, cose, trust
 from tcu_agent.protocol.messages import KeyRecord, Trust

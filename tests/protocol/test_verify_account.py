@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core.verify import AcceptedAccount
+from tcu_agent.core.verify.verifier import AcceptedAccount
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Account
 from tcu_agent.protocol.vocabulary import Reason, Service

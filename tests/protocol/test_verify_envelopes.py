@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.core.authorisation import PositionAuthorisation, UnlockAuthorisation
-from tcu_agent.core.verify import AlreadyAnswered
+from tcu_agent.core.verify.authorisation import PositionAuthorisation, UnlockAuthorisation
+from tcu_agent.core.verify.verifier import AlreadyAnswered
 from tcu_agent.protocol import cbor, codec
 from tcu_agent.protocol.messages import (
     Message,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core.authorisation import PositionAuthorisation, UnlockAuthorisation
+from tcu_agent.core.verify.authorisation import PositionAuthorisation, UnlockAuthorisation
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import (
     Approval,

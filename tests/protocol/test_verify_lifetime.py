@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core.authorisation import PositionAuthorisation, UnlockAuthorisation
-from tcu_agent.core.verify import AlreadyAnswered
+from tcu_agent.core.verify.authorisation import PositionAuthorisation, UnlockAuthorisation
+from tcu_agent.core.verify.verifier import AlreadyAnswered
 from tcu_agent.errors import BugError
 from tcu_agent.protocol.messages import (
     Account,

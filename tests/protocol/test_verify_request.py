@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.core.verify import AcceptedRequest, AlreadyAnswered, RequestMark
+from tcu_agent.core.verify.verifier import AcceptedRequest, AlreadyAnswered, RequestMark
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.vocabulary import Reason, Role, Service
 from tests.protocol.car import ISSUED_AT, TTL_S, Car, refused

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.core.verify import OpenCall, Refused
+from tcu_agent.core.verify.verifier import OpenCall, Refused
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Ack, Call, CaseEnd, Message, PositionAck
 from tcu_agent.protocol.vocabulary import CallState, Reason

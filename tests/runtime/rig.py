@@ -10,21 +10,21 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tcu_agent.adapters.keys import Ed25519Signer
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.mapping_file import load_mapping
-from tcu_agent.adapters.sealer import HpkeSealer
-from tcu_agent.adapters.store import SqliteState
+from tcu_agent.adapters.keys.sealer import HpkeSealer
+from tcu_agent.adapters.keys.signing_key import Ed25519Signer
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
+from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.config import REFERENCE_MAPPING
-from tcu_agent.core import authorisation
-from tcu_agent.core.authorisation import (
+from tcu_agent.core.effects import Effect, Persist
+from tcu_agent.core.events import CoreEvent
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.verify import authorisation
+from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
     RelockAuthorisation,
     UnlockAuthorisation,
 )
-from tcu_agent.core.effects import Effect, Persist
-from tcu_agent.core.events import CoreEvent
-from tcu_agent.core.settings import CoreSettings
 from tcu_agent.ports import StatePort
 from tcu_agent.protocol import codec, cose
 from tcu_agent.protocol.messages import (

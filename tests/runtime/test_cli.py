@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.store import SqliteState
-from tcu_agent.adapters.volatile_state import UnreadableState, VolatileState
+from tcu_agent.adapters.storage.store import SqliteState
+from tcu_agent.adapters.storage.volatile_state import UnreadableState, VolatileState
 from tcu_agent.cli import assembly
 from tcu_agent.cli import check as check_command
 from tcu_agent.cli.check import examine

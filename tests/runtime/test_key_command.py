@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.keys import create_key
+from tcu_agent.adapters.keys.signing_key import create_key
 from tcu_agent.cli.main import main
 from tcu_agent.protocol.cose import VerificationKey, kid_of
 from tcu_sim.pki.ceremony import Plan, initialise

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tcu_agent.adapters.store import FILE_NAME, SqliteState
+from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
 from tcu_agent.cli.check import Report, _messages
-from tcu_agent.core import journal, records
+from tcu_agent.core.durable import records
 from tcu_agent.core.events import Connected
+from tcu_agent.core.reports import journal
 from tcu_agent.protocol.vocabulary import EventKind, Reason
 from tcu_agent.runtime.outbox import RESEND_S
 from tests.contract.test_state import alter

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tcu_agent.core.step import Step
-from tcu_agent.core.unlock import Trigger, Unlock, _Job
+from tcu_agent.core.unlock.unlock import Trigger, Unlock, _Job
 from tcu_agent.protocol.vocabulary import Outcome as Told
 from tcu_agent.protocol.vocabulary import Reason
 from tcu_sim.bench.operator import unlock_parameters

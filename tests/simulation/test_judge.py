@@ -2,8 +2,8 @@
 
 import pytest
 
-from tcu_agent.core import preconditions
-from tcu_agent.core.position import PositionCase
+from tcu_agent.core.position.position import PositionCase
+from tcu_agent.core.unlock import preconditions
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.steps import Step
 from tcu_sim.bench.simulation.watch import WatchedState

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tcu_agent.core.challenges import ChallengeTable, Outstanding
-from tcu_agent.core.verify import (
+from tcu_agent.core.verify.challenges import ChallengeTable, Outstanding
+from tcu_agent.core.verify.verifier import (
     AcceptedAccount,
     AcceptedTrust,
     AlreadyAnswered,

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tcu_agent.adapters.mapping import SecocProtection
-from tcu_agent.adapters.secoc import KEY_BYTES, authenticator, is_authentic, secure
+from tcu_agent.adapters.can.secoc import KEY_BYTES, authenticator, is_authentic, secure
+from tcu_agent.adapters.mapping.mapping import SecocProtection
 from tcu_sim.centre.pin import hashing
 from tcu_sim.vehicle import secoc as receiver
 from tests.foreign_data import foreign_data

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tcu_agent.adapters.sealer import HpkeSealer
+from tcu_agent.adapters.keys.sealer import HpkeSealer
 from tcu_agent.ports import CanPort, LinkPort, StatePort
 from tcu_agent.runtime.agent import Agent, Car
 from tcu_agent.runtime.agent import World as AgentWorld

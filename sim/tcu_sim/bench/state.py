@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tcu_agent.adapters.volatile_state import VolatileState
+from tcu_agent.adapters.storage.volatile_state import VolatileState
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol.messages import Event, Result

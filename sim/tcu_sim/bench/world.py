@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from tcu_agent.adapters.mapping_file import load_mapping
+from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.config import REFERENCE_MAPPING
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.runtime.agent import Agent, Car

@@ -7,21 +7,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tcu_agent.adapters.can_bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.secoc import KEY_BYTES
 from tcu_agent.adapters.clock import SystemClock
+from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.adapters.entropy import SystemEntropy
-from tcu_agent.adapters.keys import load_signer
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.mapping_file import load_mapping
-from tcu_agent.adapters.mqtt import MqttLink
-from tcu_agent.adapters.sealer import HpkeSealer
-from tcu_agent.adapters.secoc import KEY_BYTES
-from tcu_agent.adapters.secret_file import read_secret
-from tcu_agent.adapters.store import SqliteState, StateInUse
-from tcu_agent.adapters.volatile_state import UnreadableState
+from tcu_agent.adapters.keys.sealer import HpkeSealer
+from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.adapters.keys.signing_key import load_signer
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
+from tcu_agent.adapters.storage.store import SqliteState, StateInUse
+from tcu_agent.adapters.storage.volatile_state import UnreadableState
 from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
-from tcu_agent.core.records import TRUST
+from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
 from tcu_agent.ports import StatePort

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tcu_agent.errors import BadInput, DamagedMessageError, KeyStoreError, StorageError
 
 if TYPE_CHECKING:
-    from tcu_agent.adapters.mapping import VehicleMapping
+    from tcu_agent.adapters.mapping.mapping import VehicleMapping
     from tcu_agent.config import Config
     from tcu_agent.ports import StatePort
 
@@ -101,9 +101,9 @@ def _mapping(config: Config, report: Report) -> None:
 
 
 def _mapped_keys(config: Config, mapping: VehicleMapping, report: Report) -> None:
-    from tcu_agent.adapters.can_commands import CommandEncoder
-    from tcu_agent.adapters.secoc import KEY_BYTES
-    from tcu_agent.adapters.volatile_state import VolatileState
+    from tcu_agent.adapters.can.commands import CommandEncoder
+    from tcu_agent.adapters.can.secoc import KEY_BYTES
+    from tcu_agent.adapters.storage.volatile_state import VolatileState
     from tcu_agent.runtime.freshness import StoredFreshness
 
     state = VolatileState()  # nothing is sent, so nothing is reserved
@@ -129,21 +129,21 @@ def _secoc_keys(config: Config, report: Report) -> None:
 
 
 def _keys(config: Config, report: Report) -> None:
-    from tcu_agent.adapters.keys import load_signer
+    from tcu_agent.adapters.keys.signing_key import load_signer
 
     signer = load_signer(config.keys.signing)
     report.remarks.append(f"signing key {signer.kid.hex()} (COSE algorithm {signer.alg})")
 
 
 def _password(config: Config, _: Report) -> None:
-    from tcu_agent.adapters.secret_file import read_secret
+    from tcu_agent.adapters.keys.secret_file import read_secret
 
     if config.mqtt.password_file is not None:
         read_secret(config.mqtt.password_file)
 
 
 def _tls(config: Config, _: Report) -> None:
-    from tcu_agent.adapters.tls import client_context
+    from tcu_agent.adapters.cloud.tls import client_context
 
     if config.mqtt.tls is not None:
         client_context(config.mqtt.tls)
@@ -166,7 +166,7 @@ def _trust(config: Config, report: Report) -> None:
 
 def _state(config: Config, report: Report) -> None:
     """Look without touching: a first start makes the directory itself."""
-    from tcu_agent.adapters.store import prepare_directory
+    from tcu_agent.adapters.storage.store import prepare_directory
 
     directory = config.state_directory
     if not directory.exists():
@@ -182,7 +182,7 @@ def _state(config: Config, report: Report) -> None:
 
 
 def _open_state(directory: Path, report: Report) -> None:
-    from tcu_agent.adapters.store import FILE_NAME, SqliteState, StateInUse
+    from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, StateInUse
 
     if not (directory / FILE_NAME).exists():
         report.remarks.append("no state yet: the agent starts as a new vehicle")

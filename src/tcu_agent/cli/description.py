@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
-from tcu_agent.core.verify_steps import SIGNERS
+from tcu_agent.core.verify.steps import SIGNERS
 from tcu_agent.errors import MalformedError
 from tcu_agent.protocol import codec, cose
 from tcu_agent.protocol.cose import Envelope, VerificationKey

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tcu_agent.adapters.keys import PrivateSigner
+    from tcu_agent.adapters.keys.signing_key import PrivateSigner
     from tcu_agent.config import SigningKey
 
 _WHERE = """\
@@ -47,7 +47,7 @@ def create(args: argparse.Namespace) -> int:
         BadInput: it is not said where.
         KeyStoreError: there is one already, or it cannot be made.
     """
-    from tcu_agent.adapters.keys import create_key
+    from tcu_agent.adapters.keys.signing_key import create_key
 
     create_key(_where(args))
     return show(args)
@@ -60,7 +60,7 @@ def show(args: argparse.Namespace) -> int:
         BadInput: it is not said where.
         KeyStoreError: it is missing or cannot be used.
     """
-    from tcu_agent.adapters.keys import load_signer
+    from tcu_agent.adapters.keys.signing_key import load_signer
 
     where = _where(args)
     facts = _facts(where, load_signer(where))

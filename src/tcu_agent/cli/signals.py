@@ -15,10 +15,10 @@ from tcu_agent.errors import ConfigError
 from tcu_agent.ports import CanFrame
 
 if TYPE_CHECKING:
-    from tcu_agent.adapters.can_counters import DecoderCounters
-    from tcu_agent.adapters.can_signals import SignalDecoder
-    from tcu_agent.adapters.mapping import VehicleMapping
-    from tcu_agent.adapters.recording import Recording
+    from tcu_agent.adapters.can.counters import DecoderCounters
+    from tcu_agent.adapters.can.recording import Recording
+    from tcu_agent.adapters.can.signals import SignalDecoder
+    from tcu_agent.adapters.mapping.mapping import VehicleMapping
     from tcu_agent.core.events import CoreEvent
 
 _PROGRESS_EACH_FRAMES = 20_000
@@ -68,8 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the command; return the exit status."""
-    from tcu_agent.adapters.mapping_file import load_mapping
-    from tcu_agent.adapters.recording import Recording
+    from tcu_agent.adapters.can.recording import Recording
+    from tcu_agent.adapters.mapping.file import load_mapping
 
     mapping = load_mapping(args.map, dbc=args.dbc)
     bus = _bus(mapping, args.bus)
@@ -97,7 +97,7 @@ def _bus(mapping: VehicleMapping, name: str | None) -> str:
 def _play(
     mapping: VehicleMapping, bus: str, recording: Recording, *, as_json: bool
 ) -> dict[str, Any]:
-    from tcu_agent.adapters.can_signals import SignalDecoder
+    from tcu_agent.adapters.can.signals import SignalDecoder
 
     frames = iter(recording)
     started, first = time.perf_counter(), next(frames, None)

@@ -6,14 +6,14 @@ Source: docs/protocol.md, "Account" and "Trust".
 from __future__ import annotations
 
 from tcu_agent.core import vss
-from tcu_agent.core.challenges import ChallengeTable
-from tcu_agent.core.journal import Journal
-from tcu_agent.core.knowledge import Knowledge
-from tcu_agent.core.outcomes import Outcomes
-from tcu_agent.core.position import PositionCase
+from tcu_agent.core.durable.knowledge import Knowledge
+from tcu_agent.core.position.position import PositionCase
+from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.step import Step
-from tcu_agent.core.unlock import Unlock
-from tcu_agent.core.verdicts import AcceptedAccount, AcceptedTrust
+from tcu_agent.core.unlock.outcomes import Outcomes
+from tcu_agent.core.unlock.unlock import Unlock
+from tcu_agent.core.verify.challenges import ChallengeTable
+from tcu_agent.core.verify.verdicts import AcceptedAccount, AcceptedTrust
 from tcu_agent.protocol.messages import Account
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason
 

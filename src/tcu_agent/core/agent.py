@@ -25,11 +25,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tcu_agent.core import events, vss
+from tcu_agent.core.durable.failures import Failures
+from tcu_agent.core.durable.restore import restore
 from tcu_agent.core.effects import Effect, SendMessage
-from tcu_agent.core.failures import Failures
 from tcu_agent.core.intake import Intake
 from tcu_agent.core.parts import build
-from tcu_agent.core.restore import restore
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
 from tcu_agent.core.vehicle import Change

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 
-from tcu_agent.core.authorisation import (
+from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
     RelockAuthorisation,
     UnlockAuthorisation,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tcu_agent.core.authorisation import UnlockAuthorisation
 from tcu_agent.core.effects import ErasePositions, SendMessage
 from tcu_agent.core.events import MessageArrived
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
-from tcu_agent.core.verdicts import AlreadyAnswered, Refused
+from tcu_agent.core.verify.authorisation import UnlockAuthorisation
+from tcu_agent.core.verify.verdicts import AlreadyAnswered, Refused
 from tcu_agent.protocol.vocabulary import Reason, Service
 
 Handler = Callable[[Step, MessageArrived], None]

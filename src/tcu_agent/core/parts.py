@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tcu_agent.core.account import Adopter
-from tcu_agent.core.button import Button
-from tcu_agent.core.challenges import ChallengeTable
-from tcu_agent.core.fixes import FixSource
-from tcu_agent.core.journal import Journal
-from tcu_agent.core.knowledge import Knowledge
-from tcu_agent.core.oncall import OnCall
-from tcu_agent.core.outcomes import Outcomes
-from tcu_agent.core.position import PositionCase
-from tcu_agent.core.refusals import Refusals
-from tcu_agent.core.relock import AutomaticRelock
-from tcu_agent.core.reports import Reports
+from tcu_agent.core.call.button import Button
+from tcu_agent.core.call.oncall import OnCall
+from tcu_agent.core.durable.knowledge import Knowledge
+from tcu_agent.core.durable.unsaved import Unsaved
+from tcu_agent.core.position.fixes import FixSource
+from tcu_agent.core.position.position import PositionCase
+from tcu_agent.core.reports.journal import Journal
+from tcu_agent.core.reports.refusals import Refusals
+from tcu_agent.core.reports.reports import Reports
+from tcu_agent.core.reports.watch import UnlockWatch
 from tcu_agent.core.requests import Challenger
 from tcu_agent.core.settings import CoreSettings
-from tcu_agent.core.unlock import Unlock
-from tcu_agent.core.unsaved import Unsaved
+from tcu_agent.core.unlock.outcomes import Outcomes
+from tcu_agent.core.unlock.relock import AutomaticRelock
+from tcu_agent.core.unlock.unlock import Unlock
 from tcu_agent.core.vehicle import VehicleState
-from tcu_agent.core.verify import Verifier
-from tcu_agent.core.watch import UnlockWatch
+from tcu_agent.core.verify.challenges import ChallengeTable
+from tcu_agent.core.verify.verifier import Verifier
 from tcu_agent.protocol.trust import root_keys
 
 

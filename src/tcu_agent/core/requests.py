@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tcu_agent.core.challenges import ChallengeTable
+from tcu_agent.core.durable.knowledge import Knowledge
 from tcu_agent.core.effects import SendMessage
-from tcu_agent.core.knowledge import Knowledge
-from tcu_agent.core.refusals import Refusals
+from tcu_agent.core.reports.refusals import Refusals
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
-from tcu_agent.core.verdicts import AcceptedRequest
-from tcu_agent.core.verify import Verifier
+from tcu_agent.core.verify.challenges import ChallengeTable
+from tcu_agent.core.verify.verdicts import AcceptedRequest
+from tcu_agent.core.verify.verifier import Verifier
 from tcu_agent.protocol.messages import Parameters, PositionParameters, UnlockParameters
 from tcu_agent.protocol.vocabulary import Reason
 

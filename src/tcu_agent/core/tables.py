@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeVar
 
-from tcu_agent.core import button, call_states, position_states, relock_states, unlock_states
+from tcu_agent.core.call import button
+from tcu_agent.core.call import states as call_states
+from tcu_agent.core.position import states as position_states
+from tcu_agent.core.unlock import relock_states
+from tcu_agent.core.unlock import states as unlock_states
 
 S = TypeVar("S", bound=Enum)
 T = TypeVar("T", bound=Enum)

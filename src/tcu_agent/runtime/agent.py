@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tcu_agent.adapters.can_commands import CommandEncoder
-from tcu_agent.adapters.can_signals import SignalDecoder
-from tcu_agent.adapters.mapping import VehicleMapping
-from tcu_agent.adapters.volatile_state import VolatileState
+from tcu_agent.adapters.can.commands import CommandEncoder
+from tcu_agent.adapters.can.signals import SignalDecoder
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
+from tcu_agent.adapters.storage.volatile_state import VolatileState
 from tcu_agent.core.agent import Core
 from tcu_agent.core.effects import Effect
 from tcu_agent.core.events import MessageArrived, TimePassed

@@ -21,7 +21,7 @@ SEND_TIMEOUT_S = 0.5
 
 
 class Decoder(Protocol):
-    """What is needed of `adapters.can_signals.SignalDecoder`."""
+    """What is needed of `adapters.can.signals.SignalDecoder`."""
 
     def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
         """Take one frame."""

@@ -5,11 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from tcu_agent.core.authorisation import (
-    PositionAuthorisation,
-    RelockAuthorisation,
-    UnlockAuthorisation,
-)
 from tcu_agent.core.effects import (
     Effect,
     ErasePositions,
@@ -21,6 +16,11 @@ from tcu_agent.core.effects import (
     TransmitLock,
     TransmitUnlock,
     WakeBus,
+)
+from tcu_agent.core.verify.authorisation import (
+    PositionAuthorisation,
+    RelockAuthorisation,
+    UnlockAuthorisation,
 )
 from tcu_agent.errors import BugError
 from tcu_agent.ports import Sealer, StatePort, StoredPosition

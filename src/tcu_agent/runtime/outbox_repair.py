@@ -5,8 +5,8 @@ Whether the message was worth much is not known any more; that one is missing is
 
 from __future__ import annotations
 
-from tcu_agent.core import records
-from tcu_agent.core.journal import Journal
+from tcu_agent.core.durable import records
+from tcu_agent.core.reports.journal import Journal
 from tcu_agent.errors import DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort
 from tcu_agent.protocol.vocabulary import Reason

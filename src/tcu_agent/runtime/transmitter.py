@@ -25,7 +25,7 @@ CALL_HOLDS_S = 3600.0
 
 
 class Command(Protocol):
-    """A frame to send once; see `adapters.can_commands.CommandFrame`."""
+    """A frame to send once; see `adapters.can.commands.CommandFrame`."""
 
     @property
     def bus(self) -> str:
@@ -41,7 +41,7 @@ class Command(Protocol):
 
 
 class Cyclic(Protocol):
-    """A frame to send again and again; see `adapters.can_commands.CyclicFrame`."""
+    """A frame to send again and again; see `adapters.can.commands.CyclicFrame`."""
 
     @property
     def bus(self) -> str:
@@ -61,7 +61,7 @@ class Cyclic(Protocol):
 
 
 class Encoder(Protocol):
-    """What is needed of `adapters.can_commands.CommandEncoder`."""
+    """What is needed of `adapters.can.commands.CommandEncoder`."""
 
     def unlock(self) -> Command:
         """Return the frame that unlocks all doors."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from tcu_agent.core import records
+from tcu_agent.core.durable import records
 from tcu_sim.bench.operator import unlock_parameters
 from tcu_sim.bench.simulation.town import Town
 from tcu_sim.bench.waiting import NothingCameError

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from tcu_agent.core import records
+from tcu_agent.core.durable import records
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 from tcu_sim.bench.broker import Publication

@@ -1,0 +1,1 @@
+"""CAN: frames to values and commands to frames; buses, protection, recordings."""

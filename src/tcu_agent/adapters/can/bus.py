@@ -1,0 +1,293 @@
+"""One CAN bus through python-can, any interface: `virtual`, slcan, SocketCAN and the rest.
+
+A thread of its own reads, since most interfaces can only be asked; it hands frames over in batches through a bounded
+queue. When the agent is too slow the oldest frames go, and are counted: a bus repeats its state, so the newest matter.
+
+`receive` never returns a frame that this port sent itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import can
+
+from tcu_agent.adapters.can.opening import close_bus, open_bus
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame
+
+_QUEUE_FRAMES = 16_384
+"""About four seconds of a full 500 kbit/s bus."""
+_POLL_S = 0.1
+"""How long the reader waits at most before it looks whether it shall stop."""
+_BATCH_FRAMES = 512
+_ROOM_RETRY_S = 0.002
+"""Eight frames at 500 kbit/s: the transmit queue of a controller has room again by then."""
+_OLDEST_STAMP_S = 5.0
+"""A stamp that is older, or in the future, is not of this clock (device time, or the wall clock has jumped)."""
+_CLASSIC_BYTES = 8
+_LARGEST_ID = {False: 0x7FF, True: 0x1FFF_FFFF}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanInterface:
+    """Which python-can interface, and how to open it. `options`: further arguments of `can.Bus`."""
+
+    interface: str
+    channel: str
+    bitrate: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments for `can.Bus`."""
+        arguments: dict[str, Any] = {"interface": self.interface, "channel": self.channel}
+        if self.bitrate is not None:
+            arguments["bitrate"] = self.bitrate
+        if self.interface == "slcan":
+            # python-can waits 2 s for an Arduino to boot, and polls a thousand times a second.
+            is_pty = self.channel.startswith("/dev/pts/")
+            arguments |= {"timeout": _POLL_S} | ({"sleep_after_open": 0.0} if is_pty else {})
+        return arguments | dict(self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class BusCounters:
+    """Frames since the port was made. `dropped`: lost because the agent was too slow; `malformed`: unreadable."""
+
+    received: int
+    sent: int
+    dropped: int
+    malformed: int
+
+
+class PythonCanBus:
+    """Implements `ports.CanPort`."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        interface: CanInterface,
+        queue_frames: int = _QUEUE_FRAMES,
+        boottime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`name`: the bus's name in the mapping."""
+        self._name = name
+        self._interface = interface
+        self._boottime = boottime
+        self._wall = wall
+        self._queue_frames = queue_frames
+        self._queue: deque[CanFrame] = deque(maxlen=queue_frames)
+        self._lock = threading.Lock()
+        self._ready = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._bus: can.BusABC | None = None
+        self._reader: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._failure: str | None = None
+        self._received = self._sent = self._dropped = self._malformed = 0
+
+    @property
+    def name(self) -> str:
+        """Logical name in mapping and configuration."""
+        return self._name
+
+    def counters(self) -> BusCounters:
+        """Return what was counted so far."""
+        return BusCounters(self._received, self._sent, self._dropped, self._malformed)
+
+    async def open(self) -> None:
+        """Open, or open again.
+
+        Raises:
+            CanTransportError: cannot be opened now; `temporary` False = the configuration cannot work.
+        """
+        await self.close()
+        try:
+            self._bus = await open_bus(self._interface.arguments())
+        except (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError) as error:
+            raise self._error(f"cannot be opened: {error}", temporary=False) from error
+        except (can.CanError, OSError) as error:
+            raise self._error(f"cannot be opened: {error}", temporary=True) from error
+        self._failure = None
+        self._ready.clear()
+        self._stop = threading.Event()
+        reading = (self._bus, self._stop, asyncio.get_running_loop())
+        self._reader = threading.Thread(
+            target=self._read, args=reading, name=f"can-{self._name}", daemon=True
+        )
+        self._reader.start()
+
+    async def close(self) -> None:
+        """Close; never raises."""
+        self._stop.set()
+        bus, reader, self._bus, self._reader = self._bus, self._reader, None, None
+        await close_bus(bus, reader)
+        self._ready.set()  # who waits in `receive` shall see it
+
+    async def receive(self) -> Sequence[CanFrame]:
+        """Wait for frames and return all that are there, oldest first.
+
+        Raises:
+            CanTransportError: the bus is gone, off, or not open; the caller opens it again after a pause.
+        """
+        while not self._queue:
+            if self._failure is not None or self._bus is None:
+                raise self._error(self._failure or "is not open", temporary=True)
+            self._ready.clear()
+            await self._ready.wait()
+        with self._lock:
+            frames = list(self._queue)
+            self._queue.clear()
+        return frames
+
+    async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
+        """Hand one frame to the driver, waiting at most `timeout_s` for room.
+
+        Raises:
+            CanTransportError: not taken (`may_have_happened` says whether it may be on the bus all the same).
+        """
+        deadline = time.monotonic() + timeout_s
+        message = _message_of(frame)
+        async with self._sending:
+            while not await self._try_to_send(message, deadline - time.monotonic()):
+                if time.monotonic() + _ROOM_RETRY_S >= deadline:
+                    raise self._error(
+                        f"has no room in its transmit queue for {timeout_s} s", temporary=True
+                    )
+                await asyncio.sleep(_ROOM_RETRY_S)
+        self._sent += 1
+
+    async def _try_to_send(self, message: can.Message, timeout_s: float) -> bool:
+        """Return False when there is no room now."""
+        if self._bus is None:
+            raise self._error("is not open", temporary=True)
+        try:
+            await asyncio.to_thread(self._bus.send, message, max(timeout_s, _ROOM_RETRY_S))
+        except (can.CanError, OSError, ValueError) as error:
+            number = getattr(error, "error_code", None) or getattr(error, "errno", None)
+            if number == errno.ENOBUFS:
+                return False
+            # A serial line may have taken the whole frame, or a part of it, before it failed.
+            unsure = self._interface.interface not in {"socketcan", "virtual"}
+            raise self._error(
+                f"did not take a frame: {error}", temporary=True, may_have_happened=unsure
+            ) from error
+        return True
+
+    # ------------------------------------------------------------------ the reader's thread
+
+    def _read(
+        self, bus: can.BusABC, stop: threading.Event, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        has_more = _poller(bus)
+        while not stop.is_set() and self._failure is None:
+            batch: list[CanFrame] = []
+            failure = None
+            try:
+                self._read_batch(bus, has_more, batch)
+            except Exception as error:  # noqa: BLE001 -- each interface has its own; any of them ends the reading
+                failure = f"cannot be read: {error}"
+            self._put(batch)
+            self._failure = failure  # behind the frames that came before it
+            if batch or failure is not None:
+                self._wake(loop)
+
+    def _read_batch(
+        self, bus: can.BusABC, has_more: Callable[[], bool], batch: list[CanFrame]
+    ) -> None:
+        """Wait for a frame, and take what else is there; what was read before an error is in `batch`."""
+        now, wall = 0.0, 0.0
+        for count in range(_BATCH_FRAMES):
+            if count and not has_more():
+                return
+            try:
+                message = bus.recv(0 if count else _POLL_S)
+            except (ValueError, IndexError, KeyError):  # a serial line with noise on it (slcan)
+                self._malformed += 1
+                return
+            if message is None:
+                return
+            if not count:
+                now, wall = self._boottime(), self._wall()
+            if (frame := self._accept(message, now, wall)) is not None:
+                batch.append(frame)
+
+    def _put(self, batch: list[CanFrame]) -> None:
+        with self._lock:
+            self._received += len(batch)
+            self._dropped += max(0, len(self._queue) + len(batch) - self._queue_frames)
+            self._queue.extend(batch)
+
+    def _accept(self, message: can.Message, now: float, wall: float) -> CanFrame | None:
+        if not message.is_rx and self._interface.interface != "socketcan":
+            return None  # an echo of our own; on SocketCAN we ask for none, and others on this host are not "rx" either
+        if not message.is_error_frame and not _is_well_formed(message):
+            self._malformed += 1
+            return None
+        age = wall - message.timestamp
+        return CanFrame(
+            message.arbitration_id,
+            bytes(message.data),
+            message.is_extended_id,
+            message.is_fd,
+            message.is_error_frame,
+            message.is_remote_frame,
+            now - age if 0.0 <= age <= _OLDEST_STAMP_S else now,
+        )
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.call_soon_threadsafe(self._ready.set)
+        except RuntimeError:  # the loop has ended; so will this thread
+            self._stop.set()
+
+    def _error(
+        self, what: str, *, temporary: bool, may_have_happened: bool = False
+    ) -> CanTransportError:
+        where = f"CAN bus {self._name!r} ({self._interface.interface} {self._interface.channel})"
+        return CanTransportError(
+            f"{where} {what}", may_have_happened=may_have_happened, temporary=temporary
+        )
+
+
+def _is_well_formed(message: can.Message) -> bool:
+    """Return whether id and length are possible; a serial line that lost characters brings others."""
+    length = len(message.data)
+    return (
+        message.arbitration_id <= _LARGEST_ID[message.is_extended_id]
+        and (message.is_remote_frame or length == message.dlc)
+        and (message.is_fd or length <= _CLASSIC_BYTES)
+    )
+
+
+def _poller(bus: can.BusABC) -> Callable[[], bool]:
+    """Return what tells whether another frame can be read at once.
+
+    Interfaces with a file descriptor are asked through it: slcan's `recv(0)` waits for its serial timeout all the same.
+    """
+    try:
+        number = bus.fileno()
+    except NotImplementedError:
+        return lambda: True
+    return lambda: bool(select.select([number], [], [], 0)[0])
+
+
+def _message_of(frame: CanFrame) -> can.Message:
+    return can.Message(
+        arbitration_id=frame.arbitration_id,
+        data=frame.data,
+        is_extended_id=frame.is_extended_id,
+        is_fd=frame.is_fd,
+        is_remote_frame=frame.is_remote_frame,
+        check=True,
+    )

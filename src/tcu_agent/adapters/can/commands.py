@@ -1,0 +1,246 @@
+"""From the agent's commands to CAN frames, as the mapping says: unlock, lock, status, wake-up.
+
+Nothing here decides whether a command may be sent: the core's effects do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from cantools.database.can import Message as DbcMessage
+
+from tcu_agent.adapters.can.e2e import E2eSender
+from tcu_agent.adapters.can.plans import FrameKey
+from tcu_agent.adapters.can.secoc import (
+    KEY_BYTES,
+    FreshnessCounter,
+    FreshnessStore,
+    is_authentic,
+    secure,
+)
+from tcu_agent.adapters.mapping.dbc_names import encode_raw
+from tcu_agent.adapters.mapping.mapping import (
+    CommandMapping,
+    Placeholder,
+    SecocProtection,
+    VehicleMapping,
+)
+from tcu_agent.core.effects import Lamp
+from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
+from tcu_agent.ports import CanFrame
+from tcu_agent.protocol.vocabulary import CallState
+
+_CLASSIC_BYTES = 8
+"""A longer message can only be CAN FD, whatever the DBC's attributes say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFrame:
+    """One frame to send once on `bus`. `counter`: number of the command, which the response echoes."""
+
+    bus: str
+    frame: CanFrame
+    counter: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CyclicFrame:
+    """One frame to send on `bus` now, and each `repeat_s`; for `for_s`, or (None) until there is another."""
+
+    bus: str
+    frame: CanFrame
+    repeat_s: float | None
+    for_s: float | None
+
+
+class CommandEncoder:
+    """Makes the frames of one vehicle. Not thread-safe; `unlock` and `lock` may write durably (freshness)."""
+
+    def __init__(
+        self,
+        mapping: VehicleMapping,
+        *,
+        keys: Mapping[str, bytes],
+        open_freshness: Callable[[str], FreshnessStore],
+        first_counter: int,
+        lost_keys: Collection[str] = (),
+    ) -> None:
+        """Take the mapping, what it needs, and where to start counting.
+
+        `keys`: SecOC keys, 16 bytes, by the mapping's names. `open_freshness`: gives the store for a name that never
+        changes. `first_counter`: where the numbers of commands start; random, so that an old response is not taken
+        for a new one. `lost_keys`: configured, but not usable now; what needs one cannot be sent, all else can.
+
+        Raises:
+            KeyStoreError: a key that the mapping names is missing or is not 16 bytes long.
+        """
+        self._mapping = mapping
+        self._keys = dict(keys)
+        self._lost_keys = frozenset(lost_keys)
+        self._counter = first_counter
+        self._freshness: dict[tuple[str, str], FreshnessCounter] = {}
+        self._e2e: dict[tuple[str, str], E2eSender] = {}
+        for bus in mapping.buses.values():
+            for protection in bus.secoc.values():
+                self._check_key(protection)
+            for name in mapping.transmitted(bus.name) & bus.secoc.keys():
+                store = open_freshness(f"secoc/{bus.name}/{bus.secoc[name].data_id:04x}")
+                self._freshness[bus.name, name] = FreshnessCounter(store)
+            self._e2e |= {
+                (bus.name, name): E2eSender(protection) for name, protection in bus.e2e.items()
+            }
+
+    @property
+    def can_unlock(self) -> bool:
+        """Return whether the mapping has an unlock command at all."""
+        return "unlock" in self._mapping.commands
+
+    def unlock(self) -> CommandFrame:
+        """Return the frame that unlocks all doors; each call makes a new command with its own number.
+
+        Raises:
+            CanTransportError: the mapping has no such command.
+            StorageError: the freshness value could not be made durable.
+            KeyStoreError: its key is lost.
+        """
+        return self._command("unlock")
+
+    def lock(self) -> CommandFrame:
+        """Return the frame that locks all doors.
+
+        Raises:
+            CanTransportError: the mapping has no such command.
+            StorageError: the freshness value could not be made durable.
+            KeyStoreError: its key is lost.
+        """
+        return self._command("lock")
+
+    def status(self, lamp: Lamp, call_state: CallState) -> CyclicFrame | None:
+        """Return the status frame, or None if the mapping has none. It must not be sent while the bus sleeps."""
+        command = self._mapping.commands.get("status")
+        if command is None:
+            return None
+        words = {
+            Placeholder.LAMP: lamp.name.lower(),
+            Placeholder.CALL_STATE: call_state.name.lower(),
+        }
+        filled = {one: table[words[one]] for one, table in command.values.items()}
+        frame = self._protect(command.bus, command.message, _raws(command, filled))
+        return CyclicFrame(bus=command.bus, frame=frame, repeat_s=command.cycle_s, for_s=None)
+
+    def wake(self) -> tuple[CyclicFrame, ...]:
+        """Return what wakes each bus that has a wake-up in the mapping."""
+        return tuple(
+            CyclicFrame(
+                bus=bus.name,
+                frame=self._protect(bus.name, bus.wake.message, bus.wake.signals),
+                repeat_s=bus.wake.repeat_s,
+                for_s=bus.wake.for_s,
+            )
+            for bus in self._mapping.buses.values()
+            if bus.wake
+        )
+
+    def taps(self, bus: str) -> dict[FrameKey, Callable[[CanFrame], None]]:
+        """Return what `SignalDecoder` of this bus shall call with the resynchronisation messages of the receiver."""
+        found: dict[FrameKey, Callable[[CanFrame], None]] = {}
+        mapping = self._mapping.buses[bus]
+        for name, protection in mapping.secoc.items():
+            counter = self._freshness.get((bus, name))
+            if counter and protection.resync_message and protection.resync_signal:
+                message = mapping.message(protection.resync_message)
+                found[message.frame_id, message.is_extended_frame] = _Resync(
+                    message=message,
+                    signal=protection.resync_signal,
+                    protection=mapping.secoc.get(protection.resync_message),
+                    keys=self._keys,
+                    counter=counter,
+                ).receive
+        return found
+
+    def _command(self, name: str) -> CommandFrame:
+        command = self._mapping.commands.get(name)
+        if command is None:
+            raise CanTransportError(
+                f"the mapping has no command {name!r}", may_have_happened=False, temporary=False
+            )
+        self._counter += 1
+        counter = self._counter % self._counter_values(command)
+        frame = self._protect(
+            command.bus, command.message, _raws(command, {Placeholder.COUNTER: counter})
+        )
+        return CommandFrame(bus=command.bus, frame=frame, counter=counter)
+
+    def _protect(self, bus_name: str, message_name: str, raws: Mapping[str, int]) -> CanFrame:
+        bus = self._mapping.buses[bus_name]
+        message = bus.message(message_name)
+        data = encode_raw(message, raws)
+        if sender := self._e2e.get((bus_name, message_name)):
+            data = sender.protect(data)
+        if protection := bus.secoc.get(message_name):
+            key = self._keys.get(protection.key)
+            if key is None:
+                raise KeyStoreError(f"{message_name}: its SecOC key {protection.key!r} is lost")
+            freshness_value = self._freshness[bus_name, message_name].next()
+            data = secure(data, protection, key, freshness_value)
+        return CanFrame(
+            arbitration_id=message.frame_id,
+            data=data,
+            is_extended_id=message.is_extended_frame,
+            is_fd=message.is_fd or message.length > _CLASSIC_BYTES,
+        )
+
+    def _counter_values(self, command: CommandMapping) -> int:
+        message = self._mapping.buses[command.bus].message(command.message)
+        bits = [
+            message.get_signal_by_name(name).length
+            for name, raw in command.signals.items()
+            if raw is Placeholder.COUNTER
+        ]
+        return 1 << min(bits, default=8)
+
+    def _check_key(self, protection: SecocProtection) -> None:
+        if protection.key in self._lost_keys:
+            return
+        key = self._keys.get(protection.key)
+        if key is None:
+            raise KeyStoreError(
+                f"the mapping names the SecOC key {protection.key!r}, which is not configured"
+            )
+        if len(key) != KEY_BYTES:
+            raise KeyStoreError(
+                f"the SecOC key {protection.key!r} is {len(key)} bytes long, not {KEY_BYTES}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resync:
+    """Takes the receiver's word for which freshness value it accepted last, if the word is authentic."""
+
+    message: DbcMessage
+    signal: str
+    protection: SecocProtection | None
+    keys: Mapping[str, bytes] = field(repr=False)
+    counter: FreshnessCounter
+
+    def receive(self, frame: CanFrame) -> None:
+        """Take one frame; one that is wrong changes nothing."""
+        if len(frame.data) != self.message.length:
+            return
+        raws = self.message.decode_simple(frame.data, decode_choices=False, scaling=False)
+        value = raws[self.signal]
+        key = self.keys.get(self.protection.key) if self.protection else None
+        if self.protection is None or key is None or not isinstance(value, int):
+            return
+        if is_authentic(frame.data, self.protection, key, value):
+            with suppress(StorageError):  # the next command meets the same error, and reports it
+                self.counter.accepted_by_receiver(value)
+
+
+def _raws(command: CommandMapping, filled: Mapping[Placeholder, int]) -> dict[str, int]:
+    return {
+        name: filled[raw] if isinstance(raw, Placeholder) else raw
+        for name, raw in command.signals.items()
+    }

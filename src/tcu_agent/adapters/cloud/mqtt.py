@@ -1,0 +1,225 @@
+"""The link to the broker: one aiomqtt client a connection, MQTT 5 or 3.1.1 as configured, never a downgrade.
+
+What aiomqtt does that the rest has to live with: it acknowledges a message before anybody has looked at it
+(so a crash may lose what the centre then sends again), and it queues nothing while offline (so the outbox is
+ours).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from tcu_agent.adapters.cloud.tls import client_context, is_refusal
+from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.config import MqttConfig
+from tcu_agent.errors import MqttTransportError
+from tcu_agent.ports import Inbound
+
+INBOUND_LIMIT_BYTES = 65_536
+"""Longer payloads are cut one byte above this: no message of the protocol is as long, and the core
+answers what is too long with ``too-large``."""
+INBOUND_QUEUE_MESSAGES = 64
+"""Held for a core that is busy; what comes on top is dropped: the centre asks again."""
+_QOS = 1
+_SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Else a challenge waits 40 ms for the broker's TCP to acknowledge the PUBACK before it."""
+_FIRST_FAILURE_CODE = 0x80
+_REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9D})
+"""MQTT 5, 2.4: protocol version, client id, credentials, authorisation, ban, method, other server.
+paho translates the codes of 3.1.1 into these."""
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Drops what does not fit. aiomqtt would log a line for each, and who floods us would fill the disk."""
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Take a message if there is room."""
+        if not self.full():
+            super().put_nowait(item)
+
+
+class MqttLink:
+    """The `LinkPort`. Each `connect` makes a fresh client on the broker's persistent session."""
+
+    def __init__(self, *, config: MqttConfig, vehicle_id: str) -> None:
+        self._config = config
+        self._prefix = f"tcu/v1/{vehicle_id}"
+        self._client: aiomqtt.Client | None = None
+
+    async def connect(self, *, connection: int, will: bytes) -> None:  # noqa: ARG002 - for the log of fakes
+        """Connect, set the will, subscribe.
+
+        Raises:
+            MqttTransportError: refused or unreachable; `temporary` False = credentials, certificate,
+                authorisation or configuration.
+        """
+        context = None if self._config.tls is None else client_context(self._config.tls)
+        client = self._new_client(will, context)
+        try:
+            async with self._answered(may_have_happened=False):
+                await client.__aenter__()
+            async with self._answered(may_have_happened=False):
+                await self._subscribe(client)
+        except MqttTransportError as error:
+            _abandon(client)
+            refusal = None if context is None else context.refusal
+            raise MqttTransportError(
+                f"{self._config.host}:{self._config.port}: {refusal or error}",
+                may_have_happened=False,
+                temporary=error.temporary and refusal is None,
+            ) from error
+        except BaseException:
+            _abandon(client)
+            raise
+        self._client = client
+
+    async def messages(self) -> AsyncIterator[Inbound]:
+        """Iterate over what arrives until the connection is lost (then MqttTransportError)."""
+        client = self._connected()
+        with _converted(may_have_happened=False):
+            async for message in client.messages:
+                payload = bytes(message.payload or b"")[: INBOUND_LIMIT_BYTES + 1]
+                yield Inbound(message.topic.value, payload, message.retain)
+
+    async def publish(
+        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+    ) -> None:
+        """Publish to the vehicle's up topic, QoS 1, never retained; returns after the PUBACK.
+
+        Raises:
+            MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
+        """
+        client = self._connected()
+        properties = self._properties(PacketTypes.PUBLISH)
+        if properties is not None and expiry_s is not None:
+            properties.MessageExpiryInterval = expiry_s
+        async with self._answered(may_have_happened=True):
+            await client.publish(
+                f"{self._prefix}/up/{message_type}", payload, qos=_QOS, properties=properties
+            )
+
+    async def disconnect(self) -> None:
+        """End the connection politely, so that the broker keeps the will to itself; never raises."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(MqttTransportError):
+                async with self._answered(may_have_happened=True):
+                    await client.__aexit__(None, None, None)
+            _abandon(client)
+
+    def _connected(self) -> aiomqtt.Client:
+        if self._client is None:
+            raise MqttTransportError("not connected", may_have_happened=False, temporary=True)
+        return self._client
+
+    def _new_client(self, will: bytes, context: ssl.SSLContext | None) -> aiomqtt.Client:
+        config = self._config
+        is_v5 = config.protocol == "5"
+        properties = self._properties(PacketTypes.CONNECT)
+        if properties is not None:
+            properties.SessionExpiryInterval = config.session_expiry_s
+            properties.MaximumPacketSize = 2 * INBOUND_LIMIT_BYTES
+        return aiomqtt.Client(
+            config.host,
+            config.port,
+            identifier=config.client_id,
+            username=config.username,
+            password=_password(config.password_file),
+            protocol=aiomqtt.ProtocolVersion.V5 if is_v5 else aiomqtt.ProtocolVersion.V311,
+            clean_session=None if is_v5 else False,
+            clean_start=False if is_v5 else 3,
+            properties=properties,
+            will=aiomqtt.Will(f"{self._prefix}/up/availability", will, qos=_QOS),
+            keepalive=config.keepalive_s,
+            timeout=math.inf,  # see _answered
+            queue_type=_Inbox,
+            max_queued_incoming_messages=INBOUND_QUEUE_MESSAGES,
+            tls_context=context,
+            socket_options=_SOCKET_OPTIONS,
+        )
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        topic_filter = f"{self._prefix}/down/+"
+        if self._config.protocol == "5":
+            # Retained messages are asked for on purpose, flagged: the core refuses them and says so.
+            options = SubscribeOptions(qos=_QOS, retainAsPublished=True)
+            codes = await client.subscribe(topic_filter, options=options)
+        else:
+            codes = await client.subscribe(topic_filter, qos=_QOS)
+        if any(_number(code) >= _FIRST_FAILURE_CODE for code in codes):
+            raise MqttTransportError(
+                f"the broker does not let us subscribe to {topic_filter}",
+                may_have_happened=False,
+                temporary=False,
+            )
+
+    @contextlib.asynccontextmanager
+    async def _answered(self, *, may_have_happened: bool) -> AsyncIterator[None]:
+        """Wait for an answer of the broker at most `timeout_s`, with errors of our own.
+
+        Not with aiomqtt's timeout: that is asyncio.wait_for, which up to Python 3.11 swallows a cancellation
+        that comes together with the answer, and then the agent never ends.
+        """
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                with _converted(may_have_happened=may_have_happened):
+                    yield
+        except TimeoutError:
+            raise MqttTransportError(
+                "the broker does not answer", may_have_happened=may_have_happened, temporary=True
+            ) from None
+
+    def _properties(self, packet: int) -> Properties | None:
+        if self._config.protocol != "5":
+            return None
+        return Properties(packet)  # type: ignore[no-untyped-call]  # paho gives it no types
+
+
+def _password(file: Path | None) -> str | None:
+    return None if file is None else read_secret(file).decode("utf-8", "replace").rstrip("\n")
+
+
+def _abandon(client: aiomqtt.Client) -> None:
+    """Close the socket here and now, which aiomqtt leaves open when connecting fails half-way."""
+    # A cancelled wait leaves this future cancelled, and aiomqtt's callback would fail on it.
+    if client._connected.cancelled():  # noqa: SLF001 - no public way to reach it
+        client._connected = asyncio.get_running_loop().create_future()  # noqa: SLF001 - as above
+    client._client.disconnect()  # noqa: SLF001 - as above
+    ended = client._disconnected  # noqa: SLF001 - as above
+    if ended.done() and not ended.cancelled():
+        ended.exception()  # looked at, else asyncio logs it as forgotten when the client is collected
+
+
+def _number(code: object) -> int:
+    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]  # ReasonCode or int
+
+
+@contextlib.contextmanager
+def _converted(*, may_have_happened: bool) -> Iterator[None]:
+    try:
+        yield
+    except aiomqtt.MqttError as error:
+        raise MqttTransportError(
+            str(error) or type(error).__name__,
+            may_have_happened=may_have_happened,
+            temporary=not _is_refusal(error),
+        ) from error
+
+
+def _is_refusal(error: aiomqtt.MqttError) -> bool:
+    if isinstance(error, MqttConnectError):
+        return _number(error.rc) in _REFUSED_FOR_GOOD
+    # aiomqtt keeps the cause of a failed handshake in the context only.
+    return is_refusal(error.__context__)

@@ -1,0 +1,1 @@
+"""Keys and secrets: in files, in PKCS#11 tokens; sealing."""

@@ -1,0 +1,1 @@
+"""Durable state, and what stands in for it when it cannot be trusted."""

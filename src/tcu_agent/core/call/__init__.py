@@ -1,0 +1,1 @@
+"""The ON CALL button and the assistance call."""

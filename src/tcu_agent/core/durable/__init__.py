@@ -1,0 +1,1 @@
+"""What survives a power cut, and what happens when it cannot be made to."""

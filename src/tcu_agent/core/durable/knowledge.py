@@ -1,0 +1,108 @@
+"""What the car has learnt and may never forget: trust bundle, account, each command key's request mark.
+
+Durable before it is used. Whoever adopts something new here also ends what was allowed under the old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tcu_agent.core.durable import records
+from tcu_agent.core.step import Step
+from tcu_agent.core.verify.verdicts import AcceptedAccount, AcceptedTrust, Refused, RequestMark
+from tcu_agent.core.verify.verifier import Verifier
+from tcu_agent.errors import AgentError, StorageError
+from tcu_agent.protocol import codec
+from tcu_agent.protocol.messages import Account
+from tcu_agent.protocol.trust import Keyring
+
+SCHEMA = 1
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """`marks`: kid of a command key -> highest request seq taken."""
+
+    keyring: Keyring | None = None
+    account: Account | None = None
+    marks: dict[bytes, int] = field(default_factory=dict)
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether anything but ON CALL may leave the car."""
+        return self.account is not None and self.account.subscription_active
+
+    def use_trust(self, accepted: AcceptedTrust) -> None:
+        """Use a trust bundle until the next start, while durable state is corrupt."""
+        self.keyring = accepted.keyring
+
+    def adopt_trust(self, step: Step, accepted: AcceptedTrust) -> None:
+        """Make a trust bundle durable and use it; marks of keys that are gone go with them."""
+        self.keyring = accepted.keyring
+        step.put(records.TRUST, accepted.container)
+        kept = {kid: seq for kid, seq in self.marks.items() if accepted.keyring.find(kid)}
+        if kept != self.marks:
+            self.marks = kept
+            self._save_marks(step)
+
+    def adopt_account(self, step: Step, accepted: AcceptedAccount) -> None:
+        """Make an account state durable and use it."""
+        self.account = accepted.account
+        step.put(records.ACCOUNT, records.pack(SCHEMA, accepted.payload))
+
+    def raise_mark(self, step: Step, mark: RequestMark | None) -> None:
+        """Make a request's seq durable before anything is answered to it."""
+        if mark is not None:
+            self.marks[mark.kid] = mark.seq
+            self._save_marks(step)
+
+    def restore_trust(self, stored: Mapping[str, bytes], verifier: Verifier) -> None:
+        """Verify the stored trust bundle again.
+
+        Raises:
+            StorageError: it does not verify any more (corrupt, or other root keys were configured).
+        """
+        container = stored.get(records.TRUST)
+        if container is None:
+            return
+        accepted = verifier.verify_trust(container, keyring=None)
+        if isinstance(accepted, Refused):
+            raise StorageError(f"{records.TRUST}: {accepted.reason.code}")
+        self.keyring = accepted.keyring
+
+    def restore_account(self, stored: Mapping[str, bytes]) -> None:
+        """Read the stored account state.
+
+        Raises:
+            StorageError: corrupt, or of another schema.
+        """
+        record = stored.get(records.ACCOUNT)
+        if record is None:
+            return
+        reader = records.RecordReader(record, key=records.ACCOUNT, schema=SCHEMA)
+        payload = reader.take(bytes)
+        reader.end()
+        try:
+            self.account = codec.decode(Account, payload)
+        except AgentError as error:
+            raise StorageError(f"{records.ACCOUNT}: corrupt") from error
+
+    def restore_marks(self, stored: Mapping[str, bytes]) -> None:
+        """Read the stored request marks.
+
+        Raises:
+            StorageError: corrupt, or of another schema.
+        """
+        record = stored.get(records.MARKS)
+        if record is None:
+            return
+        reader = records.RecordReader(record, key=records.MARKS, schema=SCHEMA)
+        count = reader.take(int)
+        marks = [(reader.take(bytes), reader.take(int)) for _ in range(count)]
+        reader.end()
+        self.marks = dict(marks)
+
+    def _save_marks(self, step: Step) -> None:
+        flat = [each for pair in sorted(self.marks.items()) for each in pair]
+        step.put(records.MARKS, records.pack(SCHEMA, len(self.marks), *flat))

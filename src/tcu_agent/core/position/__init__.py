@@ -1,0 +1,1 @@
+"""Where the car is: one case at a time, sealed, until its stop time."""

@@ -1,0 +1,100 @@
+"""The car's position as the GNSS signals say it: how good, and how old. Kept in RAM only, and never told but sealed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
+from tcu_agent.core.vehicle import VehicleState
+from tcu_agent.protocol.messages import Fix
+from tcu_agent.protocol.vocabulary import FixQuality
+
+MAX_LATITUDE, MAX_LONGITUDE = 90.0, 180.0
+"""Degrees; beyond them a receiver says nothing that makes sense."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sighting:
+    """A place, and when the receiver measured it (CLOCK_BOOTTIME, s)."""
+
+    measured_at: float
+    quality: FixQuality
+    latitude: float = field(repr=False)
+    longitude: float = field(repr=False)
+    accuracy_m: float | None = field(repr=False)
+    heading_deg: float | None = field(repr=False)
+
+
+class FixSource:
+    """Remembers the last place that the signals told."""
+
+    def __init__(self, *, vehicle: VehicleState, fresh_s: float) -> None:
+        self._vehicle = vehicle
+        self._fresh_s = fresh_s
+        self._last: _Sighting | None = None
+
+    def advance(self, now: float) -> None:
+        """Look at the signals again: called once for each event."""
+        self._last = self._sighting(now) or self._last
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the receiver has a fix now."""
+        last = self._last
+        return last is not None and last.quality >= FixQuality.FIX_2D and self._is_new(last, now)
+
+    def fix(self, now: float, wall: float | None) -> Fix:
+        """Return the best that can be said now."""
+        wall_time_ms = 0 if wall is None else records.milliseconds(wall)
+        last = self._last
+        if last is None:
+            return Fix(quality=FixQuality.NONE, wall_time_ms=wall_time_ms)
+        speed = _number(self._vehicle.fresh(vss.SPEED_KMH, now))
+        return Fix(
+            quality=last.quality if self._is_new(last, now) else FixQuality.LAST_KNOWN,
+            wall_time_ms=wall_time_ms,
+            latitude_e7=round(last.latitude * 1e7),
+            longitude_e7=round(last.longitude * 1e7),
+            age_ms=max(0, records.milliseconds(now - last.measured_at)),
+            accuracy_cm=None if last.accuracy_m is None else round(last.accuracy_m * 100),
+            heading_ddeg=None if last.heading_deg is None else round(last.heading_deg * 10) % 3600,
+            speed_ckmh=None if speed is None else round(abs(speed) * 100),
+        )
+
+    def _is_new(self, sighting: _Sighting, now: float) -> bool:
+        return now - sighting.measured_at <= self._fresh_s
+
+    def _sighting(self, now: float) -> _Sighting | None:
+        """Return the place that the signals tell, None if they tell none."""
+        vehicle = self._vehicle
+        latitude = _number(vehicle.value(vss.LATITUDE))
+        longitude = _number(vehicle.value(vss.LONGITUDE))
+        if latitude is None or longitude is None:
+            return None
+        if abs(latitude) > MAX_LATITUDE or abs(longitude) > MAX_LONGITUDE:
+            return None
+        seen_s = max(vehicle.age_s(vss.LATITUDE, now), vehicle.age_s(vss.LONGITUDE, now))
+        return _Sighting(
+            measured_at=now - seen_s - (_number(vehicle.value(vss.FIX_AGE_S)) or 0.0),
+            quality=_quality(vehicle.value(vss.FIX_TYPE)),
+            latitude=latitude,
+            longitude=longitude,
+            accuracy_m=_number(vehicle.value(vss.ACCURACY_M)),
+            heading_deg=_number(vehicle.value(vss.HEADING)),
+        )
+
+
+def _number(value: object) -> float | None:
+    """Return a number, None for anything else (a bool is none)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _quality(fix_type: object) -> FixQuality:
+    """Return the quality behind VSS's names; without a fix, a place is only the last one known."""
+    name = str(fix_type)
+    if name.startswith("THREE_D"):
+        return FixQuality.FIX_3D
+    return FixQuality.FIX_2D if name.startswith("TWO_D") else FixQuality.LAST_KNOWN

@@ -1,0 +1,83 @@
+"""A position case as it survives a restart, and how much of its time is provably left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcu_agent.core.durable import records
+from tcu_agent.protocol.messages import Common, PositionParameters
+from tcu_agent.protocol.vocabulary import PositionKind
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRecord:
+    """One accepted grant for a position that is not settled.
+
+    `stop_at`: CLOCK_BOOTTIME of `boot_session`, s. `remaining_s` was left when the wall clock said `saved_wall` (None =
+    not known). A snapshot has no stop time: both are 0.
+    """
+
+    common: Common
+    parameters: PositionParameters
+    case_id: bytes
+    grant_hash: bytes
+    boot_session: str
+    stop_at: float
+    remaining_s: float
+    saved_wall: float | None
+
+    def provable_s(self, *, boot_session: str, now: float, wall: float | None) -> float | None:
+        """Return how long tracking may go on, None if no clock can prove anything.
+
+        Within one boot session CLOCK_BOOTTIME proves it. In another one: the smaller of what was left and what the wall
+        clock leaves of it; a wall clock that is unknown, or earlier than it was, proves nothing.
+        """
+        if boot_session == self.boot_session:
+            return self.stop_at - now
+        if wall is None or self.saved_wall is None or wall < self.saved_wall:
+            return None
+        return self.remaining_s - (wall - self.saved_wall)
+
+    def to_bytes(self) -> bytes:
+        """Return the durable record."""
+        wall = self.saved_wall
+        return records.pack(
+            SCHEMA,
+            *records.common_fields(self.common),
+            int(self.parameters.kind),
+            self.parameters.interval_s,
+            self.parameters.duration_s,
+            self.case_id,
+            self.grant_hash,
+            self.boot_session,
+            records.milliseconds(self.stop_at),
+            records.milliseconds(self.remaining_s),
+            None if wall is None else records.milliseconds(wall),
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PositionRecord:
+        """Read the durable record.
+
+        Raises:
+            StorageError: corrupt, or of another schema.
+        """
+        reader = records.RecordReader(data, key=records.POSITION, schema=SCHEMA)
+        record = cls(
+            common=reader.take_common(),
+            parameters=PositionParameters(
+                kind=reader.take_member(PositionKind),
+                interval_s=reader.take_optional(int),
+                duration_s=reader.take_optional(int),
+            ),
+            case_id=reader.take(bytes),
+            grant_hash=reader.take(bytes),
+            boot_session=reader.take(str),
+            stop_at=reader.take_seconds(),
+            remaining_s=reader.take_seconds(),
+            saved_wall=reader.take_optional_seconds(),
+        )
+        reader.end()
+        return record

@@ -1,0 +1,1 @@
+"""What the car says by itself or says no to: numbered, limited, kept until acknowledged."""

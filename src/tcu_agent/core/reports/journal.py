@@ -1,0 +1,157 @@
+"""One durable sequence of results and events: what was given a number reaches the centre or is accounted for.
+
+A number and its message become durable in the same transaction, so no number is lost by a crash. The stream id is made
+with the durable state: new state, new stream, and an acknowledgement of another stream erases nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tcu_agent.core.durable import records
+from tcu_agent.core.step import Step
+from tcu_agent.errors import BugError
+from tcu_agent.protocol.messages import Common, Event, Result, VssValue
+from tcu_agent.protocol.vocabulary import EventKind, LockState, Outcome, Reason, Relock
+
+SCHEMA = 1
+OUTSIDE_THE_STREAM = 0
+"""Seq of an ON CALL event that is sent beside the stream, whatever holds that up: never stored, never acknowledged."""
+
+
+class Journal:
+    """Gives out sequence numbers and builds what carries them."""
+
+    def __init__(self, *, vehicle_id: str, boot_id: bytes, stream_id: bytes) -> None:
+        self._vehicle_id = vehicle_id
+        self._boot_id = boot_id
+        self.stream_id = stream_id
+        self.last_seq = 0
+        self.acknowledged = 0
+
+    def restore(self, record: bytes) -> None:
+        """Go on with the stored stream.
+
+        Raises:
+            StorageError: corrupt, or of another schema.
+        """
+        reader = records.RecordReader(record, key=records.JOURNAL, schema=SCHEMA)
+        stream_id, last_seq, acknowledged = reader.take(bytes), reader.take(int), reader.take(int)
+        reader.end()
+        self.stream_id, self.last_seq, self.acknowledged = stream_id, last_seq, acknowledged
+
+    def report(
+        self,
+        step: Step,
+        kind: EventKind,
+        *,
+        values: Mapping[str, VssValue] | None = None,
+        reason: Reason = Reason.NONE,
+        request_id: bytes | None = None,
+        incident_id: bytes | None = None,
+    ) -> Event:
+        """Give an event the next number and make both durable with this step."""
+        event = replace(
+            self.outside(kind, at=step.now, wall=step.wall, incident_id=incident_id),
+            seq=self._next(step),
+            values=dict(values or {}),
+            reason=reason,
+            request_id=request_id,
+        )
+        step.appended.append(event)
+        return event
+
+    def outside(
+        self, kind: EventKind, *, at: float, wall: float | None, incident_id: bytes | None
+    ) -> Event:
+        """Return an event beside the stream. `at`: CLOCK_BOOTTIME, s; `wall`: s since 1970-01-01, None = not known."""
+        return Event(
+            vehicle_id=self._vehicle_id,
+            boot_id=self._boot_id,
+            kind=kind,
+            seq=OUTSIDE_THE_STREAM,
+            boot_time_ms=records.milliseconds(at),
+            wall_time_ms=0 if wall is None else records.milliseconds(wall),
+            stream_id=self.stream_id,
+            incident_id=incident_id,
+        )
+
+    def conclude(
+        self,
+        step: Step,
+        *,
+        common: Common,
+        grant_hash: bytes,
+        outcome: Outcome,
+        reason: Reason,
+        locks: Mapping[int, LockState],
+        relock: Relock,
+    ) -> Result:
+        """Give a result the next number and make both durable with this step."""
+        result = Result(
+            common=common,
+            outcome=outcome,
+            reason=reason,
+            grant_hash=grant_hash,
+            locks=dict(locks),
+            relock=relock,
+            seq=self._next(step),
+            stream_id=self.stream_id,
+        )
+        step.appended.append(result)
+        return result
+
+    def acknowledge(self, step: Step, seq: int) -> None:
+        """Drop what the centre has stored, up to `seq` (verified: ours, and given out). An old one changes nothing."""
+        if seq > self.acknowledged:
+            self.acknowledged = seq
+            step.acknowledged = seq
+            self._save(step)
+
+    def tombstone(self, covered: Sequence[Result | Event], reason: Reason) -> Event:
+        """Return what stands for these consecutive messages, under the last one's number, when they are given up.
+
+        Raises:
+            BugError: nothing to cover, or the numbers are not consecutive.
+        """
+        seqs = [seq for message in covered for seq in _numbers(message)]
+        if not seqs or seqs != list(range(seqs[0], seqs[-1] + 1)):
+            raise BugError("a tombstone covers consecutive numbers")
+        last = next((m for m in reversed(covered) if isinstance(m, Event)), None)
+        tombstone = self.tombstone_over(first_seq=seqs[0], last_seq=seqs[-1], reason=reason)
+        if last is None:
+            return tombstone
+        return replace(tombstone, boot_time_ms=last.boot_time_ms, wall_time_ms=last.wall_time_ms)
+
+    def tombstone_over(self, *, first_seq: int, last_seq: int, reason: Reason) -> Event:
+        """Return what stands for these numbers, whatever had them, at a time that is not known."""
+        return Event(
+            vehicle_id=self._vehicle_id,
+            boot_id=self._boot_id,
+            kind=EventKind.TOMBSTONE,
+            seq=last_seq,
+            boot_time_ms=0,
+            wall_time_ms=0,
+            stream_id=self.stream_id,
+            reason=reason,
+            first_seq=first_seq,
+            last_seq=last_seq,
+        )
+
+    def _next(self, step: Step) -> int:
+        self.last_seq += 1
+        self._save(step)
+        return self.last_seq
+
+    def _save(self, step: Step) -> None:
+        step.put(
+            records.JOURNAL,
+            records.pack(SCHEMA, self.stream_id, self.last_seq, self.acknowledged),
+        )
+
+
+def _numbers(message: Result | Event) -> range:
+    """Return the numbers that a message stands for: its own, or those that a tombstone covers."""
+    first = message.first_seq if isinstance(message, Event) else None
+    return range(message.seq if first is None else first, message.seq + 1)

@@ -1,0 +1,110 @@
+"""What the car tells by itself: changed states, alarm, bus and security events; and its state when asked.
+
+States and alarm leave the car only while a subscription is active. A sleeping bus says nothing, and nothing is said
+about it: what was true before the sleep is compared with what is true after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tcu_agent.core import vss
+from tcu_agent.core.durable.knowledge import Knowledge
+from tcu_agent.core.events import BusFaulted, SecurityObserved, Value
+from tcu_agent.core.reports.journal import Journal
+from tcu_agent.core.reports.limits import Bucket
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.step import Step
+from tcu_agent.core.vehicle import Change, VehicleState
+from tcu_agent.protocol.messages import Request, VssValue
+from tcu_agent.protocol.vocabulary import EventKind, Reason
+
+BURST = 10
+PER_MINUTE = 6
+"""Bus and security events: an attacker on the bus causes them at will, and must not fill disk or outbox."""
+
+MAX_TEXT = 64
+"""Characters. Source: docs/protocol.cddl, event."""
+
+_SECURITY_REASONS: Mapping[str, Reason] = {
+    "e2e-failed": Reason.E2E_FAILED,
+    "own-id-from-other-node": Reason.OWN_ID_FROM_OTHER_NODE,
+}
+
+
+class Reports:
+    """Turns what was seen into signed events."""
+
+    def __init__(
+        self,
+        *,
+        settings: CoreSettings,
+        vehicle: VehicleState,
+        journal: Journal,
+        knowledge: Knowledge,
+        now: float,
+    ) -> None:
+        self._reported = frozenset(settings.reported)
+        self._paths = settings.reported
+        self._vehicle = vehicle
+        self._journal = journal
+        self._knowledge = knowledge
+        self._bus_states: dict[str, str] = {}
+        self._bucket = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+
+    def tell_changes(self, step: Step, changes: Iterable[Change]) -> None:
+        """Report what really changed, all of one frame in one event."""
+        told = {
+            change.path: _plain(change.new)
+            for change in changes
+            if change.path in self._reported and change.new != change.old
+        }
+        if not told or not self._knowledge.is_subscribed:
+            return
+        self._journal.report(step, EventKind.STATE_CHANGED, values=told)
+        if told.get(vss.ALARM) == "triggered":
+            self._journal.report(step, EventKind.ALARM, values={vss.ALARM: "triggered"})
+
+    def tell_state(self, step: Step, request: Request) -> None:
+        """Answer a state request from what is known now (null = unknown or asleep); wakes nothing."""
+        values = {path: _plain(self._vehicle.value(path)) for path in self._paths}
+        self._journal.report(
+            step,
+            EventKind.STATE_REPORT,
+            values=values,
+            request_id=request.request_id,
+            incident_id=request.incident_id,
+        )
+
+    def tell_bus(self, step: Step, fault: BusFaulted) -> None:
+        """Report that a bus has a fault, or has none any more."""
+        if self._bus_states.get(fault.bus, "error-active") == fault.state:
+            return
+        self._bus_states[fault.bus] = fault.state
+        values = {vss.BUS_NAME: _plain(fault.bus), vss.BUS_STATE: _plain(fault.state)}
+        self._tell_limited(step, EventKind.BUS_STATE, values, Reason.NONE)
+
+    def tell_security(self, step: Step, seen: SecurityObserved) -> None:
+        """Report what an attacker on the bus might have caused."""
+        values: dict[str, VssValue] = {
+            vss.BUS_NAME: _plain(seen.bus),
+            vss.OBSERVED_MESSAGE: _plain(seen.message),
+            vss.OBSERVED_COUNT: seen.count,
+        }
+        reason = _SECURITY_REASONS.get(seen.kind, Reason.NONE)
+        self._tell_limited(step, EventKind.SECURITY, values, reason)
+
+    def _tell_limited(
+        self, step: Step, kind: EventKind, values: Mapping[str, VssValue], reason: Reason
+    ) -> None:
+        if self._bucket.take(step.now):
+            self._journal.report(step, kind, values=values, reason=reason)
+        else:
+            step.note("event-dropped", kind=kind.name.lower())
+
+
+def _plain(value: Value) -> VssValue:
+    """Return a value as events carry it: no floats, texts of at most 64 characters."""
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    return round(value) if isinstance(value, float) else value

@@ -1,0 +1,1 @@
+"""The one door: unverified bytes in, verdicts and authorisations out."""
