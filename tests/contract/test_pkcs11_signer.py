@@ -230,7 +230,7 @@ def test_without_the_library_the_extra_is_named(
     token: SoftToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("pkcs11_signer", "pkcs11_token"):
-        monkeypatch.delitem(sys.modules, f"tcu_agent.adapters.{name}")
+        monkeypatch.delitem(sys.modules, f"tcu_agent.adapters.keys.{name}")
     monkeypatch.setitem(sys.modules, "pkcs11", None)
     for use in (load_signer, create_key):
         with pytest.raises(KeyStoreError, match=r"tcu-agent\[pkcs11\]"):
