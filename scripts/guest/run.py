@@ -1,0 +1,157 @@
+"""Starts a guest, passes its output on while it runs, ends it when its time is over, and says how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+from scripts.guest.plan import CANNOT_START, Plan
+
+OUT_OF_TIME: Final = 124
+"""Exit status when the limit was reached (as `timeout` has it)."""
+INSIDE: Final = Path(__file__).with_name("inside")
+CONSOLE_LINES: Final = 40
+"""So many of the console's last lines are shown when the guest itself failed."""
+_ENDS_WITH_US: Final = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *(("unshare", "--pid", "--fork", "--kill-child=KILL", "--") if os.geteuid() == 0 else ()),
+)
+"""Whatever happens to this process, the guest goes too; as root with every process it has made of itself."""
+
+
+class Machine(Protocol):
+    """A way to run a Linux kernel of one's own."""
+
+    name: str
+    modules_folder: Path
+    output: str
+
+    def prepare(self) -> None:
+        """Install what is missing.
+
+        Raises:
+            GuestUnavailable: it cannot be installed from here.
+        """
+
+    def argv(self, plan: Plan, *, init: Path, output_fd: int) -> Sequence[str]:
+        """Return what starts the guest: its console is standard output, the output of its command `output_fd`."""
+
+
+def run(plan: Plan, machine: Machine) -> int:
+    """Run the plan's command in a guest and return its exit status.
+
+    `OUT_OF_TIME` when the limit was reached, `CANNOT_START` when the guest did not get as far as the command or
+    died under it; then the end of its console is shown. Writes ``output.log`` (the command's output) and
+    ``console.log`` (the kernel's) to the results folder. Leaves no process behind.
+
+    Raises:
+        GuestUnavailable: something is missing here and cannot be installed.
+    """
+    machine.prepare()
+    plan.results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tcu-guest-") as folder:
+        init = _write_plan(Path(folder), plan, machine)
+        in_time = _play(plan, machine, init)
+        status = _status(init.with_name("status"))
+    if not in_time:
+        print(f"guest: not done after {plan.limit_s:.0f} s: ended", file=sys.stderr)
+        _show_console(plan)
+        return OUT_OF_TIME
+    if status is None or status == CANNOT_START:
+        print(f"guest: {machine.name} did not run the command to its end", file=sys.stderr)
+        _show_console(plan)
+        return CANNOT_START
+    return status
+
+
+def _write_plan(folder: Path, plan: Plan, machine: Machine) -> Path:
+    """Return the path of the guest's first process, with its plan beside it."""
+    init = folder / "inside"
+    shutil.copyfile(INSIDE, init)
+    init.chmod(0o755)
+    text = plan.as_shell(modules_folder=machine.modules_folder, output=machine.output)
+    init.with_name("plan").write_text(text)
+    return init
+
+
+def _play(plan: Plan, machine: Machine, init: Path) -> bool:
+    """Run the guest and pass its output on; return whether it ended by itself within the limit."""
+    deadline = time.monotonic() + plan.limit_s
+    read_fd, write_fd = os.pipe()
+    with (
+        os.fdopen(read_fd, "rb", buffering=0) as output,
+        (plan.results / "output.log").open("wb") as log,
+        (plan.results / "console.log").open("wb") as console,
+    ):
+        argv = machine.argv(plan, init=init, output_fd=write_fd)
+        with _process(argv, console, write_fd) as process:
+            return _pass_on(output, log, deadline=deadline) and _ends(process, deadline=deadline)
+
+
+@contextlib.contextmanager
+def _process(
+    argv: Sequence[str], console: BinaryIO, output_fd: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A guest in a session of its own, all of which is ended at the end; it does not outlive this process either."""
+    process = subprocess.Popen(
+        [*_ENDS_WITH_US, *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=console,
+        stderr=console,
+        pass_fds=(output_fd,),
+        start_new_session=True,
+    )
+    os.close(output_fd)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _pass_on(output: BinaryIO, log: BinaryIO, *, deadline: float) -> bool:
+    """Copy the guest's output until its end; False when the deadline came first."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while selector.select(max(0.0, deadline - time.monotonic())):
+            text = output.read(65536)
+            if not text:
+                return True
+            for place in (log, sys.stdout.buffer):
+                place.write(text)
+                place.flush()
+    return False
+
+
+def _ends(process: subprocess.Popen[bytes], *, deadline: float) -> bool:
+    try:
+        process.wait(max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _status(file: Path) -> int | None:
+    """Return what the guest's first process left; None when it came to no end."""
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _show_console(plan: Plan) -> None:
+    lines = (plan.results / "console.log").read_text(errors="replace").splitlines()
+    print(f"guest: the end of {plan.results / 'console.log'}:", file=sys.stderr)
+    for line in lines[-CONSOLE_LINES:]:
+        print(f"    {line}", file=sys.stderr)
