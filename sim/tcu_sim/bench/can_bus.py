@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, Clock
@@ -36,7 +35,15 @@ class InMemoryBus:
 
     def put(self, frame: CanFrame, *, sender: InMemoryCanPort | None = None) -> None:
         """Put a frame on the bus; all nodes but the sender hear it."""
-        stamped = replace(frame, timestamp_s=self._clock.boottime())
+        stamped = CanFrame(
+            frame.arbitration_id,
+            frame.data,
+            frame.is_extended_id,
+            frame.is_fd,
+            frame.is_error_frame,
+            frame.is_remote_frame,
+            self._clock.boottime(),
+        )
         self.sent.append(stamped)
         for port in self._ports:
             if port is not sender:
@@ -102,6 +109,18 @@ class InMemoryCanPort:
                 self._bus.put(frame, sender=self)
             raise _failure("the frame was not taken", may_have_happened=self.send_may_have_happened)
         self._bus.put(frame, sender=self)
+        await asyncio.sleep(0)
+
+    async def burst(self, frames: Sequence[CanFrame]) -> None:
+        """Put frames on the bus that all nodes find together when they look.
+
+        Raises:
+            CanTransportError: the bus is not open.
+        """
+        if not self._is_open:
+            raise _failure("the bus is not open")
+        for frame in frames:
+            self._bus.put(frame, sender=self)
         await asyncio.sleep(0)
 
     def hear(self, frame: CanFrame) -> None:

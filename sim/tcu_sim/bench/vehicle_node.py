@@ -8,30 +8,25 @@ from tcu_agent.ports import CanFrame
 from tcu_sim.bench.can_bus import InMemoryCanPort
 from tcu_sim.bus.frame import Frame
 
-SEND_TIMEOUT_S = 1.0
-
 
 class VehicleNode:
-    """A bus as the simulator's runners take it: `send` and `receive`. Remote frames do not exist here."""
+    """What the simulated vehicle needs of a bus. Remote frames do not exist here."""
 
     def __init__(self, port: InMemoryCanPort) -> None:
         self._port = port
 
-    async def send(self, frame: Frame) -> None:
-        """Give a frame to all other nodes."""
-        await self._port.send(
-            CanFrame(
-                arbitration_id=frame.arbitration_id,
-                data=frame.data,
-                is_extended_id=frame.is_extended_id,
-                is_fd=frame.is_fd,
-            ),
-            timeout_s=SEND_TIMEOUT_S,
-        )
+    async def send(self, frames: Sequence[Frame]) -> None:
+        """Give frames to all other nodes, one right behind the other."""
+        if frames:
+            await self._port.burst([_as_agents(frame) for frame in frames])
 
     async def receive(self) -> Sequence[Frame]:
         """Wait for frames and return all that are there, oldest first."""
         return [_as_frame(frame) for frame in await self._port.receive()]
+
+
+def _as_agents(frame: Frame) -> CanFrame:
+    return CanFrame(frame.arbitration_id, frame.data, frame.is_extended_id, frame.is_fd)
 
 
 def _as_frame(frame: CanFrame) -> Frame:

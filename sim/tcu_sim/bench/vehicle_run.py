@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from tcu_sim.bench.can_bus import InMemoryCanPort
 from tcu_sim.bench.vehicle_node import VehicleNode
-from tcu_sim.bus.frame import Frame
 from tcu_sim.vehicle.person import Person
 from tcu_sim.vehicle.vehicle import Vehicle, VehicleSettings
 
@@ -60,20 +59,24 @@ class VehicleRun:
             frames = await self._node.receive()
             await asyncio.sleep(WIRE_S)
             for frame in frames:
-                await self._send(self.vehicle.receive(frame, self._now()))
+                await self._node.send(self.vehicle.receive(frame, self._now()))
             self._nudge.set()
 
     async def _live(self) -> None:
         while True:
-            await self._send(self.vehicle.handle_timer(self._now()))
+            await self._node.send(self.vehicle.handle_timer(self._now()))
             self._nudge.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(self.vehicle.next_deadline()):
-                    await self._nudge.wait()
+            await self._wait(self.vehicle.next_deadline())
 
-    async def _send(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            await self._node.send(frame)
+    async def _wait(self, until: float | None) -> None:
+        # No asyncio.timeout_at: a quarter of a simulation's time went into its cancelling.
+        loop = asyncio.get_running_loop()
+        timer = None if until is None else loop.call_at(until, self._nudge.set)
+        try:
+            await self._nudge.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     @staticmethod
     def _now() -> float:

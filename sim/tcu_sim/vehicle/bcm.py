@@ -41,6 +41,9 @@ ON_CHANGE: Final = (
 """Messages that are sent at once when their content has changed, besides their cycle."""
 
 
+HEARS: Final = ("CentralLockCommand", "VehicleMotion")
+
+
 @dataclass(slots=True)
 class Occupancy:
     """Who is in the vehicle, and what is switched on: ignition ``off``, ``convenience`` or ``active``."""
@@ -58,7 +61,7 @@ class BodyControl(Ecu):
         self, wiring: Wiring, *, body: Body, receiver: CommandReceiver, sleep_after_s: float
     ) -> None:
         """`sleep_after_s`: how long after the last thing that happened the BCM wants the bus awake."""
-        super().__init__(wiring, messages=("NmBcm", "SecocFreshness", *ON_CHANGE))
+        super().__init__(wiring, messages=("NmBcm", "SecocFreshness", *ON_CHANGE), hears=HEARS)
         self.body, self.locking = body, CentralLocking(body)
         self.alarm, self.occupancy = Alarm(), Occupancy()
         self.gate = CommandGate(receiver, self.locking, [])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tcu_sim.vehicle.alarm import Alarm
 from tcu_sim.vehicle.body import Body
 from tcu_sim.vehicle.central_locking import CentralLocking
 from tcu_sim.vehicle.database import Signals
-from tcu_sim.vehicle.reference import LockSource
+from tcu_sim.vehicle.reference import Door, LockSource
 from tcu_sim.vehicle.secoc import PAYLOAD_BYTES, CommandReceiver
+
+LOCKS: Final = {door: f"Lock{door.in_dbc}" for door in Door}
+DOORS: Final = {door: f"Door{door.in_dbc}" for door in Door}
 
 
 def lock_response(locking: CentralLocking) -> Signals:
@@ -30,16 +35,13 @@ def lock_status(body: Body, locking: CentralLocking) -> Signals:
     locks, source = body.locks, body.last_source
     if locking.pretended is not None:
         locks, source = locking.pretended, LockSource.REMOTE_COMMAND
-    shown = {f"Lock{door.in_dbc}": position.value for door, position in locks.items()}
+    shown = {LOCKS[door]: position.value for door, position in locks.items()}
     return {**shown, "LastLockSource": source.value}
 
 
 def door_status(body: Body) -> Signals:
     """DoorStatus."""
-    return {
-        f"Door{door.in_dbc}": "Open" if is_open else "Closed"
-        for door, is_open in body.is_open.items()
-    }
+    return {DOORS[door]: "Open" if is_open else "Closed" for door, is_open in body.is_open.items()}
 
 
 def plate(is_pressed: bool) -> Signals:

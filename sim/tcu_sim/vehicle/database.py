@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tcu_sim.bus.frame import Frame
 from tcu_sim.errors import BadInput
 
 Signals = Mapping[str, int | float | str]
+MOST_BUILT = 256
+"""Frames that are kept: most of what a parked car says is what it said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Database:
         """
         self._messages = _load(path)
         self._last: tuple[Frame, Decoded | None] | None = None
+        self._built: dict[tuple[object, ...], Frame] = {}
 
     def frame(self, name: str, signals: Signals) -> Frame:
         """Return the frame of a message of which every signal is given.
@@ -47,6 +51,14 @@ class Database:
         Raises:
             BadInput: the DBC has no such message, or not these signals and values.
         """
+        key = (name, *signals.items())
+        if (known := self._built.get(key)) is None:
+            if len(self._built) == MOST_BUILT:
+                self._built.clear()
+            known = self._built[key] = self._frame(name, signals)
+        return known
+
+    def _frame(self, name: str, signals: Signals) -> Frame:
         message = self._message(name)
         try:
             data = message.encode(dict(signals), strict=False)
@@ -61,7 +73,7 @@ class Database:
 
         Every ECU asks for the same frame in turn, so the last answer is kept.
         """
-        if self._last is None or self._last[0] != frame:
+        if self._last is None or self._last[0] is not frame:
             self._last = (frame, self._decoded(frame))
         return self._last[1]
 
@@ -97,14 +109,18 @@ class Database:
 
 def _load(path: Path | None) -> CanDatabase:
     try:
-        if path is not None:
-            return _checked(cantools.database.load_file(path, database_format="dbc", strict=True))
-        with as_file(files("tcu_agent") / "dbc" / "reference.dbc") as shipped:
-            return _checked(
-                cantools.database.load_file(shipped, database_format="dbc", strict=True)
-            )
+        if path is None:
+            return _shipped()
+        return _checked(cantools.database.load_file(path, database_format="dbc", strict=True))
     except (OSError, ValueError, CantoolsError) as error:
         raise BadInput(f"{path or 'reference.dbc'}: cannot be loaded: {error}") from error
+
+
+@cache
+def _shipped() -> CanDatabase:
+    """Read once: a simulation builds thousands of vehicles."""
+    with as_file(files("tcu_agent") / "dbc" / "reference.dbc") as shipped:
+        return _checked(cantools.database.load_file(shipped, database_format="dbc", strict=True))
 
 
 def _checked(loaded: object) -> CanDatabase:

@@ -20,10 +20,17 @@ def crc8(data: bytes) -> int:
     """Return the CRC-8 with SAE J1850's polynomial, start value 0, no final XOR, not reflected."""
     crc = 0
     for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ POLYNOMIAL if crc & 0x80 else crc << 1) & 0xFF
+        crc = _REMAINDERS[crc ^ byte]
     return crc
+
+
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = (byte << 1 ^ POLYNOMIAL if byte & 0x80 else byte << 1) & 0xFF
+    return byte
+
+
+_REMAINDERS: Final = tuple(_remainder(byte) for byte in range(256))
 
 
 @unique

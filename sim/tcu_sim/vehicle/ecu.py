@@ -41,8 +41,13 @@ class Wiring:
 class Ecu:
     """An ECU of the reference vehicle. It starts asleep."""
 
-    def __init__(self, wiring: Wiring, *, messages: Sequence[str]) -> None:
-        """`messages`: what it sends, in this order when several are due together."""
+    def __init__(
+        self, wiring: Wiring, *, messages: Sequence[str], hears: Sequence[str] = ()
+    ) -> None:
+        """`messages`: what it sends, in this order when several are due together.
+
+        `hears`: what it listens to besides network management; as in a controller's filter, nothing else reaches it.
+        """
         cycles_s = {name: wiring.database.cycle_s(name) for name in messages}
         self.transmitter = Transmitter(cycles_s, rng=wiring.rng)
         self.e2e = {
@@ -50,6 +55,7 @@ class Ecu:
         }
         self._database = wiring.database
         self._messages = tuple(messages)
+        self._heard_ids = {wiring.database.arbitration_id(n) for n in (*hears, *WAKE_UP_MESSAGES)}
         self._awake_until: float | None = None
 
     @property
@@ -67,6 +73,8 @@ class Ecu:
 
     def receive(self, frame: Frame, now: float) -> list[Frame]:
         """Take a frame; while asleep only network management is heard."""
+        if frame.arbitration_id not in self._heard_ids:
+            return []
         message = self._database.decoded(frame)
         if message is not None and message.name in WAKE_UP_MESSAGES:
             self.stay_awake(now)
@@ -88,9 +96,15 @@ class Ecu:
 
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` is wanted next."""
-        sending = self.transmitter.next_deadline() if self.is_awake else None
-        deadlines = (self._awake_until, sending, *self.deadlines())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        soonest = self._awake_until
+        if soonest is not None:
+            sending = self.transmitter.next_deadline()
+            soonest = soonest if sending is None or soonest < sending else sending
+        # A plain loop: every node is asked at every instant, and all else here is quick.
+        for deadline in self.deadlines():
+            if deadline is not None and (soonest is None or deadline < soonest):
+                soonest = deadline
+        return soonest
 
     def check_database(self, now: float) -> None:
         """Build every message once, unsent, to see that the DBC fits.
@@ -106,7 +120,7 @@ class Ecu:
         raise NotImplementedError
 
     def heard(self, frame: Frame, message: Decoded | None, now: float) -> None:
-        """A frame came while awake; `message` is None when the DBC does not know it."""
+        """A frame that it hears came while awake; `message` is None when that does not fit the DBC."""
 
     def overslept(self, frame: Frame, now: float) -> None:
         """A frame came while asleep and was not understood."""

@@ -19,7 +19,7 @@ class OverheadConsole(Ecu):
     """Button and lamp."""
 
     def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring, messages=("OnCallButton",))
+        super().__init__(wiring, messages=("OnCallButton",), hears=("TcuStatus",))
         self.lamp = "Off"
         """Last lamp that the TCU showed, as the DBC calls it."""
         self.call_state = "Idle"

@@ -24,10 +24,9 @@ class Door(Enum):
     REAR_RIGHT = "rear-right"
     TAILGATE = "tailgate"
 
-    @property
-    def in_dbc(self) -> str:
+    def __init__(self, value: str) -> None:
+        self.in_dbc: Final = "".join(part.capitalize() for part in value.split("-"))
         """As the DBC's signal names end, such as ``FrontLeft``."""
-        return "".join(part.capitalize() for part in self.value.split("-"))
 
 
 @unique

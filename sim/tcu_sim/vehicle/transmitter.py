@@ -15,6 +15,9 @@ class Transmitter:
         self._phase_s = rng.uniform(0.0, 0.02)
         self._due_s: dict[str, float] = {}
         self._triggered: dict[str, float] = {}
+        self._soonest: float | None = None
+        self._is_known = True
+        """Whether `_soonest` still holds."""
 
     def start(self, now: float) -> None:
         """Begin all cycles that do not run yet."""
@@ -25,23 +28,31 @@ class Transmitter:
         """Begin one cycle, if it does not run yet."""
         if self._cycles_s[name] is not None:
             self._due_s.setdefault(name, now + self._phase_s)
+            self._is_known = False
 
     def stop_cycle(self, name: str) -> None:
         """End one cycle."""
         self._due_s.pop(name, None)
+        self._is_known = False
 
     def stop(self) -> None:
         """End all, also what was triggered and not yet sent."""
         self._due_s.clear()
         self._triggered.clear()
+        self._is_known = False
 
     def trigger(self, name: str, now: float) -> None:
         """Send this message now, besides its cycle."""
         self._triggered.setdefault(name, now)
+        self._is_known = False
 
     def due(self, now: float) -> list[str]:
         """Return what is to be sent now, and take its cycle on; a late look does not make up for missed cycles."""
+        soonest = self.next_deadline()
+        if not self._triggered and (soonest is None or soonest > now):
+            return []
         names = [name for name in self._cycles_s if self._is_due(name, now)]
+        self._is_known = False
         for name in names:
             self._triggered.pop(name, None)
             due_s, cycle_s = self._due_s.get(name), self._cycles_s[name]
@@ -51,7 +62,10 @@ class Transmitter:
 
     def next_deadline(self) -> float | None:
         """Return when something is due."""
-        return min((*self._due_s.values(), *self._triggered.values()), default=None)
+        if not self._is_known:
+            times = (*self._due_s.values(), *self._triggered.values())
+            self._soonest, self._is_known = min(times, default=None), True
+        return self._soonest
 
     def _is_due(self, name: str, now: float) -> bool:
         due_s = self._due_s.get(name)

@@ -118,12 +118,12 @@ class Vehicle:
 
     def handle_timer(self, now: float) -> list[Frame]:
         """Do what is due and return what the vehicle sends."""
-        deadline = self.next_deadline()
-        if deadline is not None and now < deadline <= now + CLOCK_RESOLUTION_S:
-            now = deadline
+        deadlines = [(node, node.next_deadline()) for node in self._nodes]
+        soonest = min((each for _, each in deadlines if each is not None), default=None)
+        if soonest is not None and now < soonest <= now + CLOCK_RESOLUTION_S:
+            now = soonest
         pending: deque[tuple[Node | None, Frame]] = deque()
-        for node in self._nodes:
-            deadline = node.next_deadline()
+        for node, deadline in deadlines:
             if deadline is not None and deadline <= now:
                 pending.extend((node, frame) for frame in node.handle_timer(now))
         return self._circulate(pending, now)
