@@ -15,17 +15,22 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from scripts.guest.errors import GuestUnavailable
 from scripts.guest.plan import CANNOT_START, Plan
+from scripts.guest.qemu import Qemu
 from scripts.guest.run import Machine, run
 from scripts.guest.user_mode import UserModeLinux
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSED_ON = ("CI", "TCU_TEST_DATA")
 """Of this machine's environment, this much is always given to the command."""
-MACHINES: dict[str, type[Machine]] = {"uml": UserModeLinux}
+MACHINES: dict[str, Callable[[], Machine]] = {
+    "uml": UserModeLinux,
+    "qemu": lambda: Qemu(ROOT / ".cache" / "guest"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--kernel", choices=MACHINES, default="uml", help="default: %(default)s")
+    parser.add_argument(
+        "--kernel",
+        choices=MACHINES,
+        default="uml",
+        help="uml: user-mode Linux, quick, vcan and disks; qemu: can0 and can1 are CAN controllers (default: uml)",
+    )
     parser.add_argument("--results", type=Path, required=True, help="the folder that stays")
     parser.add_argument("--limit-s", type=float, default=300.0, help="default: %(default)s")
     parser.add_argument("--memory-mb", type=int, default=1536, help="default: %(default)s")

@@ -44,6 +44,11 @@ def install_missing(packages: Mapping[str, str]) -> None:
         )
 
 
+def update_lists() -> None:
+    """Read the package lists anew; when that fails, the old ones stay."""
+    _apt("update")
+
+
 def _apt(*arguments: str) -> str:
     """Return what apt-get complained of; empty when all went well."""
     become = [] if os.geteuid() == 0 else ["sudo", "-n"]
