@@ -21,9 +21,12 @@ MAY_IMPORT = {
     "config": {"errors", "protocol", "core", "config"},
     "adapters": {"errors", "protocol", "core", "ports", "config", "adapters"},
     "runtime": {"errors", "protocol", "core", "ports", "config", "adapters", "runtime"},
-    "cli": {"errors", "protocol", "core", "ports", "config", "adapters", "runtime", "cli"},
+    "doctor": {"errors", "ports", "config", "adapters", "doctor"},
+    "cli": {
+        "errors", "protocol", "core", "ports", "config", "adapters", "runtime", "doctor", "cli",
+    },
     "__main__": {"cli"},
-}
+}  # fmt: skip
 """Rooms of tcu_agent, and the rooms (or single modules) that each may import."""
 
 PURE_STANDARD_LIBRARY = {

@@ -116,9 +116,13 @@ WORLD_LIBRARIES = {
         "tcu_agent.adapters.can.opening",
         "tcu_agent.adapters.can.recording",
     },
-    "aiomqtt": {"tcu_agent.adapters.cloud.mqtt"},
+    "aiomqtt": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.doctor.broker"},
     "paho": {"tcu_agent.adapters.cloud.mqtt"},
-    "socket": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.runtime.supervisor"},
+    "socket": {
+        "tcu_agent.adapters.cloud.mqtt",
+        "tcu_agent.runtime.supervisor",
+        "tcu_agent.doctor.broker",
+    },
 }
 """Who may touch the libraries that reach a bus, a broker or a network."""
 AGENT = tuple(module for module in modules() if module.path.startswith("src/tcu_agent/"))

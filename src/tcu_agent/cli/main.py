@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tcu_agent.cli import check, completion, decode, key, run, signals
+from tcu_agent.cli import check, completion, decode, doctor, key, run, signals
 from tcu_agent.errors import AgentError, KeyStoreError
 
 EXIT_BAD_INPUT = 2
@@ -26,7 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('tcu-agent')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, key, signals, decode, completion):
+    for command in (run, check, doctor, key, signals, decode, completion):
         command.add_parser(subparsers)
     return parser
 

@@ -1,0 +1,140 @@
+"""The way to the broker, step by step, so that the step that fails has a name: address, port, TLS, MQTT, topics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+
+import aiomqtt
+
+from tcu_agent.adapters.cloud.tls import client_context
+from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.config import MqttConfig
+from tcu_agent.doctor.findings import Finding, failure, note, ok
+from tcu_agent.errors import BadInput, KeyStoreError
+
+_FIRST_FAILURE_CODE = 128
+"""Source: MQTT 5.0, 2.4 Reason Code."""
+
+
+async def examine_broker(config: MqttConfig, *, vehicle_id: str) -> Sequence[Finding]:
+    """Return how far one gets. Nothing is published, and the agent's own session is left alone."""
+    where = f"{config.host}:{config.port}"
+    try:
+        found = [await _reach(config, where)]
+        if config.tls is None:
+            found.append(note("broker", "no TLS: plain text"))
+        else:
+            found.append(await _shake_hands(config))
+        found.extend(await _log_in(config, vehicle_id))
+    except _Stuck as stuck:
+        return (*stuck.before, stuck.finding)
+    return tuple(found)
+
+
+class _Stuck(Exception):
+    """The step that failed; what comes after it cannot be tried."""
+
+    def __init__(self, finding: Finding, before: Sequence[Finding] = ()) -> None:
+        super().__init__(finding.what)
+        self.finding = finding
+        self.before = before
+
+
+async def _reach(config: MqttConfig, where: str) -> Finding:
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(config.timeout_s):
+            _, writer = await asyncio.open_connection(config.host, config.port)
+    except socket.gaierror as error:
+        advice = (
+            "is the name right, is there a DNS server (/etc/resolv.conf), is the modem on line?"
+        )
+        raise _Stuck(failure("broker", f"{config.host}: {error.strerror}", advice)) from error
+    except TimeoutError as error:
+        advice = "a firewall drops it, the modem has no data connection, or the address is wrong"
+        finding = failure("broker", f"{where}: no answer in {config.timeout_s:g} s", advice)
+        raise _Stuck(finding) from error
+    except OSError as error:
+        advice = "does the broker run, and listen on this port?"
+        raise _Stuck(failure("broker", f"{where}: {error.strerror or error}", advice)) from error
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return ok("broker", f"{where} answers in {(time.monotonic() - started) * 1000:.0f} ms")
+
+
+async def _shake_hands(config: MqttConfig) -> Finding:
+    assert config.tls is not None  # noqa: S101 - for mypy; the caller asked
+    try:
+        context = client_context(config.tls)
+        async with asyncio.timeout(config.timeout_s):
+            _, writer = await asyncio.open_connection(config.host, config.port, ssl=context)
+    except (BadInput, KeyStoreError) as error:
+        raise _Stuck(failure("broker", str(error), "`tcu-agent check` says more")) from error
+    except ssl.SSLCertVerificationError as error:
+        advice = (
+            "is [mqtt.tls] ca the authority of this broker, does its certificate carry this host name, "
+            "and is the clock right?"
+        )
+        told = f"the broker's certificate: {error.verify_message}"
+        raise _Stuck(failure("broker", told, advice)) from error
+    except (OSError, TimeoutError) as error:
+        advice = "does the broker speak TLS 1.3 on this port?"
+        raise _Stuck(failure("broker", f"no TLS: {error or 'no answer'}", advice)) from error
+    cipher = writer.get_extra_info("cipher")
+    writer.close()
+    with contextlib.suppress(OSError, ssl.SSLError):
+        await writer.wait_closed()
+    return ok("broker", f"TLS: {cipher[1]}, {cipher[0]}")
+
+
+async def _log_in(config: MqttConfig, vehicle_id: str) -> list[Finding]:
+    is_v5 = config.protocol == "5"
+    password = (
+        None
+        if config.password_file is None
+        else read_secret(config.password_file).decode("utf-8", "replace").rstrip("\n")
+    )
+    context = None if config.tls is None else client_context(config.tls)
+    client = aiomqtt.Client(
+        config.host,
+        config.port,
+        # With the agent's own id the broker would end the agent's connection.
+        identifier=f"{config.client_id}-doctor",
+        username=config.username,
+        password=password,
+        protocol=aiomqtt.ProtocolVersion.V5 if is_v5 else aiomqtt.ProtocolVersion.V311,
+        clean_session=None if is_v5 else True,
+        timeout=config.timeout_s,
+        tls_context=context,
+    )
+    topic_filter = f"tcu/v1/{vehicle_id}/down/+"
+    try:
+        async with client:
+            codes = await client.subscribe(topic_filter, qos=1)
+    except aiomqtt.MqttError as error:
+        return [_refused(error, None if context is None else context.refusal)]
+    found = [ok("broker", f"MQTT {config.protocol}: let in")]
+    if any(int(getattr(code, "value", code)) >= _FIRST_FAILURE_CODE for code in codes):  # type: ignore[call-overload]  # ReasonCode or int
+        advice = "the broker's ACL must let this vehicle subscribe to its own down topics"
+        return [*found, failure("broker", f"may not subscribe to {topic_filter}", advice)]
+    return [*found, ok("broker", f"may subscribe to {topic_filter}")]
+
+
+def _refused(error: aiomqtt.MqttError, alert: ssl.SSLError | None) -> Finding:
+    if alert is not None:  # with TLS 1.3 it comes after the handshake
+        advice = "the broker refuses our client certificate: expired, or of an authority that it does not know?"
+        return failure("broker", f"TLS: {alert.reason}", advice)
+    text = str(error).lower()
+    if "not authori" in text or "user name" in text:
+        return failure(
+            "broker",
+            f"MQTT: {error}",
+            "certificate, user name or password are unknown there; or the broker takes only the agent's own client id",
+        )
+    return failure("broker", f"MQTT: {error or 'no answer'}", "the broker's log says why")

@@ -1,0 +1,154 @@
+"""A SocketCAN interface as the kernel describes it: is it there, up, set to a bit rate, and well?
+
+Source: Linux, ip-link(8) (`ip -details -statistics -json link show`), linux/can/netlink.h.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tcu_agent.config import BusConfig
+from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
+
+ARPHRD_CAN = 280
+"""Source: linux/if_arp.h."""
+NET_CLASS = Path("/sys/class/net")
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+_ENOUGH_RMEM_BYTES = 1 << 20
+"""About 1,250 frames of a SocketCAN socket: 0.6 s of the busiest bus that was measured."""
+_IP_TIMEOUT_S = 5.0
+_VIRTUAL_KINDS = {"vcan", "vxcan"}
+
+Describe = Callable[[str], Mapping[str, Any] | None]
+
+
+def describe_link(name: str) -> Mapping[str, Any] | None:
+    """Return what iproute2 says of an interface, or None where there is no iproute2 that speaks JSON."""
+    command = ["ip", "-details", "-statistics", "-json", "link", "show", "dev", name]
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell; the name is one in /sys/class/net
+            command, capture_output=True, timeout=_IP_TIMEOUT_S, check=True, text=True
+        )
+        links = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return links[0] if links else None
+
+
+def examine_interface(
+    bus: BusConfig, *, describe: Describe = describe_link, net_class: Path = NET_CLASS
+) -> Sequence[Finding]:
+    """Return what is to say about the interface of a bus; nothing for what is not SocketCAN."""
+    if bus.interface != "socketcan":
+        return ()
+    subject, name = f"can.{bus.name}", bus.channel
+    folder = net_class / name
+    if not folder.exists():
+        return (_missing(subject, name, net_class),)
+    if _text(folder / "type") != str(ARPHRD_CAN):
+        advice = (
+            f"name a CAN interface in [can.bus.{bus.name}] channel; there is: {_others(net_class)}"
+        )
+        return (failure(subject, f"{name} is no CAN interface", advice),)
+    link = describe(name)
+    if link is None:
+        advice = "install iproute2 (busybox's ip does not know CAN) to see bit rate, bus state and error counters"
+        return (note(subject, f"{name} is there; more cannot be seen", advice),)
+    return (_state(subject, bus, link), *_details(subject, bus, link))
+
+
+def examine_receive_buffer(subject: str, rmem_max: Path = RMEM_MAX) -> Sequence[Finding]:
+    """Return whether an agent without CAP_NET_ADMIN gets a receive buffer that lasts."""
+    text = _text(rmem_max)
+    if text is None or not text.isdecimal():
+        return ()
+    if int(text) >= _ENOUGH_RMEM_BYTES:
+        return (ok(subject, f"receive buffer: up to {int(text) // 1024} KiB for anybody"),)
+    return (
+        warning(
+            subject,
+            f"receive buffer: only {int(text) // 1024} KiB without CAP_NET_ADMIN, then frames are lost in silence",
+            f"sysctl net.core.rmem_max={_ENOUGH_RMEM_BYTES}, or give the service CAP_NET_ADMIN",
+        ),
+    )
+
+
+def _missing(subject: str, name: str, net_class: Path) -> Finding:
+    return failure(
+        subject,
+        f"there is no interface {name}",
+        f"plug it in, load its driver (dmesg says why it is missing), or name another; there is: {_others(net_class)}",
+    )
+
+
+def _others(net_class: Path) -> str:
+    names = sorted(
+        each.name for each in net_class.glob("*") if _text(each / "type") == str(ARPHRD_CAN)
+    )
+    return ", ".join(names) or "no CAN interface at all"
+
+
+def _state(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> Finding:
+    name, info = bus.channel, _info(link)
+    if "UP" not in link.get("flags", ()):
+        rate = bus.bitrate or 500_000
+        return failure(
+            subject,
+            f"{name} is down",
+            f"ip link set {name} up type can bitrate {rate} restart-ms 100",
+        )
+    state = info.get("state")
+    if state == "BUS-OFF":
+        return failure(
+            subject,
+            f"{name} is bus-off: the controller has cut itself off",
+            "check bit rate and termination; set restart-ms so that it comes back by itself",
+        )
+    if state in {"ERROR-WARNING", "ERROR-PASSIVE"}:
+        counters = info.get("berr_counter", {})
+        errors = f"tx {counters.get('tx', '?')}, rx {counters.get('rx', '?')}"
+        advice = "wrong bit rate, bad termination, or nobody else on the bus to acknowledge"
+        return failure(subject, f"{name} is {str(state).lower()} ({errors})", advice)
+    return ok(subject, f"{name} is up" + (f", {str(state).lower()}" if state else ""))
+
+
+def _details(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> list[Finding]:
+    if link.get("linkinfo", {}).get("info_kind") in _VIRTUAL_KINDS:
+        return [note(subject, f"{bus.channel} is virtual: no bit rate, no error counters")]
+    info, found = _info(link), list[Finding]()
+    rate = info.get("bittiming", {}).get("bitrate")
+    if rate is not None and bus.bitrate is not None and rate != bus.bitrate:
+        found.append(
+            failure(
+                subject,
+                f"bit rate {rate}, but configured is {bus.bitrate}",
+                f"ip link set {bus.channel} down; ip link set {bus.channel} up type can bitrate {bus.bitrate}",
+            )
+        )
+    elif rate is not None:
+        found.append(ok(subject, f"bit rate {rate} bit/s"))
+    if not info.get("restart_ms"):
+        found.append(
+            warning(
+                subject,
+                "no automatic restart: after bus-off the bus stays dead until somebody restarts it",
+                f"ip link set {bus.channel} type can restart-ms 100 (while it is down)",
+            )
+        )
+    return found
+
+
+def _info(link: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = link.get("linkinfo", {}).get("info_data", {})
+    return data if isinstance(data, Mapping) else {}
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None

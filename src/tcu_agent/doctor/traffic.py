@@ -1,0 +1,173 @@
+"""Live traffic against the mapping: which mapped messages come, how often, and what is wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cantools.database.can import Message as DbcMessage
+
+from tcu_agent.adapters.can.counters import DecoderCounters
+from tcu_agent.adapters.can.signals import SignalDecoder
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
+from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanPort
+
+_SLOW = 0.5
+_FAST = 2.0
+"""A message that comes at less than half or more than twice its rate in the DBC is worth a word."""
+_FEWEST = 3
+"""Of messages expected in the time listened: fewer say nothing about a rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What came in while listening. `frames`: by (arbitration id, is 29-bit). `failure`: why listening ended early."""
+
+    seconds: float
+    frames: Counter[tuple[int, bool]]
+    counters: DecoderCounters
+    failure: str | None = None
+
+
+async def listen(port: CanPort, mapping: VehicleMapping, *, listen_s: float) -> Heard:
+    """Listen to one bus for `listen_s` seconds and send nothing."""
+    started_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+    decoder = SignalDecoder(mapping, port.name, started_at=started_at, audit=True, listen_only=True)
+    frames: Counter[tuple[int, bool]] = Counter()
+    reason = None
+    try:
+        await port.open()
+        async with asyncio.timeout(listen_s):
+            while True:
+                for frame in await port.receive():
+                    if not frame.is_error_frame and not frame.is_remote_frame:
+                        frames[frame.arbitration_id, frame.is_extended_id] += 1
+                    decoder.receive(frame)
+    except TimeoutError:
+        pass
+    except CanTransportError as error:
+        reason = str(error)
+    finally:
+        await port.close()
+    seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - started_at
+    return Heard(seconds=seconds, frames=frames, counters=decoder.counters(), failure=reason)
+
+
+def judge(heard: Heard, mapping: VehicleMapping, bus: str) -> Sequence[Finding]:
+    """Return what the traffic says about wiring, database and mapping."""
+    subject = f"can.{bus}"
+    if heard.failure is not None:
+        return (failure(subject, heard.failure, "the lines above, and dmesg, say more"),)
+    counters = heard.counters
+    if not counters.frames:
+        return (_silent(subject, heard.seconds),)
+    return (
+        ok(
+            subject,
+            f"{counters.frames} frames in {heard.seconds:.0f} s, {len(heard.frames)} identifiers",
+        ),
+        *_errors(subject, heard),
+        *_messages(subject, heard, mapping, bus),
+        *_own(subject, heard, mapping, bus),
+    )
+
+
+def _silent(subject: str, seconds: float) -> Finding:
+    return failure(
+        subject,
+        f"not one frame in {seconds:.0f} s",
+        "is the vehicle awake? then: bit rate, CAN-H and CAN-L swapped, termination, the right channel; "
+        "a wrong bit rate usually shows as error frames",
+    )
+
+
+def _errors(subject: str, heard: Heard) -> list[Finding]:
+    counters, found = heard.counters, list[Finding]()
+    if counters.error_frames:
+        advice = "wrong bit rate, termination, or a node that disturbs; `ip -details -statistics link` counts them"
+        found.append(warning(subject, f"{counters.error_frames} error frames", advice))
+    if counters.ids_unknown > counters.ids_known:
+        found.append(
+            failure(
+                subject,
+                f"{counters.ids_unknown} identifiers are not in the DBC, only {counters.ids_known} are",
+                "the DBC is of another bus or another vehicle",
+            )
+        )
+    return found
+
+
+def _messages(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> list[Finding]:
+    wanted = {signal.message for signal in mapping.bus_signals(bus)}
+    on_change = wanted - {
+        signal.message for signal in mapping.bus_signals(bus) if signal.timeout_s is not None
+    }
+    return [
+        _message(subject, heard, mapping.buses[bus].message(name), is_on_change=name in on_change)
+        for name in sorted(wanted)
+    ]
+
+
+def _message(subject: str, heard: Heard, message: DbcMessage, *, is_on_change: bool) -> Finding:
+    key = (message.frame_id, message.is_extended_frame)
+    seen, what = heard.frames[key], f"{message.name} ({message.frame_id:#x})"
+    if not seen:
+        if is_on_change:
+            return note(subject, f"{what}: not seen; it is sent on change only")
+        advice = (
+            "its sender is off or on another bus, or its identifier is another one in this vehicle"
+        )
+        return failure(subject, f"{what}: not seen in {heard.seconds:.0f} s", advice)
+    if wrong := _undecodable(heard, message):
+        return failure(subject, f"{what}: {wrong[0]}", wrong[1])
+    if odd := _rate(heard, message, seen):
+        return warning(subject, f"{what}: {odd[0]}", odd[1])
+    return ok(subject, f"{what}: {seen / heard.seconds:.1f} a second")
+
+
+def _own(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> list[Finding]:
+    """Say which identifiers that are ours to send were seen: the doctor itself sends nothing."""
+    found = []
+    for name in sorted(mapping.transmitted(bus)):
+        message = mapping.buses[bus].message(name)
+        if times := heard.frames[message.frame_id, message.is_extended_frame]:
+            found.append(
+                warning(
+                    subject,
+                    f"{name} ({message.frame_id:#x}), which is ours to send: seen {times} times",
+                    "right if an agent runs on this bus now; else another node imitates it or the mapping is wrong",
+                )
+            )
+    return found
+
+
+def _undecodable(heard: Heard, message: DbcMessage) -> tuple[str, str] | None:
+    key = (message.frame_id, message.is_extended_frame)
+    if causes := heard.counters.decode_errors.get(key):
+        cause, times = next(iter(causes.items()))
+        return f"{sum(causes.values())} frames do not decode, such as {times} times: {cause}", (
+            "another length or layout than the DBC says: is it the DBC of this model year?"
+        )
+    if causes := heard.counters.e2e_errors.get(message.name):
+        told = ", ".join(f"{cause} {times}" for cause, times in causes.items())
+        return f"{sum(causes.values())} frames fail the end-to-end check ({told})", (
+            "profile, data id or offset in [bus.NAME.e2e] differ from the sender's, or somebody forges it"
+        )
+    return None
+
+
+def _rate(heard: Heard, message: DbcMessage, seen: int) -> tuple[str, str] | None:
+    if not message.cycle_time or heard.seconds * 1000 / message.cycle_time < _FEWEST:
+        return None
+    expected = 1000 / message.cycle_time
+    actual = seen / heard.seconds
+    if _SLOW <= actual / expected <= _FAST:
+        return None
+    return f"{actual:.1f} a second, the DBC says {expected:.1f}", (
+        "frames get lost (bus load, receive buffer), two senders share the identifier, or the DBC is another version's"
+    )

@@ -1,0 +1,57 @@
+"""`tcu-agent doctor` as a person calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tcu_agent.cli.main import main
+from tcu_sim.pki.ceremony import Plan, initialise
+from tests.contract.mosquitto import free_port, running
+from tests.runtime.files import minimal
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return initialise(tmp_path / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
+
+
+def called(folder: Path, port: int, *options: str) -> int:
+    secoc = '[keys.secoc]\ncentral-locking = "secoc.key"\n[trust]'
+    (folder / "tcu.toml").write_text(minimal(broker_port=port).replace("[trust]", secoc))
+    return main(["doctor", "-c", str(folder / "tcu.toml"), "--listen-s", "1", *options])
+
+
+def test_what_works_is_said_line_by_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(folder) as broker:
+        status = called(folder, broker.port)
+    said = capsys.readouterr().out
+    assert "ok      broker" in said
+    assert said.splitlines()[-1].startswith("0 failure(s), ")
+    assert status == 0
+
+
+def test_json_has_the_same_and_a_failure_has_status_2(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called(folder, free_port(), "--json") == 2
+    found = json.loads(capsys.readouterr().out)
+    (broken,) = [each for each in found if each["level"] == "failure"]
+    assert broken["subject"] == "broker"
+    assert broken["advice"]
+
+
+def test_a_configuration_that_cannot_be_read_is_its_first_patient(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tcu.toml").write_text("schema = ")
+    assert main(["doctor", "-c", str(tmp_path / "tcu.toml")]) == 2
+    assert "failure files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", ["0", "601", "nan"])
+def test_a_time_that_makes_no_sense_is_refused(tmp_path: Path, seconds: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["doctor", "-c", str(tmp_path / "tcu.toml"), "--listen-s", seconds])

@@ -1,0 +1,148 @@
+"""Live traffic against the reference mapping, each kind of mistake once, and no frame sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from tcu_agent.doctor.findings import Finding, Level
+from tcu_agent.doctor.traffic import Heard, judge, listen
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame
+from tests.can.decoding import decoder, feed
+from tests.can.vehicle import frame, reference
+
+SECONDS = 10.0
+
+
+class Port:
+    """Plays frames, then silence, or a failure; anything sent would be an AttributeError."""
+
+    name = "body"
+
+    def __init__(self, frames: Sequence[CanFrame], *, failure: str | None = None) -> None:
+        self.frames, self.failure = list(frames), failure
+        self.closed = False
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def receive(self) -> Sequence[CanFrame]:
+        if self.frames:
+            frames, self.frames = self.frames, []
+            return frames
+        if self.failure is not None:
+            raise CanTransportError(self.failure, may_have_happened=False, temporary=True)
+        return await asyncio.Event().wait() and []
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def heard(frames: Sequence[CanFrame]) -> Heard:
+    tested = decoder(audit=True, listen_only=True)
+    feed(tested, frames)
+    seen = Counter((one.arbitration_id, one.is_extended_id) for one in frames)
+    return Heard(seconds=SECONDS, frames=seen, counters=tested.counters())
+
+
+def about(name: str, frames: Sequence[CanFrame]) -> Finding:
+    (found,) = [each for each in judge(heard(frames), reference(), "body") if name in each.what]
+    return found
+
+
+def every(name: str, period_s: float) -> list[CanFrame]:
+    return [frame(name, index * period_s) for index in range(round(SECONDS / period_s))]
+
+
+def of_dbc(name: str) -> tuple[int, float]:
+    message = reference().buses["body"].message(name)
+    return message.frame_id, (message.cycle_time or 0) / 1000
+
+
+def mapped_cyclic() -> tuple[str, float]:
+    """Return a cyclic message of the mapping without E2E, and its period."""
+    mapping = reference()
+    for signal in mapping.bus_signals("body"):
+        period = of_dbc(signal.message)[1]
+        if period and signal.timeout_s and signal.message not in mapping.buses["body"].e2e:
+            return signal.message, period
+    raise LookupError("the reference mapping has none")
+
+
+def test_a_message_at_its_rate_is_well() -> None:
+    name, period = mapped_cyclic()
+    assert about(name, every(name, period)).level is Level.OK
+
+
+def test_a_message_at_a_quarter_of_its_rate_is_odd() -> None:
+    name, period = mapped_cyclic()
+    found = about(name, every(name, period * 4))
+    assert found.level is Level.WARNING
+    assert "the DBC says" in found.what
+
+
+def test_a_missing_message_is_a_failure() -> None:
+    name, _ = mapped_cyclic()
+    found = about(name, every("NmBcm", 0.1))
+    assert found.level is Level.FAILURE
+    assert "not seen in 10 s" in found.what
+
+
+def test_a_message_of_another_length_does_not_decode() -> None:
+    name, period = mapped_cyclic()
+    short = [
+        CanFrame(one.arbitration_id, b"", timestamp_s=one.timestamp_s)
+        for one in every(name, period)
+    ]
+    found = about(name, short)
+    assert found.level is Level.FAILURE
+    assert "do not decode" in found.what
+
+
+def test_frames_that_fail_their_protection_are_told_apart() -> None:
+    name = next(iter(reference().buses["body"].e2e))
+    same = [frame(name, 0.0)] * 50
+    forged = [
+        CanFrame(one.arbitration_id, bytes(len(one.data)), timestamp_s=index * 0.1)
+        for index, one in enumerate(same)
+    ]
+    found = about(name, forged)
+    assert found.level is Level.FAILURE
+    assert "fail the end-to-end check" in found.what
+
+
+def test_another_vehicles_bus_is_recognised() -> None:
+    strange = [CanFrame(0x700 + index, bytes(8), timestamp_s=0.1 * index) for index in range(40)]
+    assert "another vehicle" in about("not in the DBC", strange).advice
+
+
+def test_a_silent_bus_is_a_failure() -> None:
+    (found,) = judge(heard([]), reference(), "body")
+    assert (found.level, "not one frame" in found.what) == (Level.FAILURE, True)
+
+
+def test_error_frames_and_our_own_identifiers_are_told() -> None:
+    own = min(reference().transmitted("body"))
+    errors = [CanFrame(0x40, bytes(8), is_error_frame=True)]
+    assert about("error frames", [*every("NmBcm", 0.1), *errors]).level is Level.WARNING
+    key = of_dbc(own)[0]
+    found = about("ours to send", [*every("NmBcm", 0.1), CanFrame(key, bytes(8), timestamp_s=9)])
+    assert (found.level, own in found.what) == (Level.WARNING, True)
+
+
+def test_listening_counts_and_ends_by_itself() -> None:
+    port = Port(every("NmBcm", 0.1))
+    result = asyncio.run(listen(port, reference(), listen_s=0.05))  # type: ignore[arg-type]  # cannot send, on purpose
+    assert result.failure is None
+    assert sum(result.frames.values()) == result.counters.frames == 100
+    assert port.closed
+
+
+def test_a_bus_that_breaks_is_a_finding_not_an_error() -> None:
+    port = Port([], failure="CAN bus 'body' is gone")
+    result = asyncio.run(listen(port, reference(), listen_s=5))  # type: ignore[arg-type]  # as above
+    (found,) = judge(result, reference(), "body")
+    assert (found.level, found.what) == (Level.FAILURE, "CAN bus 'body' is gone")
+    assert port.closed
