@@ -82,6 +82,7 @@ def test_after_the_end_of_the_subscription_nothing_remote_works(car: Driver) -> 
     assert car.refusals == [Reason.SUBSCRIPTION_ENDED] * len(Service)
     car.locks(False)
     car.change({vss.ALARM: "triggered"})
+    car.pass_time(60)
     assert len(car.events(EventKind.STATE_CHANGED)) == told
     assert car.events(EventKind.ALARM) == []
 

@@ -9,6 +9,7 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, Persist
+from tcu_agent.core.events import Value
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import CallState, EventKind, PositionKind, Service
 from tests.core import invariants
@@ -83,7 +84,16 @@ def called(car: Driver) -> None:
     car.change({vss.ON_CALL_BUTTON: False})
 
 
-STORIES: list[Story] = [direct, armed, sleeping, tracked, located, called]
+def robbed(car: Driver) -> bytes:
+    """The alarm goes off, a lorry takes the car away, a theft case is opened."""
+    place: dict[str, Value] = {vss.LATITUDE: 1.0, vss.LONGITUDE: 2.0, vss.FIX_TYPE: "THREE_D"}
+    car.change({**place, vss.ALARM: "triggered"})
+    car.pass_time(31)
+    car.change({**place, vss.LATITUDE: 1.1})
+    return car.allow(Service.POSITION)
+
+
+STORIES: list[Story] = [direct, armed, sleeping, tracked, located, called, robbed]
 
 
 def provisioned() -> Driver:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
 from tcu_agent.core.position.record import PositionRecord
+from tcu_agent.core.theft.alarm_record import AlarmRecord
+from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.errors import StorageError
@@ -53,7 +55,9 @@ CALL = CallRecord(
     state=CallState.RINGING,
     last_seq=3,
 )
-RECORDS = [INTENT, RELOCK, POSITION, CALL]
+ALARM = AlarmRecord(due_at=1030.0, boot_session="session", is_told=False)
+TOW = TowRecord(seen_wall=1.8e9)
+RECORDS = [INTENT, RELOCK, POSITION, CALL, ALARM, TOW]
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda each: type(each).__name__)
@@ -87,7 +91,7 @@ def test_a_newer_schema_is_refused_and_named(record: UnlockIntent) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    for kind in (UnlockIntent, RelockRecord, PositionRecord, CallRecord):
+    for kind in (UnlockIntent, RelockRecord, PositionRecord, CallRecord, AlarmRecord, TowRecord):
         with pytest.raises(StorageError):
             kind.from_bytes(data)
 

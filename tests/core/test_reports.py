@@ -83,14 +83,6 @@ def test_a_state_request_wakes_nothing(car: Driver) -> None:
     assert set(car.events(EventKind.STATE_REPORT)[0].values.values()) == {None}
 
 
-def test_an_alarm_is_told_when_it_goes_off(car: Driver) -> None:
-    car.change({vss.ALARM: "triggered"})
-    car.change({vss.ALARM: "triggered"})
-    car.change({vss.ALARM: "off"})
-    (event,) = car.events(EventKind.ALARM)
-    assert event.values == {vss.ALARM: "triggered"}
-
-
 def test_bus_faults_are_told_once(car: Driver) -> None:
     for state in ("error-active", "bus-off", "bus-off", "error-active"):
         car.put(events.BusFaulted("body", state))

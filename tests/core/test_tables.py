@@ -15,6 +15,7 @@ from tcu_agent.core.call import states as call_states
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.position import states as position_states
 from tcu_agent.core.step import Step
+from tcu_agent.core.theft import alarm_states, tow_states
 from tcu_agent.core.unlock import relock_states
 from tcu_agent.core.unlock import states as unlock_states
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
@@ -26,6 +27,8 @@ ENUMS: Mapping[str, tuple[type[Enum], type[Enum]]] = {
     "position": (position_states.State, position_states.Trigger),
     "button": (button.State, button.Trigger),
     "call": (CallState, call_states.Trigger),
+    "alarm": (alarm_states.State, alarm_states.Trigger),
+    "tow": (tow_states.State, tow_states.Trigger),
 }
 
 

@@ -57,7 +57,7 @@ EDGES: list[tuple[str, str, int, list[object], list[object]]] = [
     ("result", "seq", 10, [0, U53], [-1, U53 + 1]),
     ("result", "stream_id", 11, [bytes(8)], [bytes(7), bytes(9)]),
     ("event", "request_id", 2, [bytes(16)], [bytes(15), bytes(17)]),
-    ("event", "kind", 5, [1, 19], [-1, 20]),
+    ("event", "kind", 5, [1, 20], [-1, 21]),
     ("event", "seq", 6, [0, U53], [-1, U53 + 1]),
     ("event", "boot_time_ms", 7, [0, U53], [-1, U53 + 1]),
     ("event", "wall_time_ms", 8, [0, U53], [-1, U53 + 1]),

@@ -133,3 +133,4 @@ class Told(IntEnum):
     STARTED = 17
     ALARM = 18
     RELOCK_CANCELLED = 19
+    TOWED = 20

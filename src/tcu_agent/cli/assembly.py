@@ -81,6 +81,7 @@ def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
         return replace(
             config.core,
             locks=tuple(path for path in vss.DOOR_LOCKS if path in paths),
+            has_locking_source=vss.LOCKING_SOURCE in paths,
             reported=tuple(path for path in vss.REPORTED if path in paths),
         )
     except BadInput as error:

@@ -75,6 +75,8 @@ class Core:
         parts.relock.start(step, self._open.relock)
         parts.position.start(step, self._open.position, is_corrupt=parts.is_corrupt)
         parts.on_call.start(step, self._open.call)
+        parts.theft_notice.start(step, self._open.alarm)
+        parts.tow.start(self._open.tow)
         return self._finish(step)
 
     def handle(
@@ -100,6 +102,7 @@ class Core:
             parts.relock.deadline,
             parts.position.deadline,
             parts.position.cases.deadline,
+            parts.theft_notice.deadline,
             parts.unsaved.deadline,
         )
         return min((each for each in deadlines if each is not None), default=None)
@@ -113,6 +116,8 @@ class Core:
             "position": parts.position.machine.state.value,
             "button": parts.button.machine.state.value,
             "call": parts.on_call.machine.state.name.lower(),
+            "alarm": parts.theft_notice.machine.state.value,
+            "tow": parts.tow.machine.state.value,
             "last_seq": parts.journal.last_seq,
             "acknowledged": parts.journal.acknowledged,
             "stream_id": parts.journal.stream_id.hex(),
@@ -144,6 +149,8 @@ class Core:
         parts.unlock.advance(step, changes)
         parts.relock.advance(step, changes)
         parts.position.advance(step)
+        parts.theft_notice.advance(step, changes)
+        parts.tow.advance(step, changes)
         parts.reports.tell_changes(step, changes)
 
     def _observed(self, step: Step, event: events.CoreEvent) -> tuple[Change, ...]:

@@ -17,6 +17,8 @@ from tcu_agent.core.reports.reports import Reports
 from tcu_agent.core.reports.watch import UnlockWatch
 from tcu_agent.core.requests import Challenger
 from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.theft.alarm import TheftNotice
+from tcu_agent.core.theft.tow import TowWatch
 from tcu_agent.core.unlock.outcomes import Outcomes
 from tcu_agent.core.unlock.relock import AutomaticRelock
 from tcu_agent.core.unlock.unlock import Unlock
@@ -50,6 +52,8 @@ class Parts:
     button: Button
     on_call: OnCall
     watch: UnlockWatch
+    theft_notice: TheftNotice
+    tow: TowWatch
     is_corrupt: bool = False
 
 
@@ -85,9 +89,10 @@ def build(
         executed=relock.begin,
         is_locking=lambda: relock.is_locking,
     )
+    fixes = FixSource(vehicle=vehicle, fresh_s=settings.fresh_s)
     position = PositionCase(
         settings=settings,
-        fixes=FixSource(vehicle=vehicle, fresh_s=settings.fresh_s),
+        fixes=fixes,
         journal=journal,
         outcomes=outcomes,
         knowledge=knowledge,
@@ -135,5 +140,19 @@ def build(
             journal=journal,
             knowledge=knowledge,
             is_ours=unlock.is_ours,
+        ),
+        theft_notice=TheftNotice(
+            settings=settings,
+            vehicle=vehicle,
+            journal=journal,
+            knowledge=knowledge,
+            boot_session=boot_session,
+        ),
+        tow=TowWatch(
+            settings=settings,
+            vehicle=vehicle,
+            fixes=fixes,
+            journal=journal,
+            open_case=lambda: position.case_id,
         ),
     )

@@ -25,6 +25,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "tracking_interval_min_s": (5, 3600),  # docs/protocol.cddl, position-parameters
     "tracking_duration_max_s": (10, 604_800),
     "snapshot_wait_s": (1, 120),
+    "theft_notice_after_s": (0, 600),
+    "tow_distance_m": (20, 10_000),
     "outcomes_kept": (1, 1024),
     "challenges_max": (1, 16),
     "root_threshold": (2, 8),  # docs/protocol.cddl, trust-container
@@ -49,6 +51,8 @@ class CoreSettings:
     """Lock status paths that the mapping has, a subset of `vss.DOOR_LOCKS`: what an unlock's result is read from."""
     reported: tuple[str, ...] = vss.REPORTED
     """Paths that this car has and reports, a subset of `vss.REPORTED`."""
+    has_locking_source: bool = True
+    """Whether the car says what moved its locks last (`vss.LOCKING_SOURCE`)."""
     unlock_modes: frozenset[str] = frozenset({"abandoned", "inactive"})
     """Usage modes in which a remote unlock is allowed, a subset of `vss.PARKED_MODES`."""
     relock: Relock = Relock.AGENT
@@ -78,6 +82,10 @@ class CoreSettings:
     tracking_duration_max_s: int = 604_800
     snapshot_wait_s: float = 20.0
     """How long a snapshot waits for a fix, within the grant's own time."""
+    theft_notice_after_s: float = 30.0
+    """From the alarm to the theft notification; switched off with the key before, nothing is told."""
+    tow_distance_m: float = 100.0
+    """How far a locked car must have moved, beyond its fixes' inaccuracy, to count as towed."""
     outcomes_kept: int = 64
     """Results kept for a grant that is sent again."""
     roots: tuple[bytes, ...] = field(default=())

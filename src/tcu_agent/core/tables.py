@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from tcu_agent.core.call import button
 from tcu_agent.core.call import states as call_states
 from tcu_agent.core.position import states as position_states
+from tcu_agent.core.theft import alarm_states, tow_states
 from tcu_agent.core.unlock import relock_states
 from tcu_agent.core.unlock import states as unlock_states
 
@@ -26,6 +27,8 @@ TABLES: Final[Mapping[str, Mapping[tuple[Enum, Enum], Enum]]] = {
     "position": _plain(position_states.TABLE),
     "button": _plain(button.TABLE),
     "call": _plain(call_states.TABLE),
+    "alarm": _plain(alarm_states.TABLE),
+    "tow": _plain(tow_states.TABLE),
 }
 
 

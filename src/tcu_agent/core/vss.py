@@ -13,6 +13,7 @@ USAGE_MODE = "Vehicle.UsageMode"  # overlay, str: one of USAGE_MODES
 USAGE_MODES = ("abandoned", "inactive", "convenience", "active", "driving")
 PARKED_MODES = ("abandoned", "inactive", "convenience")
 """abandoned = locked and left; inactive = someone in it or just left; convenience; active = ignition on; driving."""
+KEY_MODES = ("convenience", "active")  # those that need a key in the car
 ALARM = "Vehicle.Body.Alarm.State"  # overlay, str: "off" | "armed" | "triggered"
 CENTRAL_LOCKING_RESPONSE = "Vehicle.Body.CentralLocking.Response"
 """Overlay, str: "idle" | "busy" | "done" | "refused" | "authentication-failed"; echoes the last command."""
@@ -57,3 +58,4 @@ PIN_GENERATION = "Vehicle.TCU.Account.PinGeneration"  # overlay, int
 SUBSCRIPTION_ACTIVE = "Vehicle.TCU.Account.IsSubscriptionActive"  # overlay, bool
 TRUST_VERSION = "Vehicle.TCU.Trust.Version"  # overlay, int
 TRUST_EPOCH = "Vehicle.TCU.Trust.Epoch"  # overlay, int
+TOW_SEEN_AT = "Vehicle.TCU.Tow.SeenAt"  # overlay, int, s since 1970-01-01

@@ -130,6 +130,7 @@ class EventKind(IntEnum):
     STARTED = 17
     ALARM = 18
     RELOCK_CANCELLED = 19
+    TOWED = 20
 
 
 @unique

@@ -30,6 +30,8 @@ CASES: Final = "position-cases"
 CALL: Final = "call"
 ACCOUNT: Final = "account"
 TRUST: Final = "trust"
+ALARM: Final = "alarm"
+TOW: Final = "tow"
 
 
 def milliseconds(time_s: float) -> int:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.position.record import PositionRecord
+from tcu_agent.core.theft.alarm_record import AlarmRecord
+from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.errors import StorageError
 
 R = TypeVar("R")
+
+_NOTHING_REMOTE: Final = frozenset({records.CALL, records.ALARM, records.TOW})
+"""Records that no remote service rests on: a corrupt one is as good as none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +33,8 @@ class OpenMatters:
     relock: RelockRecord | None = None
     position: PositionRecord | None = None
     call: CallRecord | None = None
+    alarm: AlarmRecord | None = None
+    tow: TowRecord | None = None
     corrupt: list[str] = field(default_factory=list)
 
 
@@ -72,7 +79,9 @@ def restore(parts: Parts, stored: Mapping[str, bytes] | None) -> OpenMatters:
         relock=restorer.read(records.RELOCK, RelockRecord.from_bytes),
         position=restorer.read(records.POSITION, PositionRecord.from_bytes),
         call=restorer.read(records.CALL, CallRecord.from_bytes),
+        alarm=restorer.read(records.ALARM, AlarmRecord.from_bytes),
+        tow=restorer.read(records.TOW, TowRecord.from_bytes),
         corrupt=restorer.corrupt,
     )
-    parts.is_corrupt = stored is None or bool(set(restorer.corrupt) - {records.CALL})
+    parts.is_corrupt = stored is None or bool(set(restorer.corrupt) - _NOTHING_REMOTE)
     return found

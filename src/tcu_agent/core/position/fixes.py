@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
+from tcu_agent.core.theft.places import Place
 from tcu_agent.core.vehicle import VehicleState
 from tcu_agent.protocol.messages import Fix
 from tcu_agent.protocol.vocabulary import FixQuality
@@ -43,6 +44,17 @@ class FixSource:
         """Whether the receiver has a fix now."""
         last = self._last
         return last is not None and last.quality >= FixQuality.FIX_2D and self._is_new(last, now)
+
+    def place(self, now: float) -> Place | None:
+        """Return where the car is by a fix of now, None if there is none."""
+        last = self._last
+        if last is None or not self.is_fresh(now):
+            return None
+        if last.accuracy_m is None:
+            return Place(latitude=last.latitude, longitude=last.longitude)
+        return Place(
+            latitude=last.latitude, longitude=last.longitude, accuracy_m=abs(last.accuracy_m)
+        )
 
     def fix(self, now: float, wall: float | None) -> Fix:
         """Return the best that can be said now."""

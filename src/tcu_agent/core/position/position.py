@@ -70,6 +70,11 @@ class PositionCase:
         return self._job.record.common.request_id if self._job else None
 
     @property
+    def case_id(self) -> bytes | None:
+        """The theft case that is going on, None if there is none."""
+        return self._job.record.case_id if self._job else None
+
+    @property
     def open_cases(self) -> frozenset[bytes]:
         """Cases that may be ended: the one that is going on, and those with sealed positions."""
         going_on = {self._job.record.case_id} if self._job else set()

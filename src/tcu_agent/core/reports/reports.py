@@ -1,6 +1,6 @@
-"""What the car tells by itself: changed states, alarm, bus and security events; and its state when asked.
+"""What the car tells by itself: changed states, bus and security events; and its state when asked.
 
-States and alarm leave the car only while a subscription is active. A sleeping bus says nothing, and nothing is said
+States leave the car only while a subscription is active. A sleeping bus says nothing, and nothing is said
 about it: what was true before the sleep is compared with what is true after it.
 """
 
@@ -62,8 +62,6 @@ class Reports:
         if not told or not self._knowledge.is_subscribed:
             return
         self._journal.report(step, EventKind.STATE_CHANGED, values=told)
-        if told.get(vss.ALARM) == "triggered":
-            self._journal.report(step, EventKind.ALARM, values={vss.ALARM: "triggered"})
 
     def tell_state(self, step: Step, request: Request) -> None:
         """Answer a state request from what is known now (null = unknown or asleep); wakes nothing."""
