@@ -192,6 +192,8 @@ class StatePort(Protocol):
     def replace(self, seq: int, *, by: Event | None) -> None:
         """Put `by`, or nothing, where the message stored under `seq` is, whatever that holds.
 
+        A tombstone takes the place of all that it covers.
+
         Raises:
             StorageError: not durable; the old one is still there.
         """

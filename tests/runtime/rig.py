@@ -18,6 +18,7 @@ from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.config import REFERENCE_MAPPING
 from tcu_agent.core.effects import Effect, Persist
 from tcu_agent.core.events import CoreEvent
+from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.verify import authorisation
 from tcu_agent.core.verify.authorisation import (
@@ -130,6 +131,7 @@ class Rig:
         self.logbook = Logbook()
         self.supervisor = RecordingSupervisor({"WATCHDOG_USEC": "10000000"} if watchdog else {})
         self.trust: bytes | None = None
+        self.outbox = OutboxBounds()
         self.lost_keys: frozenset[str] = frozenset()
         self.agent: Agent | None = None
         self.task: asyncio.Task[None] | None = None
@@ -143,6 +145,7 @@ class Rig:
                 secoc_keys={k: v for k, v in SECOC_KEYS.items() if k not in self.lost_keys},
                 lost_keys=self.lost_keys,
                 trust=self.trust,
+                outbox=self.outbox,
             ),
             world=self.world(self.disk or self.state),
             core=core or self.core.make,

@@ -17,6 +17,7 @@ from tcu_agent.adapters.storage.volatile_state import VolatileState
 from tcu_agent.core.agent import Core
 from tcu_agent.core.effects import Effect
 from tcu_agent.core.events import MessageArrived, TimePassed
+from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import CanFrame, CanPort, LinkPort, Sealer, Signer, StatePort
@@ -26,10 +27,12 @@ from tcu_agent.runtime.executor import Executor, Outlets
 from tcu_agent.runtime.freshness import StoredFreshness
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.outbox import OutboxSender
+from tcu_agent.runtime.outbox_limits import OutboxLimits
 from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
+from tcu_agent.runtime.stored_journal import StoredJournal
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.transmitter import Transmitter
 from tcu_agent.runtime.waiting import cancel_until_done
@@ -81,6 +84,7 @@ class Car:
     secoc_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     lost_keys: frozenset[str] = frozenset()
     trust: bytes | None = None
+    outbox: OutboxBounds = field(default_factory=OutboxBounds)
 
 
 class Agent:
@@ -216,18 +220,25 @@ class Agent:
 
     def _make_senders(self) -> Senders:
         clock, logbook = self._around.clock, self._around.logbook
-        repair = OutboxRepair(
+        journal = StoredJournal(
+            state=self._state, vehicle_id=self._car.settings.vehicle_id, boot_id=self._boot_id
+        )
+        repair = OutboxRepair(state=self._state, journal=journal, logbook=logbook)
+        repair.look_through()
+        limits = OutboxLimits(
             state=self._state,
-            vehicle_id=self._car.settings.vehicle_id,
-            boot_id=self._boot_id,
+            journal=journal,
+            bounds=self._car.outbox,
+            clock=clock,
             logbook=logbook,
         )
-        repair.look_through()
+        limits.look_through()
         return Senders(
             prompt=PromptSender(logbook=logbook),
             outbox=OutboxSender(
                 state=self._state,
                 repair=repair,
+                limits=limits,
                 notary=self._notary,
                 clock=clock,
                 logbook=logbook,

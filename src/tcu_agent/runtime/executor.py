@@ -88,7 +88,7 @@ class Executor:
         if effect.acknowledged is not None:
             self._to.senders.outbox.acknowledged(effect.acknowledged)
         if effect.append:
-            self._to.senders.outbox.appended()
+            self._to.senders.outbox.appended(effect.append)
         for message in effect.append:
             if isinstance(message, Result):
                 self._tell(message)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from tcu_agent.errors import DamagedMessageError, KeyStoreError, StorageError
 from tcu_agent.ports import Clock, StatePort
 from tcu_agent.protocol.messages import Event, Result
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary, Signed
+from tcu_agent.runtime.outbox_limits import OutboxLimits
 from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.waiting import wait_news
 
@@ -34,12 +35,14 @@ class OutboxSender:
         *,
         state: StatePort,
         repair: OutboxRepair,
+        limits: OutboxLimits,
         notary: Notary,
         clock: Clock,
         logbook: Logbook,
     ) -> None:
         self._state = state
         self._repair = repair
+        self._limits = limits
         self._notary = notary
         self._clock = clock
         self._logbook = logbook
@@ -47,14 +50,16 @@ class OutboxSender:
         self._sent_up_to = 0
         self._unacknowledged: deque[int] = deque()
 
-    def appended(self) -> None:
+    def appended(self, messages: Iterable[Result | Event]) -> None:
         """Look into the store: there is something new."""
+        self._limits.appended(messages)
         self._news.set()
 
     def acknowledged(self, seq: int) -> None:
         """Go on: the centre has stored everything up to `seq`."""
         while self._unacknowledged and self._unacknowledged[0] <= seq:
             self._unacknowledged.popleft()
+        self._limits.acknowledged(seq)
         self._news.set()
 
     async def run(self, publish: Publish) -> None:
@@ -63,6 +68,7 @@ class OutboxSender:
         Raises:
             MqttTransportError: the connection is lost.
         """
+        self._limits.trim()
         self._start_over()
         while True:
             self._news.clear()

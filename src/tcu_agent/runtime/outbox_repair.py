@@ -5,12 +5,11 @@ Whether the message was worth much is not known any more; that one is missing is
 
 from __future__ import annotations
 
-from tcu_agent.core.durable import records
-from tcu_agent.core.reports.journal import Journal
 from tcu_agent.errors import DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort
 from tcu_agent.protocol.vocabulary import Reason
 from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.stored_journal import StoredJournal
 
 _PAGE_MESSAGES = 64
 
@@ -18,12 +17,9 @@ _PAGE_MESSAGES = 64
 class OutboxRepair:
     """Mends the outbox of one vehicle's state."""
 
-    def __init__(
-        self, *, state: StatePort, vehicle_id: str, boot_id: bytes, logbook: Logbook
-    ) -> None:
+    def __init__(self, *, state: StatePort, journal: StoredJournal, logbook: Logbook) -> None:
         self._state = state
-        self._vehicle_id = vehicle_id
-        self._boot_id = boot_id
+        self._journal = journal
         self._logbook = logbook
 
     def look_through(self) -> None:
@@ -48,7 +44,7 @@ class OutboxRepair:
         Raises:
             StorageError: not durable, or nothing says which stream it is; all is as it was.
         """
-        journal = self._journal()
+        journal = self._journal.read()
         # A damaged tombstone stood for more than its own number, and a damaged number is none that was given out.
         first_seq = max(damage.after_seq, journal.acknowledged) + 1
         last_seq = min(damage.seq, journal.last_seq)
@@ -61,11 +57,3 @@ class OutboxRepair:
         self._logbook.error(
             "message-lost", first_seq=first_seq, last_seq=last_seq, detail=str(damage)
         )
-
-    def _journal(self) -> Journal:
-        record = self._state.load().get(records.JOURNAL)
-        if record is None:
-            raise StorageError(f"{records.JOURNAL}: is missing beside stored messages")
-        journal = Journal(vehicle_id=self._vehicle_id, boot_id=self._boot_id, stream_id=b"")
-        journal.restore(record)
-        return journal

@@ -129,11 +129,14 @@ class SqliteState:
     def replace(self, seq: int, *, by: Event | None) -> None:
         """Put `by`, or nothing, where the message stored under `seq` is, whatever that holds.
 
+        A tombstone takes the place of all that it covers.
+
         Raises:
             StorageError: not durable; the old one is still there.
         """
+        first_seq = seq if by is None or by.first_seq is None else by.first_seq
         with self._transaction() as database:
-            database.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            database.execute("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", (first_seq, seq))
             if by is not None:
                 _append(database, by)
 
@@ -204,7 +207,7 @@ class SqliteState:
     def _opened(self, seq: int, kind: bytes, payload: bytes, checksum: bytes) -> Result | Event:
         # `kind` as bytes: a text that is no UTF-8 any more would fail the whole query.
         self._verify(checksum, kind, payload)
-        message = unpack(kind.decode("ascii"), payload)
+        message = unpack(kind.decode("ascii", "replace"), payload)
         if message.seq != seq:
             raise StorageError(f"{self._path}: corrupt: message {message.seq} is stored as {seq}")
         return message

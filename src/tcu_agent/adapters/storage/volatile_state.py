@@ -54,8 +54,9 @@ class VolatileState:
         return [self.messages[seq] for seq in above[:limit]]
 
     def replace(self, seq: int, *, by: Event | None) -> None:
-        """Put `by`, or nothing, where the message under `seq` is."""
-        self.messages.pop(seq, None)
+        """Put `by`, or nothing, where the message under `seq` is, and all that a tombstone covers."""
+        first_seq = seq if by is None or by.first_seq is None else by.first_seq
+        self.messages = {n: m for n, m in self.messages.items() if not first_seq <= n <= seq}
         if by is not None:
             self.messages[by.seq] = by
 

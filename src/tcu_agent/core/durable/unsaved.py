@@ -1,14 +1,17 @@
 """What could not be made durable, kept until it can: a full disk delays the truth, it does not lose or change it.
 
 A failed transaction is merged into the next one, and tried again by itself each second. Numbers that were given out
-stay given out. If too much piles up, runs of events (never results) become tombstones.
+stay given out. If too much piles up, runs of telemetry become tombstones; if that is not enough, runs of security
+events too (`core.reports.classes`). Deeds and ON CALL stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 
 from tcu_agent.core.effects import Persist
+from tcu_agent.core.reports.classes import OutboxClass, class_of
 from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.step import Step
 from tcu_agent.protocol.messages import Event, Result
@@ -40,7 +43,9 @@ class Unsaved:
         self._puts.update(failed.puts)
         self._appended.extend(failed.append)
         if len(self._appended) > KEPT:
-            self._appended = self._thinned()
+            self._appended = self._thinned(_is_telemetry)
+        if len(self._appended) > KEPT:
+            self._appended = self._thinned(_is_no_deed)
         if failed.acknowledged is not None:
             self._acknowledged = failed.acknowledged
         self.deadline = now + RETRY_S
@@ -58,18 +63,29 @@ class Unsaved:
             step.acknowledged = self._acknowledged
         self._puts, self._appended, self._acknowledged, self.deadline = {}, [], None, None
 
-    def _thinned(self) -> list[Result | Event]:
+    def _thinned(self, can_go: Callable[[Result | Event], bool]) -> list[Result | Event]:
         thin: list[Result | Event] = []
-        for can_go, run in groupby(self._appended, key=_can_go):
+        for goes, run in groupby(self._appended, key=can_go):
             messages = list(run)
-            if can_go:
+            if goes:
                 messages = [self._journal.tombstone(messages, Reason.DROPPED_BY_POLICY)]
             thin.extend(messages)
         return thin
 
 
-def _can_go(message: Result | Event) -> bool:
-    return isinstance(message, Event) and message.kind not in {
-        EventKind.ON_CALL_PRESSED,
-        EventKind.STARTED,
+def _is_telemetry(message: Result | Event) -> bool:
+    return _is_tombstone(message) or class_of(message) is OutboxClass.TELEMETRY
+
+
+def _is_no_deed(message: Result | Event) -> bool:
+    """Whether it can go as a last resort; a tombstone always can, into a larger one."""
+    if isinstance(message, Result) or message.kind is EventKind.STARTED:
+        return False
+    return _is_tombstone(message) or class_of(message) in {
+        OutboxClass.TELEMETRY,
+        OutboxClass.SECURITY,
     }
+
+
+def _is_tombstone(message: Result | Event) -> bool:
+    return isinstance(message, Event) and message.kind is EventKind.TOMBSTONE

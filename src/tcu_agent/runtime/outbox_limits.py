@@ -1,0 +1,173 @@
+"""Keeps the outbox within its bounds: what `core.reports.classes` gives up is replaced by tombstones.
+
+Looked at whenever a message was stored, at each connection and at the start. A message is first made durable and only
+then may another one go, so the bounds are exceeded by one step's messages for a moment, and no power cut loses both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tcu_agent.core.reports.classes import OutboxBounds, OutboxClass, class_of
+from tcu_agent.core.reports.journal import Journal
+from tcu_agent.errors import StorageError
+from tcu_agent.ports import Clock, StatePort
+from tcu_agent.protocol import codec
+from tcu_agent.protocol.messages import Event, Result
+from tcu_agent.protocol.vocabulary import EventKind, Reason
+from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.stored_journal import StoredJournal
+
+_PAGE_MESSAGES = 64
+_ROOM_MADE = 0.1
+"""Part of a full share that is made free at once, so that not every new message costs a second transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    seq: int
+    size_bytes: int
+    wall_time_s: float | None
+    """s since 1970-01-01; None = not known."""
+
+
+class OutboxLimits:
+    """Knows what is stored, class by class, and gives up what is too much or too old."""
+
+    def __init__(
+        self,
+        *,
+        state: StatePort,
+        journal: StoredJournal,
+        bounds: OutboxBounds,
+        clock: Clock,
+        logbook: Logbook,
+    ) -> None:
+        self._state = state
+        self._journal = journal
+        self._bounds = bounds
+        self._clock = clock
+        self._logbook = logbook
+        self._stored: dict[OutboxClass, list[_Stored]] = {each: [] for each in OutboxClass}
+        self._bytes: Counter[OutboxClass] = Counter()
+        self._graves: dict[int, int] = {}
+        """First number of each run that was given up, by its last."""
+
+    def look_through(self) -> None:
+        """Learn what is stored, and give up what is too much; never raises."""
+        seq = 0
+        try:
+            while messages := self._state.outbox(after_seq=seq, limit=_PAGE_MESSAGES):
+                self._learn(messages)
+                seq = messages[-1].seq
+        except StorageError as error:
+            self._logbook.error("outbox-not-bounded", detail=str(error))
+            return
+        self.trim()
+
+    def appended(self, messages: Iterable[Result | Event]) -> None:
+        """Take note of what was stored, and give up what is too much for it; never raises."""
+        self._learn(messages)
+        self.trim()
+
+    def acknowledged(self, seq: int) -> None:
+        """Take note that everything up to `seq` is gone from the store."""
+        for of, stored in self._stored.items():
+            gone = next((n for n, each in enumerate(stored) if each.seq > seq), len(stored))
+            self._bytes[of] -= sum(each.size_bytes for each in stored[:gone])
+            del stored[:gone]
+        self._graves = {last: first for last, first in self._graves.items() if last > seq}
+
+    def trim(self) -> None:
+        """Give up what is too old or too much; never raises: what cannot be done now is tried again."""
+        try:
+            self._give_up_old()
+            for of in OutboxClass:
+                self._give_up_surplus(of)
+        except StorageError as error:
+            self._logbook.error("outbox-not-bounded", detail=str(error))
+
+    def _learn(self, messages: Iterable[Result | Event]) -> None:
+        for message in messages:
+            if isinstance(message, Event) and message.kind is EventKind.TOMBSTONE:
+                self._remember_grave(message)
+                continue
+            wall_ms = message.wall_time_ms if isinstance(message, Event) else 0
+            size_bytes = len(codec.encode(message))
+            of = class_of(message)
+            self._stored[of].append(_Stored(message.seq, size_bytes, wall_ms / 1000 or None))
+            self._bytes[of] += size_bytes
+
+    def _remember_grave(self, tombstone: Event) -> None:
+        if tombstone.reason is Reason.DROPPED_BY_POLICY and tombstone.first_seq is not None:
+            self._graves[tombstone.seq] = tombstone.first_seq
+
+    def _give_up_old(self) -> None:
+        wall = self._clock.wall()
+        if wall is None or not self._clock.is_synchronised():
+            return
+        oldest_s = wall - self._bounds.telemetry_age_s
+        victims = []
+        for each in self._stored[OutboxClass.TELEMETRY]:
+            if each.wall_time_s is not None and each.wall_time_s >= oldest_s:
+                break  # those behind it are younger
+            if each.wall_time_s is not None:
+                victims.append(each)
+        self._give_up(OutboxClass.TELEMETRY, victims, cause="age")
+
+    def _give_up_surplus(self, of: OutboxClass) -> None:
+        share_bytes = self._bounds.bytes_of(of)
+        if self._bytes[of] <= share_bytes:
+            return
+        surplus_bytes = self._bytes[of] - share_bytes * (1 - _ROOM_MADE)
+        stored = self._stored[of]
+        victims = []
+        for each in stored[len(stored) // 2 if of.is_protected else 0 :]:
+            if surplus_bytes <= 0:
+                break
+            victims.append(each)
+            surplus_bytes -= each.size_bytes
+        self._give_up(of, victims, cause="full")
+
+    def _give_up(self, of: OutboxClass, victims: Sequence[_Stored], *, cause: str) -> None:
+        if not victims:
+            return
+        journal = self._journal.read()
+        for first_seq, last_seq in _runs(each.seq for each in victims):
+            self._bury(journal, first_seq, last_seq)
+            self._forget(of, first_seq, last_seq)
+        self._logbook.warning("messages-dropped", of=of.value, messages=len(victims), cause=cause)
+
+    def _bury(self, journal: Journal, first_seq: int, last_seq: int) -> None:
+        """Put one tombstone over these numbers and over the graves on both sides of them."""
+        before = self._graves.get(first_seq - 1, first_seq)
+        behind = next((n for n, f in self._graves.items() if f == last_seq + 1), last_seq)
+        tombstone = journal.tombstone_over(
+            first_seq=before, last_seq=behind, reason=Reason.DROPPED_BY_POLICY
+        )
+        self._state.replace(behind, by=tombstone)
+        self._graves.pop(first_seq - 1, None)
+        self._graves[behind] = before
+
+    def _forget(self, of: OutboxClass, first_seq: int, last_seq: int) -> None:
+        gone = [each for each in self._stored[of] if first_seq <= each.seq <= last_seq]
+        self._bytes[of] -= sum(each.size_bytes for each in gone)
+        self._stored[of] = [
+            each for each in self._stored[of] if not first_seq <= each.seq <= last_seq
+        ]
+
+
+def _runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and last of each run of consecutive numbers."""
+    run: tuple[int, int] | None = None
+    for seq in seqs:
+        if run is not None and seq == run[1] + 1:
+            run = (run[0], seq)
+            continue
+        if run is not None:
+            yield run
+        run = (seq, seq)
+    if run is not None:
+        yield run

@@ -1,0 +1,30 @@
+"""The journal as the store has it: who makes tombstones for stored messages needs to know their stream."""
+
+from __future__ import annotations
+
+from tcu_agent.core.durable import records
+from tcu_agent.core.reports.journal import Journal
+from tcu_agent.errors import StorageError
+from tcu_agent.ports import StatePort
+
+
+class StoredJournal:
+    """For one vehicle's state."""
+
+    def __init__(self, *, state: StatePort, vehicle_id: str, boot_id: bytes) -> None:
+        self._state = state
+        self._vehicle_id = vehicle_id
+        self._boot_id = boot_id
+
+    def read(self) -> Journal:
+        """Return the journal as it stands in the store now.
+
+        Raises:
+            StorageError: it is missing or cannot be read.
+        """
+        record = self._state.load().get(records.JOURNAL)
+        if record is None:
+            raise StorageError(f"{records.JOURNAL}: is missing beside stored messages")
+        journal = Journal(vehicle_id=self._vehicle_id, boot_id=self._boot_id, stream_id=b"")
+        journal.restore(record)
+        return journal
