@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import can
@@ -17,6 +18,15 @@ READ_TIMEOUT_S = 0.2
 """How long a read may take before the thread looks whether it shall end."""
 
 OPEN_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CanEnds:
+    """The two ends of a bus, as ``interface:channel``: the agent's, and that of vehicle and observer."""
+
+    agent: str
+    others: str
+
 
 Take = Callable[[int, bytes], None]
 

@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from tcu_sim.demo.can_source import CanEnds, bus_options
 from tcu_sim.demo.play import DemoOptions, play_demo
 from tcu_sim.demo.report import JsonReport, PlainReport, Report
 from tcu_sim.demo.told import Told, until_told
@@ -62,6 +63,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=FILE,
         help="where the vehicle's signing key is: a file, or a PKCS#11 token that it cannot leave (needs SoftHSM)",
     )
+    parser.add_argument(
+        "--can",
+        metavar="AGENT[,OTHERS]",
+        help="a bus that is up already, such as socketcan:can0,socketcan:can1: the agent's end, and the end of "
+        "vehicle and observer (default: the agent's; without the option a bus is started)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="on a slow machine: wait so many times longer for parts and sightings (default: 1)",
+    )
     parser.set_defaults(func=run)
 
 
@@ -95,7 +109,23 @@ def _options(args: argparse.Namespace) -> DemoOptions:
         agent=None if args.agent is None else _agent(args.agent),
         vehicle_lines=tuple(args.vehicle),
         vehicle_key=args.vehicle_key,
+        can=None if args.can is None else _can(args.can),
+        patience=_patience(args.patience),
     )
+
+
+def _can(text: str) -> CanEnds:
+    agent, comma, others = text.partition(",")
+    ends = CanEnds(agent, others if comma else agent)
+    for address in (ends.agent, ends.others):
+        bus_options(address)
+    return ends
+
+
+def _patience(factor: float) -> float:
+    if not 1.0 <= factor <= 100.0:
+        raise BadInput(f"--patience {factor:g}: 1 to 100")
+    return factor
 
 
 def _folder(path: Path) -> Path:

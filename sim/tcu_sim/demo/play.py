@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tcu_sim.demo.agent_config import shortened_in_words
+from tcu_sim.demo.can_source import CanEnds
 from tcu_sim.demo.processes import Ensemble
 from tcu_sim.demo.report import Report
 from tcu_sim.demo.setting import Setting, open_stage
@@ -23,13 +24,19 @@ from tcu_sim.errors import SimulatorError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What a person may choose. `agent`: the words of another agent's command."""
+    """What a person may choose. `agent`: the words of another agent's command.
+
+    `can`: a bus that is there already; `patience`: on a slow machine, how much longer than usual to wait for parts
+    and sightings.
+    """
 
     keep: Path | None = None
     embedded_broker: bool = False
     agent: tuple[str, ...] | None = None
     vehicle_lines: tuple[str, ...] = ()
     vehicle_key: str = FILE
+    can: CanEnds | None = None
+    patience: float = 1.0
 
 
 async def play_demo(
@@ -43,7 +50,7 @@ async def play_demo(
     with _scratch_folder(options.keep) as folder:
         logs = folder / "logs"
         logs.mkdir()
-        async with Ensemble(logs) as ensemble:
+        async with Ensemble(logs, patience=options.patience) as ensemble:
             setting = Setting(
                 folder=folder,
                 ensemble=ensemble,
@@ -51,6 +58,8 @@ async def play_demo(
                 agent=options.agent,
                 vehicle_lines=options.vehicle_lines,
                 vehicle_key=options.vehicle_key,
+                can=options.can,
+                patience=options.patience,
             )
             try:
                 return await _set_up_and_play(setting, report, steps)
@@ -65,7 +74,7 @@ async def _set_up_and_play(setting: Setting, report: Report, steps: Sequence[Ste
     async with open_stage(setting, report.say) as stage:
         report.say(f"all parts are up after {time.monotonic() - began:.1f} s")
         began = time.monotonic()
-        as_expected = await _play_all(stage, report, steps)
+        as_expected = await _play_all(stage, report, steps, setting.patience)
         if as_expected < len(steps):
             report.say(f"the ends of the logs:\n{setting.ensemble.tails()}")
         report.say(f"played in {time.monotonic() - began:.1f} s")
@@ -73,10 +82,12 @@ async def _set_up_and_play(setting: Setting, report: Report, steps: Sequence[Ste
     return as_expected == len(steps)
 
 
-async def _play_all(stage: Stage, report: Report, steps: Sequence[Step[Stage]]) -> int:
+async def _play_all(
+    stage: Stage, report: Report, steps: Sequence[Step[Stage]], patience: float
+) -> int:
     """Play and tell every step; return how many were as expected."""
     as_expected = 0
-    async for verdict in play(steps, stage):
+    async for verdict in play(steps, stage, patience=patience):
         report.tell(verdict)
         as_expected += verdict.ok
     return as_expected

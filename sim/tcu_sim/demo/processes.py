@@ -79,8 +79,10 @@ class Command:
 class Ensemble:
     """The programs of one run, ended in reverse order at the end, whatever the end is."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *, patience: float = 1.0) -> None:
+        """`patience`: factor for the time limits of starting."""
         self._logs = logs
+        self._patience = patience
         self._is_over = False
         self.programs: dict[str, Program] = {}
 
@@ -103,11 +105,11 @@ class Ensemble:
         """
         program, ready = await self._spawn(command)
         try:
-            async with asyncio.timeout(command.timeout_s):
+            async with asyncio.timeout(command.timeout_s * self._patience):
                 program.ready = await ready
         except TimeoutError:
             raise ProgramError(
-                f"{command.name} did not say {command.ready!r} within {command.timeout_s:g} s\n"
+                f"{command.name} did not say {command.ready!r} within {command.timeout_s * self._patience:g} s\n"
                 f"{program.tail()}"
             ) from None
         return program

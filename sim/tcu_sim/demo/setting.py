@@ -19,6 +19,7 @@ from tcu_sim.demo.agent_config import AgentPlace, agent_toml
 from tcu_sim.demo.attacker import open_attacker
 from tcu_sim.demo.broker import LOOPBACK, Broker, start_broker
 from tcu_sim.demo.burglar import Burglar
+from tcu_sim.demo.can_source import CanEnds
 from tcu_sim.demo.conditions import CAR, OTHER_CAR
 from tcu_sim.demo.observer import BrokerAddress
 from tcu_sim.demo.other_car import open_other_car
@@ -46,7 +47,8 @@ Say = Callable[[str], None]
 class Setting:
     """What the demo is set up with. `folder`: scratch; `agent`: the words of another agent's command.
 
-    `vehicle_key`: one of `vehicle_key.KINDS`.
+    `vehicle_key`: one of `vehicle_key.KINDS`. `can`: a bus that is there already; else one is started. `patience`:
+    factor for all time limits.
     """
 
     folder: Path
@@ -55,6 +57,8 @@ class Setting:
     agent: tuple[str, ...] | None = None
     vehicle_lines: tuple[str, ...] = ()
     vehicle_key: str = FILE
+    can: CanEnds | None = None
+    patience: float = 1.0
 
 
 @asynccontextmanager
@@ -67,7 +71,7 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
     folder, ensemble = setting.folder, setting.ensemble
     layout = initialise(folder / "centre", Plan(vehicles=[CAR, OTHER_CAR], environment=ENVIRONMENT))
     key = await _vehicle_key(setting, layout, say)
-    sightings = Sightings(folder / "logs" / "observer.jsonl")
+    sightings = Sightings(folder / "logs" / "observer.jsonl", patience=setting.patience)
     broker = await start_broker(ensemble, folder, embedded=setting.embedded_broker)
     say(f"broker: {broker.name}, MQTT {broker.mqtt_version}, {LOOPBACK}:{broker.port}")
     channels = await _start_bus(setting)
@@ -99,7 +103,7 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
         attacker = await stack.enter_async_context(open_attacker(address))
         await _start_agent(setting, layout, channels["tcu"], broker, key)
         await sightings.settle()
-        account = await operator.account_state(CAR, timeout_s=LEARNT_TIMEOUT_S)
+        account = await operator.account_state(CAR, timeout_s=LEARNT_TIMEOUT_S * setting.patience)
         if account.learnt_version < account.version:
             raise SimulatorError(f"the car has not learnt its account in {LEARNT_TIMEOUT_S:g} s")
         yield Stage(
@@ -117,7 +121,9 @@ async def open_stage(setting: Setting, say: Say) -> AsyncIterator[Stage]:
 
 
 async def _start_bus(setting: Setting) -> dict[str, str]:
-    """Start the bus (vcan where the kernel has it, else the hub); return each node's address."""
+    """Return each node's address on the bus: the given one, else one started now (vcan if possible, or the hub)."""
+    if setting.can is not None:
+        return {"tcu": setting.can.agent} | dict.fromkeys(NODES[1:], setting.can.others)
     options = ["--json", "--dir", str(setting.folder / "can"), "--nodes", *NODES]
     program = await setting.ensemble.start(
         Command(name="bus", argv=[*SIMULATOR, "bus", *options], ready=r'^\{.*"event": "ready".*')

@@ -28,9 +28,13 @@ class NotSeenError(Exception):
 
 
 class Sightings:
-    """All sightings of a run, in the observer's order. `keep`: the file they are copied to."""
+    """All sightings of a run, in the observer's order. `keep`: the file they are copied to.
 
-    def __init__(self, keep: Path) -> None:
+    `patience`: factor for the time limits of what must come.
+    """
+
+    def __init__(self, keep: Path, *, patience: float = 1.0) -> None:
+        self._patience = patience
         self._seen: list[Sighting] = []
         self._keep = keep
         self._grew = asyncio.Event()
@@ -65,7 +69,7 @@ class Sightings:
         """Return the first sighting since the mark that meets the condition, at once.
 
         Raises:
-            NotSeenError: none within `timeout_s`; says what was waited for and what came.
+            NotSeenError: none within `timeout_s` (times the patience); says what was waited for and what came.
         """
         return (await self.wait_many(what, condition, 1, since=since, timeout_s=timeout_s))[0]
 
@@ -75,8 +79,9 @@ class Sightings:
         """Return the first `count` sightings since the mark that meet the condition.
 
         Raises:
-            NotSeenError: fewer than that within `timeout_s`.
+            NotSeenError: fewer than that within `timeout_s` (times the patience).
         """
+        timeout_s *= self._patience
         try:
             async with asyncio.timeout(timeout_s):
                 while len(found := self.since(since, condition)) < count:

@@ -27,3 +27,7 @@ STEPS: tuple[Step[Stage], ...] = (
     *END,
     *SECRETS,
 )
+AT_THE_CAR: tuple[Step[Stage], ...] = tuple(
+    step for step in STEPS if step not in {*APP, *LOCKED, *END, *SECRETS}
+)
+"""Those in which something is sent on CAN, or must not be; app, account and the search for secrets are left out."""

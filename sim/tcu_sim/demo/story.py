@@ -38,18 +38,21 @@ class Verdict:
     duration_s: float
 
 
-async def judge(number: int, step: Step[StageT], stage: StageT) -> Verdict:
+async def judge(
+    number: int, step: Step[StageT], stage: StageT, *, patience: float = 1.0
+) -> Verdict:
     """Play one step; whatever goes wrong in it is its verdict, never the end of the demo."""
+    limit_s = STEP_LIMIT_S * patience
     began = time.monotonic()
     ok = False
     try:
-        async with asyncio.timeout(STEP_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             seen = await step.play(stage)
         ok = True
     except NotSeenError as error:
         seen = str(error)
     except TimeoutError:
-        seen = f"nothing that decides, in {STEP_LIMIT_S:g} s"
+        seen = f"nothing that decides, in {limit_s:g} s"
     except SimulatorError as error:
         seen = f"the bench itself failed: {error}"
     return Verdict(
@@ -62,7 +65,9 @@ async def judge(number: int, step: Step[StageT], stage: StageT) -> Verdict:
     )
 
 
-async def play(steps: Sequence[Step[StageT]], stage: StageT) -> AsyncIterator[Verdict]:
-    """Play the steps in order and yield each verdict as soon as it stands."""
+async def play(
+    steps: Sequence[Step[StageT]], stage: StageT, *, patience: float = 1.0
+) -> AsyncIterator[Verdict]:
+    """Play the steps in order and yield each verdict as soon as it stands. `patience`: factor for the limit of each."""
     for number, step in enumerate(steps, start=1):
-        yield await judge(number, step, stage)
+        yield await judge(number, step, stage, patience=patience)

@@ -1,0 +1,82 @@
+"""A demo on a slow machine and on a bus that is there already: its options, and that patience reaches the limits."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tcu_sim.demo import story
+from tcu_sim.demo.can_source import CanEnds
+from tcu_sim.demo.cli import _options, add_parser
+from tcu_sim.demo.play import DemoOptions
+from tcu_sim.demo.processes import Command, Ensemble, ProgramError
+from tcu_sim.demo.sightings import NotSeenError, Sightings
+from tcu_sim.demo.steps import AT_THE_CAR, STEPS
+from tcu_sim.errors import BadInput
+
+
+def options(*arguments: str) -> DemoOptions:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    return _options(parser.parse_args(["demo", *arguments]))
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("socketcan:can0,socketcan:can1", CanEnds("socketcan:can0", "socketcan:can1")),
+        ("socketcan:vcan0", CanEnds("socketcan:vcan0", "socketcan:vcan0")),
+    ],
+)
+def test_a_bus_that_is_there_already(text: str, ends: CanEnds) -> None:
+    assert options("--can", text).can == ends
+    assert options().can is None
+
+
+@pytest.mark.parametrize("text", ["can0", "socketcan:can0,", ",socketcan:can0", "a:b,c"])
+def test_what_is_no_address_of_a_bus_is_refused_before_anything_starts(text: str) -> None:
+    with pytest.raises(BadInput, match="write interface:channel"):
+        options("--can", text)
+
+
+@pytest.mark.parametrize("factor", ["0.5", "-1", "nan", "inf", "101"])
+def test_no_patience_is_refused(factor: str) -> None:
+    with pytest.raises(BadInput, match="1 to 100"):
+        options("--patience", factor)
+
+
+def test_patience_lengthens_the_wait_for_a_sighting(tmp_path: Path) -> None:
+    seen = Sightings(tmp_path / "trace", patience=3.0)
+    with pytest.raises(NotSeenError, match=r"no tick in 0\.03 s"):
+        asyncio.run(seen.wait("tick", lambda _: True, since=0, timeout_s=0.01))
+
+
+def test_patience_lengthens_the_wait_for_a_part(tmp_path: Path) -> None:
+    async def start() -> None:
+        async with Ensemble(tmp_path, patience=3.0) as ensemble:
+            mute = Command(name="mute", argv=["sleep", "60"], ready="never", timeout_s=0.01)
+            await ensemble.start(mute)
+
+    with pytest.raises(ProgramError, match=r"within 0\.03 s"):
+        asyncio.run(start())
+
+
+def test_patience_lengthens_the_limit_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_: None) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(story, "STEP_LIMIT_S", 0.01)
+    verdict = asyncio.run(story.judge(1, story.Step("hangs", "", hang), None, patience=3.0))
+    assert verdict.seen == "nothing that decides, in 0.03 s"
+
+
+def test_the_steps_at_the_car_keep_the_storys_order_and_begin_and_end_on_the_bus() -> None:
+    names = [step.name for step in AT_THE_CAR]
+    assert names == [step.name for step in STEPS if step.name in set(names)]
+    assert "unlock with the right PIN" in names
+    assert "the stop time has come" in names
+    assert not [name for name in names if "app" in name.split(":")[0].split()]
