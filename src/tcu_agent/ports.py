@@ -137,9 +137,17 @@ class LinkPort(Protocol):
         """Iterate over what arrives until the connection is lost (then MqttTransportError)."""
 
     async def publish(
-        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+        self,
+        message_type: str,
+        payload: bytes,
+        *,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
     ) -> None:
         """Publish to the vehicle's up topic `message_type`, QoS 1, never retained; returns after the PUBACK.
+
+        `expiry_s` (Message Expiry Interval) and `correlation` (Correlation Data: the request's id) are hints for
+        brokers and tools that speak MQTT 5; nothing is ever decided by them.
 
         Raises:
             MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).

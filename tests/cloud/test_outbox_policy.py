@@ -92,7 +92,7 @@ def test_every_kind_is_in_one_class_and_results_are_deeds() -> None:
 
 def test_too_much_telemetry_costs_the_oldest_telemetry_and_nothing_else(tmp_path: Path) -> None:
     async def body(rig: Rig) -> None:
-        first = [of(ON_CALL, 1), of(SECURITY, 2), result(3)]
+        first: list[Result | Event] = [of(ON_CALL, 1), of(SECURITY, 2), result(3)]
         fill(rig, tmp_path, [*first, *(of(TELEMETRY, seq) for seq in range(4, 34))])
         started(rig, bounds(20))
         assert kept(rig) == [1, 2, 3, *range(16, 34)]

@@ -121,7 +121,12 @@ class InMemoryLink:
                 raise _failure("the connection is lost")
 
     async def publish(
-        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+        self,
+        message_type: str,
+        payload: bytes,
+        *,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,  # noqa: ARG002 - nothing here looks at it
     ) -> None:
         """Publish to the vehicle's up topic; returns after the PUBACK."""
         if not self._is_connected:

@@ -110,9 +110,14 @@ class FusedLink(InMemoryLink):
 
     @override
     async def publish(
-        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+        self,
+        message_type: str,
+        payload: bytes,
+        *,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
     ) -> None:
         """Publish to the vehicle's up topic."""
         self._fuse.pass_point(Point.BEFORE_PUBLISH)
-        await super().publish(message_type, payload, expiry_s=expiry_s)
+        await super().publish(message_type, payload, expiry_s=expiry_s, correlation=correlation)
         self._fuse.pass_point(Point.AFTER_PUBLISH)

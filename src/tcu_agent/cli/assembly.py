@@ -10,6 +10,7 @@ from pathlib import Path
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.secoc import KEY_BYTES
 from tcu_agent.adapters.clock import SystemClock
+from tcu_agent.adapters.cloud.brokers import BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.adapters.entropy import SystemEntropy
 from tcu_agent.adapters.keys.sealer import HpkeSealer
@@ -24,7 +25,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
-from tcu_agent.ports import StatePort
+from tcu_agent.ports import Clock, LinkPort, StatePort
 from tcu_agent.protocol.trust import Keyring, open_container, root_keys
 from tcu_agent.protocol.vocabulary import Reason, Service
 from tcu_agent.runtime.agent import Car, World
@@ -174,6 +175,7 @@ def build_car(config: Config, *, trust: bytes | None, secoc_keys: Mapping[str, b
         secoc_keys=secoc_keys,
         lost_keys=frozenset(config.keys.secoc.keys() - secoc_keys.keys()),
         trust=trust,
+        outbox=config.outbox,
     )
 
 
@@ -185,18 +187,27 @@ def build_world(config: Config, *, supervisor: Supervisor, trust: Keyring | None
         KeyStoreError: a key cannot be used.
     """
     state = open_state(config.state_directory)
+    clock = SystemClock(floor_s=wall_floor_s(config, state, trust))
     return World(
         buses={bus.name: open_bus(bus) for bus in config.buses},
-        link=MqttLink(config=config.mqtt, vehicle_id=config.vehicle_id),
+        link=open_link(config, clock=clock),
         state=state,
         signer=load_signer(config.keys.signing),
         sealer=HpkeSealer(),
         around=Surroundings(
-            clock=SystemClock(floor_s=wall_floor_s(config, state, trust)),
+            clock=clock,
             entropy=SystemEntropy(),
             supervisor=supervisor,
         ),
     )
+
+
+def open_link(config: Config, *, clock: Clock) -> LinkPort:
+    """Return the link to the broker, or to the first of several that takes us; not connected yet."""
+    links = [
+        MqttLink(config=broker, vehicle_id=config.vehicle_id) for broker in config.mqtt.each_broker
+    ]
+    return links[0] if len(links) == 1 else BrokerList(links, clock=clock)
 
 
 def open_bus(bus: BusConfig) -> PythonCanBus:

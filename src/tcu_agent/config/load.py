@@ -6,7 +6,9 @@ import ipaddress
 from pathlib import Path
 from typing import Literal, cast
 
+from tcu_agent.config.brokers import read_brokers
 from tcu_agent.config.core_settings import read_core_settings
+from tcu_agent.config.outbox import read_outbox
 from tcu_agent.config.roots import read_roots
 from tcu_agent.config.schema import (
     BusConfig,
@@ -90,6 +92,7 @@ def _read(top: Table, findings: Findings) -> Config:
         trust=trust,
         state_directory=directory,
         log=log,
+        outbox=read_outbox(top.table("outbox")),
         core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),
         warnings=tuple(warnings),
     )
@@ -121,7 +124,10 @@ def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
         username=table.optional_text("username"),
         password_file=table.optional_path("password_file"),
         tls=_read_tls(table),
+        further_brokers=read_brokers(table),
     )
+    if mqtt.protocol == "3.1.1":
+        warnings.append("MQTT 3.1.1 does not show which command a broker has retained")
     _check_plain_text(mqtt, table, warnings)
     table.finish()
     return mqtt
@@ -145,14 +151,17 @@ def _check_plain_text(mqtt: MqttConfig, table: Table, warnings: list[str]) -> No
     allowed = table.flag("allow_plain_text", default=False)
     if not mqtt.is_plain_text or not mqtt.host:
         return
-    if not allowed and not _is_loopback(mqtt.host):
+    for broker in mqtt.each_broker:
+        if _is_loopback(broker.host):
+            continue
+        if allowed:
+            warnings.append(f"MQTT to {broker.host} is plain text: all on the way can read along")
+            continue
         table.problem(
-            "host",
-            f"plain text to {mqtt.host} is refused",
+            "host" if broker.host == mqtt.host else "further_brokers",
+            f"plain text to {broker.host} is refused",
             "add [mqtt.tls], or set allow_plain_text = true and accept that all can be read",
         )
-    elif not _is_loopback(mqtt.host):
-        warnings.append(f"MQTT to {mqtt.host} is plain text: all on the way can read along")
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from tcu_agent.config.signing_key import SigningKey
+from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import ConfigError
 
@@ -52,6 +53,16 @@ class MqttConfig:
     username: str | None = None
     password_file: Path | None = None
     tls: TlsConfig | None = None
+    further_brokers: tuple[tuple[str, int], ...] = ()
+    """Host and port of each, tried in this order when the one before fails; all else is as for the first."""
+
+    @property
+    def each_broker(self) -> tuple[MqttConfig, ...]:
+        """One configuration for each broker, in the order in which they are tried."""
+        addresses = ((self.host, self.port), *self.further_brokers)
+        return tuple(
+            replace(self, host=host, port=port, further_brokers=()) for host, port in addresses
+        )
 
     @property
     def is_plain_text(self) -> bool:
@@ -101,6 +112,7 @@ class Config:
     state_directory: Path
     log: LogConfig
     core: CoreSettings
+    outbox: OutboxBounds = field(default_factory=OutboxBounds)
     warnings: tuple[str, ...] = ()
     """What is allowed but unsafe; `check` and the start of the agent say it."""
 

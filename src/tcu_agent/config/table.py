@@ -128,6 +128,14 @@ class Table:
                 self.problem(name, f"{value!r} is none of {_list(choices)}", _near(value, choices))
         return tuple(values)
 
+    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a list of any strings."""
+        values = self._take(name, list(default), list, "a list of texts")
+        for value in values:
+            if not isinstance(value, str):
+                self.problem(name, f"{value!r} is no text")
+        return tuple(value for value in values if isinstance(value, str))
+
     def path(self, name: str, default: str | _Required = REQUIRED) -> Path:
         """Return a path; relative ones are relative to the file."""
         return _tidy(self._findings.file.parent / self.text(name, default))

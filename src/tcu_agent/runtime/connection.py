@@ -145,7 +145,12 @@ class Connection:
         raise MqttTransportError("the link ended", may_have_happened=False, temporary=True)
 
     async def _publish(self, signed: Signed) -> None:
-        await self._link.publish(signed.topic_type, signed.data, expiry_s=signed.expiry_s)
+        await self._link.publish(
+            signed.topic_type,
+            signed.data,
+            expiry_s=signed.expiry_s,
+            correlation=signed.request_id,
+        )
 
     async def _publish_offline(self) -> None:
         try:
@@ -167,6 +172,10 @@ class Connection:
         delay_s = (self._lost if error.temporary else self._refused).next_delay_s()
         if error.temporary:
             self._logbook.warning(word, detail=str(error), retry_s=delay_s)
+        elif isinstance(error, KeyStoreError):
+            # The will is signed before connecting: without the key there is no link.
+            self._logbook.error("link-without-key", detail=str(error), retry_s=delay_s)
+            self._supervisor.status(f"listening; cannot sign, so not connected: {error}")
         else:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
             self._supervisor.status(f"listening; the broker refuses us: {error}")

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 
 from tcu_agent.ports import Signer
 from tcu_agent.protocol import codec, cose
-from tcu_agent.protocol.messages import Message, Position
+from tcu_agent.protocol.messages import Challenge, Event, Message, Position, Refusal, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """One message, ready for the broker. `expiry_s`: useless after that long, None = never."""
+    """One message, ready for the broker. `expiry_s`: useless after that long, None = never.
+
+    `request_id`: the request that it belongs to, if any.
+    """
 
     topic_type: str
     data: bytes
     expiry_s: int | None = None
+    request_id: bytes | None = None
 
 
 class Notary:
@@ -34,7 +38,12 @@ class Notary:
         unsigned = codec.prepare(
             message, kid=self._signer.kid, alg=self._signer.alg, environment=self._environment
         )
-        return Signed(codec.topic_type(type(message)), self._finished(unsigned), expiry_s)
+        return Signed(
+            topic_type=codec.topic_type(type(message)),
+            data=self._finished(unsigned),
+            expiry_s=expiry_s,
+            request_id=_request_of(message),
+        )
 
     def sign_position(self, payload: bytes) -> Signed:
         """Return a stored position, signed.
@@ -53,3 +62,13 @@ class Notary:
 
     def _finished(self, unsigned: cose.Unsigned) -> bytes:
         return unsigned.assemble(self._signer.sign(unsigned.signing_input))
+
+
+def _request_of(message: Message) -> bytes | None:
+    match message:
+        case Challenge() | Result():
+            return message.common.request_id
+        case Event() | Refusal():
+            return message.request_id
+        case _:
+            return None

@@ -30,11 +30,16 @@ from tcu_agent.ports import Inbound
 INBOUND_LIMIT_BYTES = 65_536
 """Longer payloads are cut one byte above this: no message of the protocol is as long, and the core
 answers what is too long with ``too-large``."""
+MOST_PACKET_BYTES = 2 * INBOUND_LIMIT_BYTES
+"""Announced to the broker (MQTT 5, 3.1.2.11.4), and over TLS enforced: see `tls`."""
 INBOUND_QUEUE_MESSAGES = 64
 """Held for a core that is busy; what comes on top is dropped: the centre asks again."""
 _QOS = 1
 _SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 """Else a challenge waits 40 ms for the broker's TCP to acknowledge the PUBACK before it."""
+_ANSWERED_BY = {"challenge": "grant"}
+"""Type of ours -> type of its answer, told as Response Topic. The one in a message that we get is not looked at: else
+who can publish to us could choose where we publish."""
 _FIRST_FAILURE_CODE = 0x80
 _REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9D})
 """MQTT 5, 2.4: protocol version, client id, credentials, authorisation, ban, method, other server.
@@ -65,7 +70,10 @@ class MqttLink:
             MqttTransportError: refused or unreachable; `temporary` False = credentials, certificate,
                 authorisation or configuration.
         """
-        context = None if self._config.tls is None else client_context(self._config.tls)
+        context = None
+        if self._config.tls is not None:
+            context = client_context(self._config.tls)
+            context.most_bytes = MOST_PACKET_BYTES
         client = self._new_client(will, context)
         try:
             async with self._answered(may_have_happened=False):
@@ -94,7 +102,12 @@ class MqttLink:
                 yield Inbound(message.topic.value, payload, message.retain)
 
     async def publish(
-        self, message_type: str, payload: bytes, *, expiry_s: int | None = None
+        self,
+        message_type: str,
+        payload: bytes,
+        *,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
     ) -> None:
         """Publish to the vehicle's up topic, QoS 1, never retained; returns after the PUBACK.
 
@@ -105,6 +118,10 @@ class MqttLink:
         properties = self._properties(PacketTypes.PUBLISH)
         if properties is not None and expiry_s is not None:
             properties.MessageExpiryInterval = expiry_s
+        if properties is not None and correlation is not None:
+            properties.CorrelationData = correlation
+        if properties is not None and message_type in _ANSWERED_BY:
+            properties.ResponseTopic = f"{self._prefix}/down/{_ANSWERED_BY[message_type]}"
         async with self._answered(may_have_happened=True):
             await client.publish(
                 f"{self._prefix}/up/{message_type}", payload, qos=_QOS, properties=properties
@@ -130,7 +147,7 @@ class MqttLink:
         properties = self._properties(PacketTypes.CONNECT)
         if properties is not None:
             properties.SessionExpiryInterval = config.session_expiry_s
-            properties.MaximumPacketSize = 2 * INBOUND_LIMIT_BYTES
+            properties.MaximumPacketSize = MOST_PACKET_BYTES
         return aiomqtt.Client(
             config.host,
             config.port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 
 from tcu_agent.adapters.keys.secret_file import read_secret
@@ -13,10 +14,16 @@ class ClientContext(ssl.SSLContext):
     """A context for one connection. `refusal`: why the broker ended TLS, once it has."""
 
     refusal: ssl.SSLError | None = None
+    most_bytes: int | None = None
+    """Who asks for more in one go is not served: paho asks for a whole packet, however long a broker says it is."""
 
 
 class _Socket(ssl.SSLSocket):
-    """Mends two things in paho: it leaves a socket open whose handshake fails, and keeps a TLS alert to itself."""
+    """Mends three things in paho.
+
+    It leaves a socket open whose handshake fails, keeps a TLS alert to itself, and gathers a packet of any length
+    (MQTT allows 268 MB) before it looks at it.
+    """
 
     def do_handshake(self, block: bool = False) -> None:
         """Shake hands, or close."""
@@ -27,7 +34,16 @@ class _Socket(ssl.SSLSocket):
             raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Receive, or remember the alert: with TLS 1.3 a certificate is refused after the handshake."""
+        """Receive, or remember the alert: with TLS 1.3 a certificate is refused after the handshake.
+
+        Raises:
+            ConnectionAbortedError: the broker sends a packet that is longer than we have told it to.
+        """
+        most_bytes = self.context.most_bytes if isinstance(self.context, ClientContext) else None
+        if most_bytes is not None and buflen > most_bytes:
+            raise ConnectionAbortedError(
+                errno.ECONNABORTED, f"a packet of {buflen} bytes, more than {most_bytes}"
+            )
         try:
             return super().recv(buflen, flags)
         except ssl.SSLError as error:

@@ -1,0 +1,89 @@
+"""Several brokers as one link: one attempt at one broker, the next attempt at the next in the list.
+
+The waiting between attempts stays with who calls `connect`. A broker that has refused us is left out for a while, for
+it will not change its mind in seconds; when all have, that is said (`temporary` False), and the caller waits for long.
+Which broker it is does not matter to anybody: what was under way is in the outbox, what is stale proves itself stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from tcu_agent.errors import MqttTransportError
+from tcu_agent.ports import Clock, Inbound, LinkPort
+
+LEFT_OUT_S = 300.0
+"""As long as the agent waits at least before it tries a single broker that refuses it again."""
+
+
+class BrokerList:
+    """The `LinkPort` over several, in the order of preference."""
+
+    def __init__(self, links: Sequence[LinkPort], *, clock: Clock) -> None:
+        """Take at least one link, each to another broker."""
+        self._links = links
+        self._clock = clock
+        self._next = 0
+        self._current = links[0]
+        self._left_out_until: dict[int, float] = {}
+
+    async def connect(self, *, connection: int, will: bytes) -> None:
+        """Try the next broker whose turn it is; whichever way it ends, the next attempt goes to the one behind it.
+
+        Raises:
+            MqttTransportError: refused or unreachable; `temporary` False only if every broker has refused us.
+        """
+        index = self._take_turn()
+        self._current = self._links[index]
+        try:
+            await self._current.connect(connection=connection, will=will)
+        except MqttTransportError as error:
+            if error.temporary:
+                raise
+            self._left_out_until[index] = self._clock.boottime() + LEFT_OUT_S
+            if self._first_turn() is None:
+                raise
+            raise MqttTransportError(
+                f"{error}; left out for {LEFT_OUT_S:.0f} s, the next one's turn",
+                may_have_happened=False,
+                temporary=True,
+            ) from error
+
+    async def messages(self) -> AsyncIterator[Inbound]:
+        """Iterate over what arrives from the broker that we are connected to, until that is lost."""
+        async for inbound in self._current.messages():
+            yield inbound
+
+    async def publish(
+        self,
+        message_type: str,
+        payload: bytes,
+        *,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        """Publish to the broker that we are connected to.
+
+        Raises:
+            MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
+        """
+        await self._current.publish(
+            message_type, payload, expiry_s=expiry_s, correlation=correlation
+        )
+
+    async def disconnect(self) -> None:
+        """End the connection politely; never raises."""
+        await self._current.disconnect()
+
+    def _take_turn(self) -> int:
+        found = self._first_turn()
+        index = self._next if found is None else found
+        self._next = (index + 1) % len(self._links)
+        return index
+
+    def _first_turn(self) -> int | None:
+        """Return the first broker from the one whose turn it is on that is not left out now."""
+        now = self._clock.boottime()
+        count = len(self._links)
+        turns = ((self._next + n) % count for n in range(count))
+        return next((turn for turn in turns if self._left_out_until.get(turn, now) <= now), None)
