@@ -67,6 +67,11 @@ simulate: setup ## Play SEEDS=1000 histories from seed FROM=0 on, all cores; fai
 simulate-mutants: setup ## Break each safeguard in a copy and see after how many seeds the simulation notices
 	@$(BIN)/python scripts/simulate-mutants $(ARGS)
 
+MINUTES ?= 5
+.PHONY: fuzz
+fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in all (ARGS="mqtt record": only these)
+	@scripts/fuzz $(MINUTES) $(ARGS)
+
 .PHONY: benchmark
 benchmark: setup ## Compare ways in ratios, each pair in one run (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.decode_path

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ _PRINTABLE = frozenset(string.printable.encode())
 _RAW_LIMIT = (
     70_000  # above a trust container's limit, so that the decoder gets to say that it is too large
 )
+_LINE_LIMIT = 3 * _RAW_LIMIT
+"""Of a text: the same in hex, behind the longest topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,20 @@ def from_stream(stream: BinaryIO, *, where: str) -> Iterator[Caught]:
     Raises:
         BadInput: there is nothing, or a line is neither hex nor base64.
     """
-    first = stream.readline(_RAW_LIMIT)
+    first = stream.readline(_LINE_LIMIT)
     if not first:
         raise BadInput("there is nothing in it", where=where)
     if not _PRINTABLE.issuperset(first):
         yield Caught(first + stream.read(_RAW_LIMIT), where)
         return
-    yield from _from_lines(chain([first], stream), where)
+    rest = iter(lambda: stream.readline(_LINE_LIMIT), b"")
+    yield from _from_lines(chain([first], rest), where)
 
 
 def _from_lines(lines: Iterable[bytes], where: str) -> Iterator[Caught]:
     for number, line in enumerate(lines, start=1):
+        if len(line) >= _LINE_LIMIT:
+            raise BadInput("a line too long for any message", where=f"{where}, line {number}")
         text = line.decode("ascii", errors="replace").strip()
         if text:
             yield from_text(text, where=f"{where}, line {number}")
@@ -81,5 +85,5 @@ def _base64(text: str) -> bytes | None:
     standard = text.replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # also what is no ASCII, which is no binascii.Error
         return None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tcu_agent.config import toml_file
 from tcu_agent.errors import ConfigError
 
 T = TypeVar("T")
@@ -124,9 +124,9 @@ class Table:
         """Return a list of strings, each one of `choices`."""
         values = self._take(name, list(default), list, "a list of texts")
         for value in values:
-            if value not in choices:
+            if not isinstance(value, str) or value not in choices:
                 self.problem(name, f"{value!r} is none of {_list(choices)}", _near(value, choices))
-        return tuple(values)
+        return tuple(value for value in values if isinstance(value, str))
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return a list of any strings."""
@@ -218,12 +218,14 @@ def read_toml(file: Path) -> dict[str, object]:
         ConfigError: not there, not readable, or no TOML (with the line).
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = toml_file.read_text(file)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(file)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError("is not UTF-8 text", where=str(file)) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        raise ConfigError(str(error), where=str(file)) from error
+    try:
+        return toml_file.parse(text)
+    except ValueError as error:
         raise ConfigError(f"is no TOML: {error}", where=str(file)) from error
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from tcu_agent.errors import KeyStoreError
 
+LARGEST = 65_536
+"""Bytes; the largest, a key with its certificates, has some thousand."""
+
 
 def read_secret(path: Path) -> bytes:
     """Return the bytes of a file that nobody but its owner can read or change.
 
     Raises:
-        KeyStoreError: missing, no plain file, or its mode is wider than 0600.
+        KeyStoreError: missing, no plain file, its mode is wider than 0600, or it is too large for a secret.
     """
     try:
         with path.open("rb") as file:
@@ -23,6 +26,9 @@ def read_secret(path: Path) -> bytes:
             if status.st_mode & 0o177:
                 mode = stat.S_IMODE(status.st_mode)
                 raise KeyStoreError(f"{path}: mode {mode:04o} is too open (chmod 600)")
-            return file.read()
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise KeyStoreError(f"{path}: {error.strerror}") from error
+    if len(content) > LARGEST:
+        raise KeyStoreError(f"{path}: more than {LARGEST} bytes are no key")
+    return content

@@ -15,6 +15,8 @@ from tcu_agent.errors import MappingError
 
 _ENDINGS = (".dbc", ".kcd", ".sym", ".arxml", ".cdd")
 """What cantools knows a CAN database by."""
+LARGEST = 16_777_216
+"""Bytes of a database; those of whole cars have one to five million."""
 _STRICT_WORDS = ("overlapping", "does not fit")
 """Of what cantools says when only its strictness is in the way."""
 
@@ -26,9 +28,13 @@ def load_database(file: Path, *, strict: bool = True) -> Database:
         MappingError: it does not exist, cannot be read, or is no CAN database.
     """
     try:
+        if file.stat().st_size > LARGEST:
+            raise MappingError(f"is larger than {LARGEST} bytes", where=str(file))
         database = cantools.database.load_file(str(file), strict=strict)
     except OSError as error:
         raise MappingError(f"cannot be read: {error.strerror or error}", where=str(file)) from error
+    except MappingError:
+        raise
     except Exception as error:  # cantools raises whatever its parsers meet
         raise _unloadable(file, error, strict=strict) from error
     if not isinstance(database, Database):

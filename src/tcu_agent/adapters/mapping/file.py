@@ -5,7 +5,6 @@ Format: dbc/README.md, "The mapping file".
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from tcu_agent.adapters.mapping.buses import read_bus
@@ -14,6 +13,7 @@ from tcu_agent.adapters.mapping.mapping import BusMapping, VehicleMapping
 from tcu_agent.adapters.mapping.signals import read_signals
 from tcu_agent.adapters.mapping.toml_lines import index_lines
 from tcu_agent.adapters.mapping.toml_table import Problems, Table, near_miss
+from tcu_agent.config import toml_file
 from tcu_agent.errors import MappingError
 
 SCHEMA = 1
@@ -27,8 +27,8 @@ def load_mapping(file: Path, *, dbc: Path | None = None) -> VehicleMapping:
     """
     text = _text(file)
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = toml_file.parse(text)
+    except ValueError as error:
         raise MappingError(f"is not valid TOML: {error}", where=str(file)) from error
     problems = Problems(str(file), index_lines(text))
     root = Table(data, (), problems)
@@ -45,11 +45,11 @@ def load_mapping(file: Path, *, dbc: Path | None = None) -> VehicleMapping:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return toml_file.read_text(file)
     except OSError as error:
         raise MappingError(f"cannot be read: {error.strerror or error}", where=str(file)) from error
-    except UnicodeDecodeError as error:
-        raise MappingError(f"is not UTF-8 text (byte {error.start})", where=str(file)) from error
+    except ValueError as error:
+        raise MappingError(str(error), where=str(file)) from error
 
 
 def _check_schema(root: Table, problems: Problems) -> None:

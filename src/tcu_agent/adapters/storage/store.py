@@ -80,9 +80,13 @@ class SqliteState:
         """
         with self._converted("cannot be read"):
             rows = self._database.execute("SELECT key, value, checksum FROM record").fetchall()
+        found: dict[str, bytes] = {}
         for key, value, checksum in rows:
-            self._verify(checksum, key.encode(), value)
-        return {key: value for key, value, _ in rows}
+            if not (isinstance(key, str) and isinstance(value, bytes)):
+                raise StorageError(f"{self._path}: corrupt: a record of another kind")
+            self._verify(checksum, key.encode(errors="replace"), value)
+            found[key] = value
+        return found
 
     def commit(
         self,
@@ -247,6 +251,9 @@ class SqliteState:
                     hint="stop it first, or give this one a [state] directory of its own",
                 ) from error
             raise StorageError(f"{self._path}: {what}: {error}") from error
+        except UnicodeDecodeError as error:
+            # A damaged file brings bytes that are no text into SQLite's own messages.
+            raise StorageError(f"{self._path}: {what}: damaged") from error
         except OSError as error:
             raise StorageError(f"{self._path}: {what}: {error.strerror}") from error
 
