@@ -97,7 +97,7 @@ class CanPort(Protocol):
         """
 
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
-        """Hand one frame to the driver, waiting at most `timeout_s` for room.
+        """Hand one frame to the driver, waiting at most `timeout_s` for room; where that can be seen, for the bus too.
 
         Raises:
             CanTransportError: not taken (`may_have_happened` says whether it may be on the bus all the same).

@@ -1,10 +1,18 @@
-"""The other end of a CAN port in tests: a second node on `virtual`, and a slcan adapter at the far side of a pty."""
+"""The other end of a CAN port in tests.
+
+A second node on `virtual`, a slcan adapter at the far side of a pty, stand-ins for the kernel's sockets; and, where
+`TCU_VCAN` says that there are virtual CAN interfaces (as root), one of these under each of the two adapters.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import select
+import socket
+import struct
+import subprocess
 import threading
 import tty
 import uuid
@@ -15,15 +23,24 @@ from typing import Protocol
 import can
 from can.interfaces import virtual
 
-from tcu_agent.adapters.can.bus import CanInterface
-from tcu_agent.ports import CanFrame
+from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.counters import BusCounters
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.sockets import Sockets
+from tcu_agent.ports import CanFrame, CanPort
+from tests.can.scripted_sockets import ScriptedSocket, scripted_sockets
 
 WAIT_S = 10.0
 """For what must come; a test that waits for it fails instead of hanging."""
 
 
+class CountingPort(CanPort, Protocol):
+    def counters(self) -> BusCounters: ...
+
+
 class Peer(Protocol):
-    interface: CanInterface
+    def port(self) -> CountingPort:
+        """The port under test, on the same bus; not opened yet."""
 
     def send(self, frame: CanFrame) -> None: ...
 
@@ -40,6 +57,9 @@ class VirtualPeer:
     def __init__(self) -> None:
         self.interface = CanInterface(interface="virtual", channel=f"test-{uuid.uuid4()}")
         self._bus = virtual.VirtualBus(channel=self.interface.channel)
+
+    def port(self) -> CountingPort:
+        return PythonCanBus(name="body", interface=self.interface)
 
     def send(self, frame: CanFrame) -> None:
         self._bus.send(
@@ -90,6 +110,9 @@ class SlcanPeer:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
+    def port(self) -> CountingPort:
+        return PythonCanBus(name="body", interface=self.interface)
+
     def send(self, frame: CanFrame) -> None:
         kind = "r" if frame.is_remote_frame else "t"
         number = (
@@ -137,7 +160,97 @@ class SlcanPeer:
             self.commands.append(line)
 
 
-PEERS: dict[str, Callable[[], Peer]] = {"virtual": VirtualPeer, "slcan": SlcanPeer}
+class ScriptedPeer:
+    """The far end of stand-ins for the kernel's sockets: everything but the kernel is ours."""
+
+    def __init__(self) -> None:
+        self.sockets: list[ScriptedSocket] = []
+        self._sent: queue.Queue[CanFrame] = queue.Queue()
+
+    def port(self) -> CountingPort:
+        return SocketCanBus(name="body", channel="can0", open_them=self._open)
+
+    def _open(self) -> Sockets:
+        main = ScriptedSocket(sent=self._sent)
+        self.sockets.append(main)
+        return scripted_sockets(main)
+
+    def send(self, frame: CanFrame) -> None:
+        self.sockets[-1].arrive(frame)
+
+    def received(self) -> CanFrame:
+        return self._sent.get(timeout=WAIT_S)
+
+    def vanish(self) -> None:
+        self.sockets[-1].fail(errno.ENODEV)
+
+    def close(self) -> None:
+        for one in self.sockets:
+            one.close()
+
+
+class VcanPeer:
+    """A program of its own on a virtual CAN interface of the kernel, made for this test."""
+
+    def __init__(self, make_port: Callable[[str], CountingPort]) -> None:
+        self.name = f"t{uuid.uuid4().hex[:10]}"
+        self._make_port = make_port
+        _ip("link", "add", "dev", self.name, "type", "vcan")
+        _ip("link", "set", self.name, "up")
+        self._is_there = True
+        self._socket = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
+        self._socket.bind((self.name,))
+        self._socket.settimeout(WAIT_S)
+
+    def port(self) -> CountingPort:
+        return self._make_port(self.name)
+
+    def send(self, frame: CanFrame) -> None:
+        word = frame.arbitration_id | (socket.CAN_EFF_FLAG if frame.is_extended_id else 0)
+        word |= socket.CAN_RTR_FLAG if frame.is_remote_frame else 0
+        self._socket.send(_CAN_FRAME.pack(word, len(frame.data), frame.data))
+
+    def received(self) -> CanFrame:
+        word, length, data = _CAN_FRAME.unpack(self._socket.recv(_CAN_FRAME.size))
+        is_extended = bool(word & socket.CAN_EFF_FLAG)
+        return CanFrame(word & socket.CAN_EFF_MASK, data[:length], is_extended)
+
+    def vanish(self) -> None:
+        if self._is_there:
+            self._is_there = False
+            _ip("link", "delete", "dev", self.name)
+
+    def close(self) -> None:
+        self._socket.close()
+        self.vanish()
+
+
+_CAN_FRAME = struct.Struct("=IB3x8s")
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(("ip", *arguments), check=True)
+
+
+def _native(interface: str) -> CountingPort:
+    return SocketCanBus(name="body", channel=interface)
+
+
+def _python_can(interface: str) -> CountingPort:
+    options = CanInterface(interface="socketcan", channel=interface)
+    return PythonCanBus(name="body", interface=options)
+
+
+PEERS: dict[str, Callable[[], Peer]] = {
+    "virtual": VirtualPeer,
+    "slcan": SlcanPeer,
+    "scripted": ScriptedPeer,
+}
+if os.environ.get("TCU_VCAN"):
+    PEERS |= {
+        "vcan native": lambda: VcanPeer(_native),
+        "vcan python-can": lambda: VcanPeer(_python_can),
+    }
 
 
 @contextmanager

@@ -209,17 +209,36 @@ def test_error_frames_tell_the_state_of_the_bus() -> None:
     seen = feed(
         tested,
         [
+            error_frame(0x04, 0x08),
             error_frame(0x04, 0x10),
             error_frame(0x04, 0x20),
+            error_frame(0x04, 0x04),
+            error_frame(0x04, 0x40),
             error_frame(0x40),
             error_frame(0x100),
             error_frame(0x08),
         ],
     )
-    assert seen == [
-        BusFaulted("body", state) for state in ("error-passive", "bus-off", "error-active")
-    ]
-    assert tested.counters().error_frames == 5
+    states = (
+        "error-warning",
+        "error-passive",
+        "error-warning",
+        "error-active",
+        "bus-off",
+        "restarted",
+    )
+    assert seen == [BusFaulted("body", state) for state in states]
+    assert tested.counters().error_frames == 8
+
+
+def test_a_restarted_controller_works_once_somebody_is_heard() -> None:
+    tested = decoder()
+    feed(tested, [error_frame(0x40, at=1.0), error_frame(0x100, at=30.0)])
+    assert (
+        tested.next_deadline() == 32.0
+    )  # it could hear nothing while it was off: that was no sleep
+    assert tested.receive(frame("NmBcm", 31.0)) == [BusFaulted("body", "error-active")]
+    assert tested.receive(frame("NmBcm", 31.1)) == []
 
 
 def test_an_error_frame_is_no_message_with_that_id() -> None:

@@ -1,4 +1,4 @@
-"""The CAN port keeps its promises on `virtual` and on slcan over a pty, and survives interfaces that misbehave."""
+"""Interfaces of python-can that misbehave are survived. What all ports promise: tests/contract/test_can.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import errno
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import can
@@ -15,15 +15,9 @@ import pytest
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, CanPort
-from tests.can.peers import PEERS, WAIT_S, Peer, SlcanPeer, peer_of
+from tests.can.peers import WAIT_S, SlcanPeer, peer_of
 
 Test = Callable[[PythonCanBus], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture(params=sorted(PEERS))
-def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
-    with peer_of(request.param) as made:
-        yield made
 
 
 def on(interface: CanInterface, test: Test, **options: Any) -> None:
@@ -53,104 +47,7 @@ async def take(port: CanPort, count: int) -> list[CanFrame]:
     return frames
 
 
-def bare(frame: CanFrame) -> tuple[int, bytes, bool, bool]:
-    return frame.arbitration_id, frame.data, frame.is_extended_id, frame.is_remote_frame
-
-
-# ------------------------------------------------------------------ the contract
-
-
-def test_frames_arrive_in_order_and_whole(peer: Peer) -> None:
-    sent = [
-        CanFrame(0x123, b"\x01\x02\x03"),
-        CanFrame(0x123, b"", is_extended_id=True),
-        CanFrame(0x1FFFFFFF, bytes(range(8)), is_extended_id=True),
-        CanFrame(0x7FF, b"", is_remote_frame=True),
-        *(CanFrame(0x100 + step, bytes([step])) for step in range(200)),
-    ]
-
-    async def test(port: PythonCanBus) -> None:
-        for frame in sent:
-            peer.send(frame)
-        assert [bare(one) for one in await take(port, len(sent))] == [bare(one) for one in sent]
-        assert port.counters().received == len(sent)
-        assert port.counters().dropped == 0
-
-    on(peer.interface, test)
-
-
-def test_times_are_on_the_clock_that_counts_suspend(peer: Peer) -> None:
-    async def test(port: PythonCanBus) -> None:
-        before = time.clock_gettime(time.CLOCK_BOOTTIME)
-        peer.send(CanFrame(1, b"\x01"))
-        (frame,) = await take(port, 1)
-        assert before - 0.1 <= frame.timestamp_s <= time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    on(peer.interface, test)
-
-
-def test_what_is_sent_arrives_once_and_does_not_come_back(peer: Peer) -> None:
-    frames = [CanFrame(0x0A0, bytes(range(8))), CanFrame(0x18FF0001, b"\x07", is_extended_id=True)]
-
-    async def test(port: PythonCanBus) -> None:
-        for frame in frames:
-            await port.send(frame, timeout_s=1.0)
-        arrived = [await asyncio.to_thread(peer.received) for _ in frames]
-        assert [bare(one) for one in arrived] == [bare(one) for one in frames]
-        peer.send(CanFrame(0x7E, b"\x01"))
-        assert [one.arbitration_id for one in await take(port, 1)] == [0x7E]
-        assert port.counters().sent == 2
-
-    on(peer.interface, test)
-
-
-def test_sending_and_receiving_at_once(peer: Peer) -> None:
-    async def test(port: PythonCanBus) -> None:
-        async def send() -> None:
-            for step in range(100):
-                await port.send(CanFrame(0x200, bytes([step])), timeout_s=1.0)
-
-        def answer() -> list[int]:
-            seen = []
-            for _ in range(100):
-                frame = peer.received()
-                seen.append(frame.data[0])
-                peer.send(CanFrame(0x300, frame.data))
-            return seen
-
-        _, seen, answered = await asyncio.gather(send(), asyncio.to_thread(answer), take(port, 100))
-        assert seen == [one.data[0] for one in answered] == list(range(100))
-
-    on(peer.interface, test)
-
-
-def test_a_bus_that_goes_away_is_a_temporary_error(peer: Peer) -> None:
-    async def test(port: PythonCanBus) -> None:
-        peer.vanish()
-        with pytest.raises(CanTransportError) as caught:
-            await port.receive()
-        assert caught.value.temporary
-        assert not caught.value.may_have_happened
-        assert "CAN bus 'body'" in str(caught.value)
-
-    on(peer.interface, test)
-
-
-def test_closed_is_closed_and_can_be_opened_again(peer: Peer) -> None:
-    async def test(port: PythonCanBus) -> None:
-        waiting = asyncio.create_task(port.receive())
-        await asyncio.sleep(0)
-        await port.close()
-        with pytest.raises(CanTransportError, match="is not open"):
-            await waiting
-        with pytest.raises(CanTransportError, match="is not open"):
-            await port.send(CanFrame(1, b""), timeout_s=0.1)
-        await port.close()
-        await port.open()
-        peer.send(CanFrame(5, b"\x05"))
-        assert [one.arbitration_id for one in await take(port, 1)] == [5]
-
-    on(peer.interface, test)
+# ------------------------------------------------------------------ what cannot be opened
 
 
 @pytest.mark.parametrize(
@@ -198,6 +95,7 @@ def test_slcan_sets_the_bit_rate_and_opens_at_once() -> None:
 def test_slcan_hands_a_frame_over_at_once() -> None:
     """Its serial timeout, which `recv(0)` waits for as well, would make these two seconds."""
     with peer_of("slcan") as peer:
+        assert isinstance(peer, SlcanPeer)
 
         async def test(port: PythonCanBus) -> None:
             started = time.monotonic()

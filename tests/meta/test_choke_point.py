@@ -71,6 +71,8 @@ OUTLETS = {
     # seals and stores, the position sender sends what is stored. `sendto` tells systemd that the agent lives.
     # cli.description and config name things after locks; they touch none.
     "tcu_agent.adapters.can.bus.PythonCanBus._try_to_send: send",
+    "tcu_agent.adapters.can.socketcan.bus.SocketCanBus.send: send",
+    "tcu_agent.adapters.can.socketcan.session.Session.__init__: send",
     "tcu_agent.adapters.cloud.mqtt.MqttLink.publish: publish",
     "tcu_agent.cli.description._fields: lock",
     "tcu_agent.config.core_settings._words: unlock",
@@ -98,6 +100,9 @@ SURFACES: Mapping[str, set[str]] = {
     "tcu_agent.ports.LinkPort": {"connect", "messages", "publish", "disconnect"},
     "tcu_agent.ports.Sealer": {"seal"},
     "tcu_agent.adapters.can.bus.PythonCanBus": {"close", "counters", "name", "open", "receive", "send"},
+    "tcu_agent.adapters.can.socketcan.bus.SocketCanBus": {
+        "close", "counters", "name", "open", "receive", "send",
+    },
     "tcu_agent.adapters.cloud.mqtt.MqttLink": {"connect", "messages", "publish", "disconnect"},
     "tcu_agent.adapters.keys.sealer.HpkeSealer": {"seal"},
     "tcu_agent.adapters.can.commands.CommandEncoder": {
@@ -119,6 +124,8 @@ WORLD_LIBRARIES = {
     "aiomqtt": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.doctor.broker"},
     "paho": {"tcu_agent.adapters.cloud.mqtt"},
     "socket": {
+        "tcu_agent.adapters.can.socketcan.reading",
+        "tcu_agent.adapters.can.socketcan.sockets",
         "tcu_agent.adapters.cloud.mqtt",
         "tcu_agent.runtime.supervisor",
         "tcu_agent.doctor.broker",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.secoc import KEY_BYTES
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.filters import Selection, select
 from tcu_agent.adapters.clock import SystemClock
 from tcu_agent.adapters.cloud.brokers import BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
@@ -25,7 +27,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
-from tcu_agent.ports import Clock, LinkPort, StatePort
+from tcu_agent.ports import CanPort, Clock, LinkPort, StatePort
 from tcu_agent.protocol.trust import Keyring, open_container, root_keys
 from tcu_agent.protocol.vocabulary import Reason, Service
 from tcu_agent.runtime.agent import Car, World
@@ -179,8 +181,10 @@ def build_car(config: Config, *, trust: bytes | None, secoc_keys: Mapping[str, b
     )
 
 
-def build_world(config: Config, *, supervisor: Supervisor, trust: Keyring | None) -> World:
-    """Return the real world: python-can, MQTT, SQLite, key files, the system's clock.
+def build_world(
+    config: Config, *, mapping: VehicleMapping, supervisor: Supervisor, trust: Keyring | None
+) -> World:
+    """Return the real world: CAN, MQTT, SQLite, key files, the system's clock.
 
     Raises:
         BadInput: a file or directory cannot be used.
@@ -189,7 +193,7 @@ def build_world(config: Config, *, supervisor: Supervisor, trust: Keyring | None
     state = open_state(config.state_directory)
     clock = SystemClock(floor_s=wall_floor_s(config, state, trust))
     return World(
-        buses={bus.name: open_bus(bus) for bus in config.buses},
+        buses={bus.name: open_bus(bus, mapping) for bus in config.buses},
         link=open_link(config, clock=clock),
         state=state,
         signer=load_signer(config.keys.signing),
@@ -210,8 +214,15 @@ def open_link(config: Config, *, clock: Clock) -> LinkPort:
     return links[0] if len(links) == 1 else BrokerList(links, clock=clock)
 
 
-def open_bus(bus: BusConfig) -> PythonCanBus:
-    """Return the port of one bus, not opened yet."""
+def open_bus(bus: BusConfig, mapping: VehicleMapping | None = None) -> CanPort:
+    """Return the port of one bus, not opened yet. With a `mapping`, it may leave out what that does not name."""
+    if bus.adapter == "native":
+        return SocketCanBus(
+            name=bus.name,
+            channel=bus.channel,
+            fd=bus.fd,
+            selection=select(mapping, bus.name) if mapping is not None else Selection(),
+        )
     fd = {"fd": True} if bus.fd else {}
     interface = CanInterface(
         interface=bus.interface,

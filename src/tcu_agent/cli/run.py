@@ -84,7 +84,12 @@ def _build(config: Config) -> Agent:
     trust = degraded.first_trust(config, losses)
     keys = degraded.usable_secoc_keys(config, losses)
     car = assembly.build_car(config, trust=trust[0] if trust else None, secoc_keys=keys)
-    world = assembly.build_world(config, supervisor=supervisor, trust=trust[1] if trust else None)
+    world = assembly.build_world(
+        config,
+        mapping=car.mapping,
+        supervisor=supervisor,
+        trust=trust[1] if trust else None,
+    )
     for warning in (*config.warnings, *car.mapping.warnings()):
         world.around.logbook.warning("unsafe", what=warning)
     return Agent(car=car, world=world)

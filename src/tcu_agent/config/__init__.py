@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tcu_agent.config.can_bus import BusConfig, CanAdapter
 from tcu_agent.config.load import REFERENCE_MAPPING, examine, examine_further, load
 from tcu_agent.config.schema import (
-    BusConfig,
     Config,
     KeysConfig,
     LogConfig,
@@ -17,6 +17,7 @@ from tcu_agent.config.signing_key import SigningKey, TokenKey
 __all__ = [
     "REFERENCE_MAPPING",
     "BusConfig",
+    "CanAdapter",
     "Config",
     "KeysConfig",
     "LogConfig",

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, cast
 
 from tcu_agent.config.brokers import read_brokers
+from tcu_agent.config.can_bus import read_bus
 from tcu_agent.config.core_settings import read_core_settings
 from tcu_agent.config.outbox import read_outbox
 from tcu_agent.config.roots import read_roots
 from tcu_agent.config.schema import (
-    BusConfig,
     Config,
     KeysConfig,
     LogConfig,
@@ -75,7 +75,7 @@ def _read(top: Table, findings: Findings) -> Config:
     core = read_core_settings(top, roots=trust.roots, threshold=trust.threshold)
     warnings: list[str] = []
     mqtt = _read_mqtt(top.table("mqtt"), top, warnings)
-    buses = tuple(_read_bus(name, table) for name, table in can.tables("bus").items())
+    buses = tuple(read_bus(name, table) for name, table in can.tables("bus").items())
     if not buses:
         can.problem("bus", "no CAN bus is configured", "add a section [can.bus.NAME]")
     mapping = can.optional_path("mapping") or REFERENCE_MAPPING
@@ -96,19 +96,6 @@ def _read(top: Table, findings: Findings) -> Config:
         core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),
         warnings=tuple(warnings),
     )
-
-
-def _read_bus(name: str, table: Table) -> BusConfig:
-    bus = BusConfig(
-        name=name,
-        interface=table.text("interface"),
-        channel=table.text("channel"),
-        bitrate=table.optional_integer("bitrate", low=10_000, high=1_000_000),
-        fd=table.flag("fd", default=False),
-        options=table.table("options").scalars(),
-    )
-    table.finish()
-    return bus
 
 
 def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:

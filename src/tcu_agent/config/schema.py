@@ -7,26 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from tcu_agent.config.can_bus import BusConfig
 from tcu_agent.config.signing_key import SigningKey
 from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import ConfigError
 
 MqttProtocol = Literal["5", "3.1.1"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BusConfig:
-    """One CAN bus: what python-can needs to open it. `bitrate`: bit/s, None = as the interface is set up."""
-
-    name: str
-    """As the mapping calls it."""
-    interface: str
-    channel: str
-    bitrate: int | None = None
-    fd: bool = False
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-    """Passed on to python-can as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,10 @@ class BusWokeUp:
 
 @dataclass(frozen=True, slots=True)
 class BusFaulted:
-    """The bus has a fault (`bus-off`, `link-down`, `error-passive`), or it is over (`error-active`)."""
+    """The bus has a fault (`bus-off`, `link-down`, `error-passive`, `error-warning`), or it is over (`error-active`).
+
+    `restarted`: back after bus-off, and nobody heard yet.
+    """
 
     bus: str
     state: str

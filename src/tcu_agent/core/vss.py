@@ -48,7 +48,7 @@ CALL_STATE = (
 )
 RELOCKED_BY = "Vehicle.TCU.Relock.By"  # overlay, str: "agent" | "vehicle"; in events only
 BUS_NAME = "Vehicle.TCU.Bus.Name"  # overlay, str: logical name in the mapping; in events only
-BUS_STATE = "Vehicle.TCU.Bus.State"  # overlay, str: "bus-off" | "link-down" | "error-passive" | "error-active"
+BUS_STATE = "Vehicle.TCU.Bus.State"  # overlay, str: what `allowed` says in dbc/tcu_overlay.vspec
 OBSERVED_MESSAGE = "Vehicle.TCU.Security.Message"  # overlay, str: DBC message name; in events only
 OBSERVED_COUNT = "Vehicle.TCU.Security.Count"  # overlay, int; in events only
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import can
 
+from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.opening import close_bus, open_bus
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -58,16 +59,6 @@ class CanInterface:
         return arguments | dict(self.options)
 
 
-@dataclass(frozen=True, slots=True)
-class BusCounters:
-    """Frames since the port was made. `dropped`: lost because the agent was too slow; `malformed`: unreadable."""
-
-    received: int
-    sent: int
-    dropped: int
-    malformed: int
-
-
 class PythonCanBus:
     """Implements `ports.CanPort`."""
 
@@ -103,7 +94,12 @@ class PythonCanBus:
 
     def counters(self) -> BusCounters:
         """Return what was counted so far."""
-        return BusCounters(self._received, self._sent, self._dropped, self._malformed)
+        return BusCounters(
+            received=self._received,
+            sent=self._sent,
+            dropped=self._dropped,
+            malformed=self._malformed,
+        )
 
     async def open(self) -> None:
         """Open, or open again.

@@ -14,6 +14,31 @@ _MOST_CAUSES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BusCounters:
+    """Frames of one bus since the port was made. `received`: handed to the agent; `malformed`: unreadable.
+
+    `dropped`: wanted, and lost because the agent was too slow. `on_bus`: all of other nodes that were noticed, those
+    included that nobody wanted (0 where the port cannot tell).
+    """
+
+    received: int = 0
+    sent: int = 0
+    dropped: int = 0
+    malformed: int = 0
+    on_bus: int = 0
+
+    def __add__(self, other: BusCounters) -> BusCounters:
+        """Return the sum of each."""
+        return BusCounters(
+            received=self.received + other.received,
+            sent=self.sent + other.sent,
+            dropped=self.dropped + other.dropped,
+            malformed=self.malformed + other.malformed,
+            on_bus=self.on_bus + other.on_bus,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderCounters:
     """Frames by kind, and what went wrong with them. Keys of `decode_errors`: (arbitration id, is 29-bit).
 

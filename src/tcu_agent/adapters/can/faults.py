@@ -8,13 +8,17 @@ from __future__ import annotations
 from tcu_agent.ports import CanFrame
 
 BUS_OFF = "bus-off"
+RESTARTED = "restarted"
+"""Back after bus-off; error-active as soon as another node is heard."""
 ERROR_PASSIVE = "error-passive"
+ERROR_WARNING = "error-warning"
 ERROR_ACTIVE = "error-active"
 LINK_DOWN = "link-down"
 
 _CLASS_CONTROLLER = 0x04
 _CLASS_BUS_OFF = 0x40
 _CLASS_RESTARTED = 0x100
+_CONTROLLER_WARNING = 0x0C  # receive 0x04, transmit 0x08
 _CONTROLLER_PASSIVE = 0x30  # receive 0x10, transmit 0x20
 _CONTROLLER_ACTIVE = 0x40
 
@@ -24,10 +28,12 @@ def bus_state(frame: CanFrame) -> str | None:
     if frame.arbitration_id & _CLASS_BUS_OFF:
         return BUS_OFF
     if frame.arbitration_id & _CLASS_RESTARTED:
-        return ERROR_ACTIVE
+        return RESTARTED
     if frame.arbitration_id & _CLASS_CONTROLLER and len(frame.data) > 1:
         if frame.data[1] & _CONTROLLER_PASSIVE:
             return ERROR_PASSIVE
+        if frame.data[1] & _CONTROLLER_WARNING:
+            return ERROR_WARNING
         if frame.data[1] & _CONTROLLER_ACTIVE:
             return ERROR_ACTIVE
     return None

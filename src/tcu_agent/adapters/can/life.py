@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from tcu_agent.adapters.can.faults import BUS_OFF, ERROR_ACTIVE, LINK_DOWN
+from tcu_agent.adapters.can.faults import BUS_OFF, ERROR_ACTIVE, LINK_DOWN, RESTARTED
 from tcu_agent.core.events import BusFaulted, BusWokeUp, CoreEvent
 
 _DISCONNECTED = frozenset({BUS_OFF, LINK_DOWN})
 """States in which silence is no sleep."""
+_OVER_WHEN_HEARD = _DISCONNECTED | {RESTARTED}
 
 
 class BusLife:
@@ -42,7 +43,7 @@ class BusLife:
     def heard(self, at: float) -> list[CoreEvent]:
         """A frame came from another node: the bus is awake and works."""
         self._heard_at = at
-        if not self._is_asleep and self._state not in _DISCONNECTED:
+        if not self._is_asleep and self._state not in _OVER_WHEN_HEARD:
             return []
         events: list[CoreEvent] = self.faulted(ERROR_ACTIVE)
         if self._is_asleep:
@@ -54,9 +55,17 @@ class BusLife:
         """`asleep_at` has come."""
         self._is_asleep = True
 
-    def faulted(self, state: str | None) -> list[CoreEvent]:
-        """The controller told a state (None: it told something else)."""
-        if state is None or state == self._state:
+    def told(self, state: str | None, at: float) -> list[CoreEvent]:
+        """The controller told a state at that time (None: it told something else)."""
+        if state == RESTARTED:
+            self._heard_at = max(
+                at, self._heard_at
+            )  # what was not heard while it was off is no silence
+        return [] if state is None else self.faulted(state)
+
+    def faulted(self, state: str) -> list[CoreEvent]:
+        """The bus is in this state now."""
+        if state == self._state:
             return []
         self._state = state
         return [BusFaulted(self._bus, state)]

@@ -69,7 +69,7 @@ class SignalDecoder:
         self._tally.frames += 1
         if frame.is_error_frame:
             self._tally.error_frames += 1
-            return self._life.faulted(bus_state(frame))
+            return self._life.told(bus_state(frame), max(frame.timestamp_s, self._now))
         at = self._now = max(frame.timestamp_s, self._now)
         events = self._let_time_pass(at, is_alive=True) if self._is_due(at) else []
         events += self._life.heard(at)

@@ -1,0 +1,169 @@
+"""One frame of ours at a time in the driver: the next is handed over when the last one is seen on the bus.
+
+Theory of operation. Who hands frames over as they come fills the driver's queue while nobody acknowledges on the bus;
+an unlock command behind them acts when somebody does, long after it was wanted. So each frame is waited for: the kernel
+gives it back, marked as ours, when the controller has sent it. As long as one is under way no other is handed over,
+and a command that finds one under way until its deadline was never sent, which is a clear answer.
+
+A frame ceases to be under way when it is seen; when the controller went off or the interface away (it may have been
+on the bus); and when its echo itself may be lost, so that a driver without echoes does not silence us for good: the
+socket has dropped frames, or others have been heard for a second since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from enum import Enum, unique
+
+from tcu_agent.adapters.can.socketcan.frames import pack
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame
+
+ROOM_RETRY_S = 0.002
+"""Eight frames at 500 kbit/s: the driver's queue has room again by then."""
+ECHO_LOST_AFTER_S = 1.0
+"""Others are on the bus, and we are not: no frame of ours waits for so long on a bus that is not blocked for good."""
+
+
+@unique
+class Fate(Enum):
+    """What became of a frame that the kernel has taken."""
+
+    SEEN = "was seen on the bus"
+    UNSEEN = "was taken by the driver, and not seen on the bus"
+    BUS_OFF = "was under way when the controller went off the bus"
+    GONE = "was under way when the interface went away"
+
+
+class _UnderWay:
+    """A frame that the kernel has taken. `since`: CLOCK_BOOTTIME."""
+
+    def __init__(self, frame: CanFrame, since: float) -> None:
+        self.frame = frame
+        self.since = since
+        self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+
+    def end(self, fate: Fate) -> None:
+        if not self.fate.done():
+            self.fate.set_result(fate)
+
+
+class Sending:
+    """Sends on one open socket."""
+
+    def __init__(
+        self,
+        *,
+        hand_over: Callable[[bytes], object],
+        is_running: Callable[[], bool],
+        boottime: Callable[[], float],
+        where: str,
+    ) -> None:
+        """`hand_over`: gives the kernel a frame or raises OSError. `where`: for messages."""
+        self._hand_over = hand_over
+        self._is_running = is_running
+        self._boottime = boottime
+        self._where = where
+        self._turn = asyncio.Lock()
+        self._under_way: _UnderWay | None = None
+        self._is_off = False
+        self.sent = 0
+
+    async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
+        """Return when the frame was seen on the bus, or its echo is given up.
+
+        Raises:
+            CanTransportError: not sent, or not seen in time (`may_have_happened`).
+        """
+        taken: _UnderWay | None = None
+        not_after = self._boottime() + timeout_s
+        waiting_for = "another frame to be handed over"
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with self._turn:
+                    if self._under_way is not None:
+                        waiting_for = "an earlier frame, which nobody acknowledges on the bus"
+                        await asyncio.wait({self._under_way.fate})
+                    waiting_for = "room in the driver's queue"
+                    await self._find_room(frame, not_after)
+                    self._under_way = taken = _UnderWay(frame, self._boottime())
+                await asyncio.wait({taken.fate})
+        except TimeoutError:
+            if taken is not None:
+                raise self._error(f"was not seen on the bus for {timeout_s} s", taken) from None
+            raise self._error(f"was not sent: waited {timeout_s} s for {waiting_for}") from None
+        self._settle(taken)
+
+    def echoed(self, frame: CanFrame) -> None:
+        """One of ours is on the bus."""
+        under_way = self._under_way
+        if under_way is not None and _same(under_way.frame, frame):
+            self._end(Fate.SEEN)
+
+    def heard(self, at: float) -> None:
+        """Another node was heard."""
+        self._is_off = False
+        if self._under_way is not None and at - self._under_way.since > ECHO_LOST_AFTER_S:
+            self._end(Fate.UNSEEN)
+
+    def lost_frames(self) -> None:
+        """The socket was full; an echo may have been among what it dropped."""
+        self._end(Fate.UNSEEN)
+
+    def went_off(self) -> None:
+        """The controller is bus-off: what it had is thrown away."""
+        self._is_off = True
+        self._end(Fate.BUS_OFF)
+
+    def restarted(self) -> None:
+        """The controller is back."""
+        self._is_off = False
+
+    def gone(self) -> None:
+        """The interface is gone."""
+        self._end(Fate.GONE)
+
+    async def _find_room(self, frame: CanFrame, not_after: float) -> None:
+        """Hand over as soon as the driver takes it; never after `not_after`, which counts a suspend in between."""
+        raw = pack(frame)
+        while self._boottime() <= not_after:
+            if self._is_off and not self._is_running():
+                raise self._error("was not sent: the controller is bus-off")
+            try:
+                self._hand_over(raw)
+            except (BlockingIOError, InterruptedError):
+                pass
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise self._error(f"was not sent: {error}") from error
+            else:
+                return
+            await asyncio.sleep(ROOM_RETRY_S)
+        raise TimeoutError
+
+    def _settle(self, taken: _UnderWay) -> None:
+        fate = taken.fate.result()
+        if fate in (Fate.BUS_OFF, Fate.GONE):
+            raise self._error(fate.value, taken)
+        self.sent += 1
+
+    def _end(self, fate: Fate) -> None:
+        if self._under_way is not None:
+            self._under_way.end(fate)
+            self._under_way = None
+
+    def _error(self, what: str, taken: _UnderWay | None = None) -> CanTransportError:
+        return CanTransportError(
+            f"{self._where}: a frame {what}", may_have_happened=taken is not None, temporary=True
+        )
+
+
+def _same(one: CanFrame, other: CanFrame) -> bool:
+    """Whether the echo is this frame; FD pads it to the next length that there is."""
+    return (
+        one.arbitration_id == other.arbitration_id
+        and one.is_extended_id == other.is_extended_id
+        and other.data.startswith(one.data)
+    )

@@ -1,0 +1,116 @@
+"""One time that the bus is open: from its sockets to batches of frames, until the interface fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from tcu_agent.adapters.can.counters import BusCounters
+from tcu_agent.adapters.can.faults import BUS_OFF, RESTARTED, bus_state
+from tcu_agent.adapters.can.socketcan.life import SignsOfLife
+from tcu_agent.adapters.can.socketcan.reading import Reader
+from tcu_agent.adapters.can.socketcan.sending import Sending
+from tcu_agent.adapters.can.socketcan.sockets import Sockets
+from tcu_agent.adapters.can.socketcan.stamps import StampClock
+from tcu_agent.ports import CanFrame
+
+_BATCH_FRAMES = 512
+"""In one turn of the event loop; a flood must leave room for the rest of the agent."""
+
+
+class Session:
+    """Reads and sends until `close`."""
+
+    def __init__(
+        self,
+        *,
+        sockets: Sockets,
+        where: str,
+        boottime: Callable[[], float],
+        wall: Callable[[], float],
+        took: Callable[[Sequence[CanFrame]], None],
+        failed: Callable[[OSError], None],
+    ) -> None:
+        """`took` gets the frames of others as they come, oldest first; `failed` says, once, that no more will."""
+        self._sockets = sockets
+        self._took = took
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        clock = StampClock(boottime=boottime, wall=wall)
+        self._reader = Reader(sockets.main, clock)
+        self.sending = Sending(
+            hand_over=sockets.main.send,
+            is_running=sockets.is_running,
+            boottime=boottime,
+            where=where,
+        )
+        self._received = self._dropped = 0
+        self._is_reading = True
+        self._loop.add_reader(sockets.main.fileno(), self._drain)
+        self._life: SignsOfLife | None = None
+        if sockets.life is not None:
+            reader = Reader(sockets.life, StampClock(boottime=boottime, wall=wall))
+            self._life = SignsOfLife(
+                opened=sockets.life,
+                reader=reader,
+                wanted=sockets.selection.wanted or (),
+                heard=self._live,
+            )
+
+    def counters(self) -> BusCounters:
+        """Return what was counted since it was opened; the agent's own drops are not in it."""
+        life_frames = self._life.frames if self._life is not None else 0
+        return BusCounters(
+            received=self._received,
+            sent=self.sending.sent,
+            dropped=self._reader.dropped,
+            malformed=self._reader.malformed,
+            on_bus=life_frames or self._received,
+        )
+
+    def close(self) -> None:
+        """Stop reading and close the sockets; never raises."""
+        self._stop()
+        self._sockets.close()
+        self.sending.gone()
+
+    def _drain(self) -> None:
+        batch = self._reader.drain(_BATCH_FRAMES)
+        for echo in batch.echoes:
+            self.sending.echoed(echo)
+        if self._reader.dropped != self._dropped:
+            self._dropped = self._reader.dropped
+            self.sending.lost_frames()
+        if batch.frames:
+            self._received += len(batch.frames)
+            self._judge(batch.frames)
+            self._took(batch.frames)
+        if batch.error is not None:
+            self._stop()
+            self.sending.gone()
+            self._failed(batch.error)
+
+    def _judge(self, frames: Sequence[CanFrame]) -> None:
+        """Tell the sender what the frames say about the bus."""
+        for frame in frames:
+            if frame.is_error_frame:
+                self._note_state(bus_state(frame))
+        if not frames[-1].is_error_frame:
+            self.sending.heard(frames[-1].timestamp_s)
+
+    def _note_state(self, state: str | None) -> None:
+        if state == BUS_OFF:
+            self.sending.went_off()
+        elif state == RESTARTED:
+            self.sending.restarted()
+
+    def _live(self, frame: CanFrame) -> None:
+        self.sending.heard(frame.timestamp_s)
+        self._took((frame,))
+
+    def _stop(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self._loop.remove_reader(self._sockets.main.fileno())
+            if self._life is not None:
+                self._life.stop()

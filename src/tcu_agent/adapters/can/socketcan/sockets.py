@@ -1,0 +1,150 @@
+"""The two sockets of one bus, set up: `main` for what is wanted, `life` for a sign of anything else.
+
+Source: Linux Documentation/networking/can.rst; include/uapi/asm-generic/socket.h (numbers that Python does not name).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import socket
+import struct
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from tcu_agent.adapters.can.plans import FrameKey
+from tcu_agent.adapters.can.socketcan.filters import MOST_FILTERS, Selection, all_but, exactly
+
+SO_RXQ_OVFL = 40
+SO_TIMESTAMPNS_NEW = 64
+_SO_RCVBUFFORCE = 33
+_CAN_RAW_ERR_FILTER = 2
+_SIOCGIFFLAGS = 0x8913
+_IFF_UP, _IFF_RUNNING = 0x01, 0x40
+_IFREQ = struct.Struct("16sH14x")
+RECEIVE_BUFFER_BYTES = 4 << 20
+"""The kernel doubles it and counts 768 bytes a frame: 10,900 frames, more than a second of a full 500 kbit/s bus."""
+_ERROR_CLASSES = 0x0004 | 0x0040 | 0x0100
+"""Controller's state, bus-off, restarted. The others come with each disturbed frame and tell no state."""
+
+
+class RawSocket(Protocol):
+    """What is needed of `socket.socket`; the tests have one of their own."""
+
+    def fileno(self) -> int:
+        """Return the descriptor; it must not block."""
+
+    def recvmsg(
+        self, bufsize: int, ancbufsize: int, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
+        """Return one frame with its ancillary data and flags."""
+
+    def send(self, data: bytes, /) -> int:
+        """Hand one frame to the kernel."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Both, open. `life` is None where the kernel passes every frame on anyway.
+
+    `is_running`: whether the interface can carry frames now (False while its controller is bus-off).
+    `buffer_bytes`: receive buffer as the kernel granted it, in its own accounting.
+    """
+
+    main: RawSocket
+    life: RawSocket | None
+    selection: Selection
+    is_running: Callable[[], bool]
+    buffer_bytes: int = 0
+
+    def close(self) -> None:
+        """Close both."""
+        self.main.close()
+        if self.life is not None:
+            self.life.close()
+
+
+def open_sockets(channel: str, *, fd: bool, selection: Selection) -> Sockets:
+    """Open both on the interface `channel`.
+
+    Raises:
+        OSError: ENODEV no such interface, ENETDOWN it is down, EAFNOSUPPORT no CAN in the kernel, and others.
+    """
+    main = _open(channel)
+    try:
+        if not _flags(main, channel) & _IFF_UP:
+            raise OSError(errno.ENETDOWN, "the interface is down")
+        buffer_bytes = _set_up_main(main, fd=fd)
+        life = None
+        if selection.wanted is not None and len(selection.wanted) <= MOST_FILTERS:
+            _filter(main, exactly(selection.wanted))
+            life = _open_life(channel, fd=fd, own=selection.own)
+    except BaseException:
+        main.close()
+        raise
+    return Sockets(
+        main=main,
+        life=life,
+        selection=selection,
+        is_running=lambda: bool(_flags(main, channel) & _IFF_RUNNING),
+        buffer_bytes=buffer_bytes,
+    )
+
+
+def _open(channel: str) -> socket.socket:
+    opened = socket.socket(socket.AF_CAN, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.CAN_RAW)
+    try:
+        opened.bind((channel,))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _set_up_main(main: socket.socket, *, fd: bool) -> int:
+    main.setsockopt(socket.SOL_CAN_RAW, _CAN_RAW_ERR_FILTER, _ERROR_CLASSES)
+    # Our own frames come back when they are on the bus, marked as ours (MSG_CONFIRM): until then they may wait.
+    main.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_RECV_OWN_MSGS, 1)
+    if fd:
+        main.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FD_FRAMES, 1)
+    main.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+    with suppress(OSError):  # a kernel before 5.1: then a frame's time is when we read it
+        main.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS_NEW, 1)
+    try:
+        main.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except PermissionError:  # without CAP_NET_ADMIN: as much as net.core.rmem_max allows
+        main.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return main.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def _open_life(channel: str, *, fd: bool, own: Collection[FrameKey]) -> socket.socket:
+    life = _open(channel)
+    try:
+        # Room for two or three frames (the kernel's least): what does not fit costs it nothing more.
+        life.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        life.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+        with suppress(OSError):
+            life.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS_NEW, 1)
+        if fd:
+            life.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FD_FRAMES, 1)
+        life.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_JOIN_FILTERS, 1)
+        _filter(life, all_but(own))
+    except BaseException:
+        life.close()
+        raise
+    return life
+
+
+def _filter(opened: socket.socket, filters: bytes) -> None:
+    opened.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, filters)
+
+
+def _flags(opened: socket.socket, channel: str) -> int:
+    answer = fcntl.ioctl(opened.fileno(), _SIOCGIFFLAGS, _IFREQ.pack(channel.encode(), 0))
+    flags: int = _IFREQ.unpack(answer)[1]
+    return flags

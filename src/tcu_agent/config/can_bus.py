@@ -1,0 +1,56 @@
+"""One section ``[can.bus.NAME]`` of tcu.toml: which interface, and by which adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from tcu_agent.config.table import Table
+
+CanAdapter = Literal["native", "python-can"]
+_SOCKETCAN = "socketcan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusConfig:
+    """One CAN bus, and how to open it. `bitrate`: bit/s, None = as the interface is set up."""
+
+    name: str
+    """As the mapping calls it."""
+    interface: str
+    channel: str
+    bitrate: int | None = None
+    fd: bool = False
+    adapter: CanAdapter = "python-can"
+    """`native`: the kernel's own sockets; for the interface socketcan only, and what it gets by default."""
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """Passed on to python-can as they are."""
+
+
+def read_bus(name: str, table: Table) -> BusConfig:
+    """Read the section of bus `name`; what is wrong is noted in the table's findings."""
+    interface = table.text("interface")
+    usual = "native" if interface == _SOCKETCAN else "python-can"
+    adapter = table.text("adapter", usual, choices=("native", "python-can"))
+    bus = BusConfig(
+        name=name,
+        interface=interface,
+        channel=table.text("channel"),
+        bitrate=table.optional_integer("bitrate", low=10_000, high=1_000_000),
+        fd=table.flag("fd", default=False),
+        adapter=cast("CanAdapter", adapter),
+        options=table.table("options").scalars(),
+    )
+    _check_adapter(bus, table)
+    table.finish()
+    return bus
+
+
+def _check_adapter(bus: BusConfig, table: Table) -> None:
+    if bus.adapter == "native" and bus.interface != _SOCKETCAN:
+        hint = f'"native" is for interface = "{_SOCKETCAN}"; leave it out for {bus.interface!r}'
+        table.problem("adapter", f"does not fit the interface {bus.interface!r}", hint)
+    elif bus.adapter == "native" and bus.options:
+        hint = 'they are python-can\'s: leave them out, or set adapter = "python-can"'
+        table.problem("options", "are not taken by the native adapter", hint)

@@ -1,0 +1,221 @@
+"""The SocketCAN port listens: what was dropped is counted, our own is left out, and a living bus is known to live."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.filters import Selection
+from tcu_agent.adapters.can.socketcan.sockets import Sockets
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame
+from tests.can.peers import WAIT_S
+from tests.can.scripted_sockets import ScriptedSocket, scripted_sockets
+
+WANTED, OTHER = CanFrame(0x100, b"\x01"), CanFrame(0x200, b"\x02")
+SELECTION = Selection(wanted=frozenset({(0x100, False)}))
+
+
+class Bench:
+    def __init__(self, **options: Any) -> None:
+        self.main, self.life = ScriptedSocket(), ScriptedSocket()
+        self.boot = 50.0
+        self.refusal: int | None = None
+        self.port = SocketCanBus(
+            name="body",
+            channel="can0",
+            open_them=self._open,
+            boottime=lambda: self.boot,
+            wall=lambda: self.boot + 1e9,
+            **options,
+        )
+
+    def _open(self) -> Sockets:
+        if self.refusal is not None:
+            raise OSError(self.refusal, "refused")
+        return scripted_sockets(self.main, life=self.life, selection=SELECTION)
+
+    def is_waited_for(self) -> bool:
+        """Whether the event loop wakes the port by the next frame of any identifier."""
+        selector = getattr(asyncio.get_running_loop(), "_selector")  # noqa: B009 -- there is no other way to ask
+        return self.life.fileno() in selector.get_map()
+
+    async def numbers(self) -> list[int]:
+        return [one.arbitration_id for one in await self.port.receive()]
+
+
+def on(test: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> None:
+    async def run() -> None:
+        bench = Bench(**options)
+        await bench.port.open()
+        try:
+            await test(bench)
+        finally:
+            await bench.port.close()
+
+    asyncio.run(asyncio.wait_for(run(), WAIT_S))
+
+
+def test_one_wake_up_takes_all_that_is_there() -> None:
+    async def test(bench: Bench) -> None:
+        for number in range(300):
+            bench.main.arrive(CanFrame(number, b""))
+        assert await bench.numbers() == list(range(300))
+
+    on(test)
+
+
+def test_a_frame_has_the_kernels_time_on_the_clock_that_counts_suspend() -> None:
+    async def test(bench: Bench) -> None:
+        bench.main.arrive(WANTED, wall=1e9 + 49.75)
+        (frame,) = await bench.port.receive()
+        assert frame.timestamp_s == pytest.approx(49.75, abs=1e-5)
+
+    on(test)
+
+
+def test_what_the_kernel_dropped_is_counted_once_and_through_a_wrap() -> None:
+    async def test(bench: Bench) -> None:
+        for dropped in (3, 3, 10):
+            bench.main.arrive(WANTED, dropped=dropped)
+        await bench.port.receive()
+        assert bench.port.counters().dropped == 10
+        bench.main.arrive(WANTED, dropped=2)
+        await bench.port.receive()
+        assert bench.port.counters().dropped == 2 + (1 << 32)
+
+    on(test)
+
+
+def test_when_the_agent_is_too_slow_the_oldest_go_and_are_counted() -> None:
+    async def test(bench: Bench) -> None:
+        for number in range(20):
+            bench.main.arrive(CanFrame(number, b""))
+        while bench.port.counters().received < 20:  # noqa: ASYNC110 -- turns of the loop, in which it reads
+            await asyncio.sleep(0)
+        assert await bench.numbers() == list(range(12, 20))
+        assert bench.port.counters().dropped == 12
+
+    on(test, queue_frames=8)
+
+
+def test_bytes_that_are_no_frame_are_counted_and_left_out() -> None:
+    async def test(bench: Bench) -> None:
+        bench.main.arrive(b"\x00" * 5)
+        bench.main.arrive(WANTED)
+        assert await bench.numbers() == [0x100]
+        assert bench.port.counters().malformed == 1
+
+    on(test)
+
+
+def test_our_own_echo_is_not_another_node_with_our_id_but_another_frame_is() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.port.send(CanFrame(0x0A0, b"\x01"), timeout_s=1.0)
+        bench.main.arrive(CanFrame(0x0A0, b"\x01"))  # somebody else's, equal to the last bit
+        assert await bench.numbers() == [0x0A0]
+        assert bench.port.counters().received == 1
+
+    on(test)
+
+
+def test_frames_before_a_failure_are_delivered_then_the_failure() -> None:
+    async def test(bench: Bench) -> None:
+        bench.main.arrive(WANTED)
+        bench.main.fail(errno.ENETDOWN)
+        assert await bench.numbers() == [0x100]
+        with pytest.raises(CanTransportError, match=r"cannot be read: .*Network is down") as caught:
+            await bench.port.receive()
+        assert caught.value.temporary
+
+    on(test)
+
+
+@pytest.mark.parametrize(
+    ("number", "temporary"),
+    [
+        (errno.ENODEV, True),
+        (errno.ENETDOWN, True),
+        (errno.ENOBUFS, True),
+        (errno.EAFNOSUPPORT, False),
+        (errno.EPERM, False),
+    ],
+)
+def test_what_cannot_be_opened_says_whether_later_helps(number: int, temporary: bool) -> None:
+    async def test(bench: Bench) -> None:
+        bench.refusal = number
+        with pytest.raises(CanTransportError, match="cannot be opened") as caught:
+            await bench.port.open()
+        assert caught.value.temporary is temporary
+
+    on(test)
+
+
+def test_counters_go_on_over_a_new_opening() -> None:
+    async def test(bench: Bench) -> None:
+        bench.main.arrive(WANTED)
+        await bench.port.receive()
+        bench.main, bench.life = ScriptedSocket(), ScriptedSocket()
+        await bench.port.open()
+        bench.main.arrive(WANTED)
+        await bench.port.receive()
+        assert bench.port.counters().received == 2
+
+    on(test)
+
+
+# ------------------------------------------------------------------ signs of life
+
+
+def test_the_first_frame_of_any_id_wakes_and_then_one_each_sample() -> None:
+    async def test(bench: Bench) -> None:
+        bench.life.arrive(OTHER)
+        assert await bench.numbers() == [0x200]
+        for number in (0x201, 0x202, 0x203):
+            bench.life.arrive(CanFrame(number, b""))
+        assert await bench.numbers() == [0x203]
+        assert bench.port.counters().on_bus == 4
+
+    on(test)
+
+
+def test_after_a_silence_the_first_frame_wakes_again() -> None:
+    async def test(bench: Bench) -> None:
+        for _ in range(3):
+            bench.life.arrive(OTHER)
+            assert await bench.numbers() == [0x200]
+            while not bench.is_waited_for():  # noqa: ASYNC110 -- until it has looked again in vain
+                await asyncio.sleep(0)
+
+    on(test)
+
+
+def test_what_is_wanted_comes_once_though_both_sockets_see_it() -> None:
+    async def test(bench: Bench) -> None:
+        bench.life.arrive(WANTED)
+        bench.main.arrive(WANTED)
+        bench.life.arrive(CanFrame(0x100, b"\x01", is_extended_id=True))  # another message
+        bench.main.arrive(CanFrame(0x101, b""))
+        seen: list[tuple[int, bool]] = []
+        while len(seen) < 3:
+            seen += [(one.arbitration_id, one.is_extended_id) for one in await bench.port.receive()]
+        assert sorted(seen) == [(0x100, False), (0x100, True), (0x101, False)]
+
+    on(test)
+
+
+def test_what_found_no_room_in_the_second_socket_is_counted_as_on_the_bus_and_not_as_dropped() -> (
+    None
+):
+    async def test(bench: Bench) -> None:
+        bench.life.arrive(OTHER, dropped=500)
+        await bench.port.receive()
+        assert bench.port.counters().on_bus == 501
+        assert bench.port.counters().dropped == 0
+
+    on(test)

@@ -1,0 +1,64 @@
+"""[can.bus.NAME]: which adapter opens which interface, and with what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tcu_agent.adapters.can.bus import PythonCanBus
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.cli.assembly import open_bus
+from tcu_agent.config import BusConfig
+from tcu_agent.config.can_bus import read_bus
+from tcu_agent.config.table import Findings, Table
+from tests.can.vehicle import REFERENCE
+
+
+def read(section: dict[str, object]) -> tuple[BusConfig, list[str]]:
+    findings = Findings(Path("tcu.toml"))
+    bus = read_bus("body", Table(section, key="can.bus.body", findings=findings))
+    return bus, [str(problem) for problem in findings.problems]
+
+
+@pytest.mark.parametrize(
+    ("interface", "adapter", "kind"),
+    [
+        ("socketcan", None, SocketCanBus),
+        ("socketcan", "native", SocketCanBus),
+        ("socketcan", "python-can", PythonCanBus),
+        ("slcan", None, PythonCanBus),
+        ("virtual", "python-can", PythonCanBus),
+    ],
+)
+def test_each_interface_has_its_adapter(interface: str, adapter: str | None, kind: type) -> None:
+    chosen = {"adapter": adapter} if adapter else {}
+    bus, problems = read({"interface": interface, "channel": "can0", **chosen})
+    assert problems == []
+    assert type(open_bus(bus)) is kind
+    assert type(open_bus(bus, load_mapping(REFERENCE))) is kind
+
+
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        ({"interface": "slcan", "adapter": "native"}, "can.bus.body.adapter: does not fit the"),
+        ({"interface": "socketcan", "adapter": "mine"}, "can.bus.body.adapter: "),
+        (
+            {"interface": "socketcan", "options": {"local_loopback": True}},
+            "can.bus.body.options: are not taken by the native adapter",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(section: dict[str, object], complaint: str) -> None:
+    _, problems = read({"channel": "can0", **section})
+    assert len(problems) == 1
+    assert complaint in problems[0]
+
+
+def test_python_cans_options_go_with_its_adapter() -> None:
+    section = {"interface": "socketcan", "channel": "can0", "adapter": "python-can"}
+    bus, problems = read({**section, "options": {"local_loopback": True}})
+    assert problems == []
+    assert bus.options == {"local_loopback": True}
