@@ -315,6 +315,7 @@ inline frame() {
     assert(!acted_on[job]);                      /* G2: once for each evidence */
     assert(!acted[request_of[job]]);             /*     and once for each request id */
     assert(!cut_off[request_of[job]]);           /*     and never again what a restart cut off */
+    assert(job_age <= LIMIT);                    /* G3: in its own time, however long the disk took meanwhile */
     acted_on[job] = true;
     acted[request_of[job]] = true
 }
@@ -410,12 +411,17 @@ finish:
     :: transmits ->
         if
         :: goto restart
+#ifdef MUTANT_FRAME_LATE   /* safeguard: runtime/deadline.py time_left_s, called by runtime/transmitter.py Transmitter._send */
         :: atomic { frame(); transmits = false }
-        :: atomic {                              /* EffectFailed(TransmitUnlock): it has not happened */
+#else
+        :: atomic { job_age <= LIMIT -> frame(); transmits = false }
+#endif
+        :: atomic {                              /* EffectFailed(TransmitUnlock): it has not happened, or came too late */
                 transmits = false; end_job(UNLOCK_ON_NOT_SENT, FAILED); advance()
            };
            goto finish
         :: atomic {                              /* EffectFailed(TransmitUnlock): nobody knows */
+                job_age <= LIMIT ->
                 if
                 :: frame()
                 :: skip

@@ -91,6 +91,7 @@ _AT_MOST_ONCE: Final = (
         ("MUTANT_WALL_CLOCK", "age by a clock that can be set: challenges.py is_fresh, clock.py boottime"),
         ("MUTANT_MONOTONIC_CLOCK", "age by a clock that a suspend stops, and nothing is cleared: clock.py, agent.py"),
         ("MUTANT_NOT_JUDGED_AGAIN", "age is not looked at again after the disk: unlock.py Unlock._judge"),
+        ("MUTANT_FRAME_LATE", "the time is not looked at where the frame leaves: runtime/deadline.py, transmitter.py _send"),
         ("MUTANT_SUCCESS_ON_SEND", "executed without a lock status: unlock.py Unlock._observe"),
         ("MUTANT_GENERATION", "generations are not looked at: account.py clear and verify/steps.py check_standing"),
         ("MUTANT_ARMED_OUTLIVES_PIN", "an armed unlock outlives a PIN change: account.py Adopter._end_old_rights"),

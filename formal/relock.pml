@@ -125,6 +125,8 @@ inline act() {                     /* AutomaticRelock._lock: in the step after t
 #else
     :: people = true; move_relock(RELOCK_ON_DURABLE); transmits = true
 #endif
+    :: skip; end_relock(RELOCK_ON_SIGNALS_UNKNOWN)                   /* the disk was slow: what was seen is old */
+    :: skip                                                          /* and is waited for */
     :: skip; move_relock(RELOCK_ON_DURABLE); transmits = true
     fi
 }

@@ -185,11 +185,12 @@ inline move_unlock(on) {
     (state == RELOCK_LOCKING && trigger == RELOCK_ON_DOOR_OPENED -> RELOCK_IDLE : /* table: relock: LOCKING, DOOR_OPENED -> IDLE */ \
     (state == RELOCK_LOCKING && trigger == RELOCK_ON_KEY_USED -> RELOCK_IDLE : /* table: relock: LOCKING, KEY_USED -> IDLE */ \
     (state == RELOCK_LOCKING && trigger == RELOCK_ON_DRIVEN_OFF -> RELOCK_IDLE : /* table: relock: LOCKING, DRIVEN_OFF -> IDLE */ \
+    (state == RELOCK_LOCKING && trigger == RELOCK_ON_SIGNALS_UNKNOWN -> RELOCK_IDLE : /* table: relock: LOCKING, SIGNALS_UNKNOWN -> IDLE */ \
     (state == RELOCK_LOCKING && trigger == RELOCK_ON_DURABLE -> RELOCK_WAITING : /* table: relock: LOCKING, DURABLE -> WAITING */ \
     (state == RELOCK_WAITING && trigger == RELOCK_ON_NOT_SENT -> RELOCK_IDLE : /* table: relock: WAITING, NOT_SENT -> IDLE */ \
     (state == RELOCK_WAITING && trigger == RELOCK_ON_LOCKED -> RELOCK_IDLE : /* table: relock: WAITING, LOCKED -> IDLE */ \
     (state == RELOCK_WAITING && trigger == RELOCK_ON_NO_STATUS_IN_TIME -> RELOCK_IDLE : /* table: relock: WAITING, NO_STATUS_IN_TIME -> IDLE */ \
-    NO_RELOCK))))))))))))))))))))))
+    NO_RELOCK)))))))))))))))))))))))
 c_decl { static const char *const relock_rows[5][13] = {
     {
         "relock: IDLE, UNLOCKED -> COUNTING",
@@ -243,7 +244,7 @@ c_decl { static const char *const relock_rows[5][13] = {
         "relock: LOCKING, DRIVEN_OFF -> IDLE",
         0,
         0,
-        0,
+        "relock: LOCKING, SIGNALS_UNKNOWN -> IDLE",
         0,
         "relock: LOCKING, NOT_DURABLE -> IDLE",
         "relock: LOCKING, DURABLE -> WAITING",

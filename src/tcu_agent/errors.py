@@ -12,6 +12,8 @@
     |   +-- MqttTransportError
     +-- StorageError             durable state: corrupt or not writable; fails closed
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
+    +-- PowerError               the board cannot be suspended, or not be woken
+    +-- DeadlinePassedError      what the core asked for would come too late: it was not done
     +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
 
 A verification that fails is no exception: it is a `protocol.verify.Refused` value with a reason.
@@ -98,6 +100,14 @@ class DamagedMessageError(StorageError):
         super().__init__(detail)
         self.seq = seq
         self.after_seq = after_seq
+
+
+class DeadlinePassedError(AgentError):
+    """The `not_after` of an effect has passed before it was carried out; nothing of it has happened."""
+
+
+class PowerError(AgentError):
+    """The board cannot be suspended, or nothing would wake it."""
 
 
 class KeyStoreError(AgentError):

@@ -152,9 +152,8 @@ class Driver:
         assert not any(isinstance(each, Persist) for each in effects[1:])
         for effect in effects:
             self._maybe_cut()
-            failure = self._failure_of(effect)
-            if failure is not None:
-                failed = events.EffectFailed(effect, "planned", failure.may_have_happened)
+            failed = self._failed(effect)
+            if failed is not None:
                 self.carry_out(self.core.handle(failed, now=self.now, wall=self.wall))
                 return
             self._do(effect)
@@ -163,6 +162,14 @@ class Driver:
         if self.cut_at is not None and self.effects_begun >= self.cut_at:
             raise PowerCut
         self.effects_begun += 1
+
+    def _failed(self, effect: Effect) -> events.EffectFailed | None:
+        if self.now > getattr(effect, "not_after", self.now):
+            return events.EffectFailed(effect, "late", may_have_happened=False, is_too_late=True)
+        failure = self._failure_of(effect)
+        if failure is None:
+            return None
+        return events.EffectFailed(effect, "planned", failure.may_have_happened)
 
     def _failure_of(self, effect: Effect) -> Failure | None:
         if isinstance(effect, Persist) and {m.seq for m in effect.append} & self.outbox.keys():

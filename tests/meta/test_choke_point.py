@@ -205,11 +205,11 @@ RELOCK: Any = relock_authorisation()
 UNLOCK: Any = unlock_authorisation()
 POSITION: Any = position_authorisation()
 WRONG = {
-    "unlock by a re-lock": effects.TransmitUnlock(RELOCK),
-    "unlock by a position": effects.TransmitUnlock(POSITION),
-    "unlock by nothing": effects.TransmitUnlock(NOTHING),
-    "lock by an unlock": effects.TransmitLock(UNLOCK),
-    "position by an unlock": effects.SealPosition(UNLOCK, 1, FIX, bytes(32)),
+    "unlock by a re-lock": effects.TransmitUnlock(RELOCK, not_after=1e9),
+    "unlock by a position": effects.TransmitUnlock(POSITION, not_after=1e9),
+    "unlock by nothing": effects.TransmitUnlock(NOTHING, not_after=1e9),
+    "lock by an unlock": effects.TransmitLock(UNLOCK, not_after=1e9),
+    "position by an unlock": effects.SealPosition(UNLOCK, 1, FIX, bytes(32), not_after=1e9),
 }
 
 

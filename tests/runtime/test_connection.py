@@ -133,7 +133,9 @@ def test_positions_are_sent_until_they_are_erased() -> None:
     async def body(rig: Rig) -> None:
         fix = Fix(quality=FixQuality.NONE)
         recipient = bytes([9]) + bytes(31)
-        effects = [SealPosition(position_authorisation(), n, fix, recipient) for n in (1, 2)]
+        effects = [
+            SealPosition(position_authorisation(), n, fix, recipient, not_after=1e9) for n in (1, 2)
+        ]
         rig.core.on(MessageArrived, *effects)
         rig.start()
         await connected(rig)

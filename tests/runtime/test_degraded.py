@@ -169,7 +169,7 @@ def test_what_is_lost_stays_in_the_status() -> None:
 def test_without_its_key_an_unlock_is_not_sent_and_the_core_knows() -> None:
     async def body(rig: Rig) -> None:
         rig.lost_keys = frozenset({"central-locking"})
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         rig.broker.publish("tcu/v1/car-1/down/request", b"x")

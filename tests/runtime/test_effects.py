@@ -137,7 +137,12 @@ def test_the_log_says_how_an_unlock_ended_once_that_is_durable(
 
 def test_what_stands_behind_a_failed_effect_does_not_happen() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, append(1), TransmitUnlock(unlock_authorisation()), REFUSAL)
+        rig.core.on(
+            MessageArrived,
+            append(1),
+            TransmitUnlock(unlock_authorisation(), not_after=1e9),
+            REFUSAL,
+        )
         rig.start()
         await rig.core.wait_for(Connected)
         rig.state.failing_commits = 1
@@ -158,7 +163,7 @@ def test_a_command_that_was_not_taken_says_whether_it_may_be_on_the_bus(
     *, may_have_happened: bool
 ) -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()), REFUSAL)
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9), REFUSAL)
         rig.start()
         await rig.core.wait_for(Connected)
         rig.port.failing_sends = 1
@@ -173,7 +178,7 @@ def test_a_command_that_was_not_taken_says_whether_it_may_be_on_the_bus(
 
 def test_a_full_transmit_queue_fails_the_command_within_its_time() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         rig.port.is_full = True
@@ -221,8 +226,8 @@ def test_effects_that_fail_for_ever_are_given_up() -> None:
 
 def test_an_unlock_puts_one_authenticated_frame_on_the_bus() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
-        rig.core.on(MessageArrived, TransmitLock(relock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
+        rig.core.on(MessageArrived, TransmitLock(relock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         send(rig)
@@ -241,7 +246,7 @@ def test_an_unlock_puts_one_authenticated_frame_on_the_bus() -> None:
 def test_freshness_values_are_never_used_twice_through_a_restart() -> None:
     async def body(rig: Rig) -> None:
         for number in (1, 2):
-            rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+            rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
             rig.start()
             await rig.core.wait_for(Connected, number=number)
             send(rig)
@@ -260,7 +265,7 @@ class Impostor:
 def test_an_unlock_without_the_verifiers_word_ends_the_agent() -> None:
     async def body(rig: Rig) -> None:
         impostor: Any = Impostor()
-        rig.core.on(MessageArrived, TransmitUnlock(impostor))
+        rig.core.on(MessageArrived, TransmitUnlock(impostor, not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         send(rig)
@@ -358,7 +363,9 @@ def test_a_sealed_position_is_opened_by_the_desk_alone_and_stored_until_erased()
         fix = Fix(quality=FixQuality.FIX_3D, latitude_e7=577_000_000, longitude_e7=119_000_000)
         case_id = position_authorisation().case_id
         recipient = desk.public_key().public_bytes_raw()
-        rig.core.on(MessageArrived, SealPosition(position_authorisation(), 1, fix, recipient))
+        rig.core.on(
+            MessageArrived, SealPosition(position_authorisation(), 1, fix, recipient, not_after=1e9)
+        )
         rig.core.on(MessageArrived, ErasePositions(case_id))
         rig.start()
         await rig.core.wait_for(Connected)
@@ -380,7 +387,9 @@ def test_a_sealed_position_is_opened_by_the_desk_alone_and_stored_until_erased()
 def test_a_recipient_that_cannot_be_used_is_a_failure_and_stores_nothing() -> None:
     async def body(rig: Rig) -> None:
         fix = Fix(quality=FixQuality.NONE)
-        rig.core.on(MessageArrived, SealPosition(position_authorisation(), 1, fix, b"short"))
+        rig.core.on(
+            MessageArrived, SealPosition(position_authorisation(), 1, fix, b"short", not_after=1e9)
+        )
         rig.start()
         await rig.core.wait_for(Connected)
         send(rig)

@@ -100,7 +100,7 @@ def test_the_watchdog_is_fed_through_the_pump() -> None:
 
 def test_a_hung_effect_starves_the_watchdog() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
 
@@ -231,7 +231,7 @@ def test_a_silent_bus_falls_asleep_by_the_decoders_own_alarm() -> None:
 
 def test_nothing_is_sent_to_a_bus_that_is_gone() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.port.refuses_open = True
         rig.start()
         await rig.core.wait_for(Connected)
@@ -266,7 +266,7 @@ def test_a_damaged_state_is_told_to_the_core_said_loudly_and_never_written() -> 
 def test_a_damaged_state_lets_no_secured_command_out() -> None:
     async def body(rig: Rig) -> None:
         rig.state.is_corrupt = True
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation()))
+        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         send(rig)
@@ -339,7 +339,9 @@ def test_a_broker_that_hangs_holds_the_end_up_for_seconds_only() -> None:
 def test_what_is_under_way_is_finished_before_the_end() -> None:
     async def body(rig: Rig) -> None:
         rig.core.on(
-            MessageArrived, TransmitUnlock(unlock_authorisation()), Persist(puts={"done": b"1"})
+            MessageArrived,
+            TransmitUnlock(unlock_authorisation(), not_after=1e9),
+            Persist(puts={"done": b"1"}),
         )
         rig.start()
         await rig.core.wait_for(Connected)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tcu_agent.adapters.storage.volatile_state import VolatileState
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol.messages import Event, Result
+
+During = Callable[[tuple[str, ...], tuple[Result | Event, ...]], None]
+
+
+def _takes_no_time(_keys: tuple[str, ...], _messages: tuple[Result | Event, ...]) -> None:
+    """Be done at once."""
 
 
 class InMemoryState(VolatileState):
@@ -19,6 +25,8 @@ class InMemoryState(VolatileState):
         """`load` fails while True."""
         self.failing_commits = 0
         """So many of the next commits fail and change nothing."""
+        self.during_commit: During = _takes_no_time
+        """Called with keys and messages before a commit is done: a disk that hangs moves a clock here."""
 
     def load(self) -> Mapping[str, bytes]:
         """Return all keys and values."""
@@ -34,8 +42,10 @@ class InMemoryState(VolatileState):
         acknowledged: int | None = None,
     ) -> None:
         """Do all of it or nothing."""
+        messages = tuple(append)
+        self.during_commit(tuple(puts), messages)
         self._fail_if_asked()
-        super().commit(puts=puts, append=append, acknowledged=acknowledged)
+        super().commit(puts=puts, append=messages, acknowledged=acknowledged)
 
     def put_position(self, position: StoredPosition) -> None:
         """Store one sealed position; the same case and seq again replaces it."""

@@ -73,6 +73,7 @@ PLAIN: dict[int, tuple[str, str]] = {
     62: ("transmit-failed", "The command could not be put on the car's bus."),
     63: ("no-fix", "The car does not know where it is."),
     64: ("seal-failed", "The car could not seal its position."),
+    65: ("too-late", "The car got to it too late and did not do it. Ask again."),
     90: ("restarted", "The car's unit restarted in the middle."),
     91: ("window-passed", "Nobody pressed the tailgate in time; nothing was unlocked."),
     92: ("stop-time", "The tracking time is over."),

@@ -42,16 +42,25 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class TransmitUnlock:
-    """Put the unlock command on the bus, once. The only way to get one is through the verifier."""
+    """Put the unlock command on the bus, once. The only way to get one is through the verifier.
+
+    `not_after` (CLOCK_BOOTTIME, s): end of the grant's own time, or of what the judgement rests on if that is earlier.
+    Later than that the frame is not handed over, whatever held it up: the failure comes back as `is_too_late`.
+    """
 
     authorisation: UnlockAuthorisation
+    not_after: float = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class TransmitLock:
-    """Put the lock command on the bus: automatic re-lock after an executed unlock."""
+    """Put the lock command on the bus: automatic re-lock after an executed unlock.
+
+    `not_after` (CLOCK_BOOTTIME, s): so long may closed doors and an empty car be believed; as in `TransmitUnlock`.
+    """
 
     authorisation: RelockAuthorisation
+    not_after: float = field(kw_only=True)
 
 
 @unique
@@ -84,13 +93,15 @@ class SealPosition:
     """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case.
 
     `recipient`: the theft desk's HPKE key of the trust bundle in force (32 bytes, X25519;
-    `Keyring.position_recipient`).
+    `Keyring.position_recipient`). `not_after` (CLOCK_BOOTTIME, s): the stop time, or the end of a snapshot's grant;
+    later it is not sealed.
     """
 
     authorisation: PositionAuthorisation
     seq: int
     fix: Fix = field(repr=False)
     recipient: bytes = field(repr=False)
+    not_after: float = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,15 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class EffectFailed:
-    """An effect could not be carried out. `may_have_happened`: the frame or message may have got through."""
+    """An effect could not be carried out. `may_have_happened`: the frame or message may have got through.
+
+    `is_too_late`: its `not_after` had passed, so it was not even tried.
+    """
 
     effect: object
     detail: str
     may_have_happened: bool
+    is_too_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

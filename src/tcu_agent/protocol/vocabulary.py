@@ -189,6 +189,7 @@ class Reason(IntEnum):
     TRANSMIT_FAILED = 62
     NO_FIX = 63
     SEAL_FAILED = 64
+    TOO_LATE = 65
     # life of the agent
     RESTARTED = 90
     WINDOW_PASSED = 91

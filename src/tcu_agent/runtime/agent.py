@@ -256,6 +256,7 @@ class Agent:
             notary=self._notary,
             sealer=self._world.sealer,
             environment=self._car.settings.environment,
+            clock=self._around.clock,
             logbook=self._around.logbook,
         )
 

@@ -90,13 +90,13 @@ class CanBus:
             finally:
                 await self._port.close()
 
-    async def send(self, frame: CanFrame) -> None:
-        """Hand a frame to the driver.
+    async def send(self, frame: CanFrame, *, within_s: float = SEND_TIMEOUT_S) -> None:
+        """Hand a frame to the driver, within `within_s` at most.
 
         Raises:
             CanTransportError: not taken; `may_have_happened` says whether it may be on the bus.
         """
-        await self._port.send(frame, timeout_s=SEND_TIMEOUT_S)
+        await self._port.send(frame, timeout_s=min(within_s, SEND_TIMEOUT_S))
 
     def expect_response(self, counter: int) -> Sequence[CoreEvent]:
         """Prepare for the response to a command, before it is sent; return what that changes."""

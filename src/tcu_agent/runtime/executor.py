@@ -23,10 +23,11 @@ from tcu_agent.core.verify.authorisation import (
     UnlockAuthorisation,
 )
 from tcu_agent.errors import BugError
-from tcu_agent.ports import Sealer, StatePort, StoredPosition
+from tcu_agent.ports import Clock, Sealer, StatePort, StoredPosition
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Challenge, Message, Result
 from tcu_agent.runtime.connection import Senders
+from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.sealing import seal_position
@@ -43,6 +44,7 @@ class Outlets:
     notary: Notary
     sealer: Sealer
     environment: str
+    clock: Clock
     logbook: Logbook
 
 
@@ -57,6 +59,7 @@ class Executor:
 
         Raises:
             TransportError, StorageError, KeyStoreError: it has not (or may have, as the error says).
+            DeadlinePassedError: it would have come too late, and has not happened.
         """
         match effect:
             case Persist():
@@ -64,9 +67,9 @@ class Executor:
             case SendMessage():
                 self._send(effect.message)
             case TransmitUnlock():
-                await self._unlock(effect.authorisation)
+                await self._unlock(effect.authorisation, not_after=effect.not_after)
             case TransmitLock():
-                await self._lock(effect.authorisation)
+                await self._lock(effect.authorisation, not_after=effect.not_after)
             case ShowCallState():
                 self._to.transmitter.show(effect)
             case WakeBus():
@@ -106,23 +109,24 @@ class Executor:
         expiry_s = message.ttl_s if isinstance(message, Challenge) else None
         self._to.senders.prompt.offer(self._to.notary.sign(message, expiry_s=expiry_s))
 
-    async def _unlock(self, authorisation: UnlockAuthorisation) -> None:
+    async def _unlock(self, authorisation: UnlockAuthorisation, *, not_after: float) -> None:
         # The type says it already; this line is the last one before a door opens.
         if not isinstance(authorisation, UnlockAuthorisation):
             raise BugError("an unlock without an UnlockAuthorisation")
-        await self._to.transmitter.unlock()
+        await self._to.transmitter.unlock(not_after=not_after)
         self._to.logbook.info("unlock-transmitted")
 
-    async def _lock(self, authorisation: RelockAuthorisation) -> None:
+    async def _lock(self, authorisation: RelockAuthorisation, *, not_after: float) -> None:
         if not isinstance(authorisation, RelockAuthorisation):
             raise BugError("a re-lock without a RelockAuthorisation")
-        await self._to.transmitter.lock()
+        await self._to.transmitter.lock(not_after=not_after)
         self._to.logbook.info("lock-transmitted")
 
     def _seal(self, effect: SealPosition) -> None:
         # As above: the last line before a position leaves the core.
         if not isinstance(effect.authorisation, PositionAuthorisation):
             raise BugError("a position without a PositionAuthorisation")
+        time_left_s(effect.not_after, self._to.clock)
         position = seal_position(effect, sealer=self._to.sealer, environment=self._to.environment)
         self._to.state.put_position(
             StoredPosition(position.case_id, position.seq, codec.encode(position))

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tcu_agent.core.effects import Effect
 from tcu_agent.core.events import CoreEvent, EffectFailed, Resumed, TimePassed
-from tcu_agent.errors import KeyStoreError, StorageError, TransportError
+from tcu_agent.errors import DeadlinePassedError, KeyStoreError, StorageError, TransportError
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import Alarm
 
@@ -155,10 +155,17 @@ class Pump:
                 return self._failure(effect, error, may_have_happened=error.may_have_happened)
             except (StorageError, KeyStoreError) as error:
                 return self._failure(effect, error, may_have_happened=False)
+            except DeadlinePassedError as error:
+                return self._failure(effect, error, may_have_happened=False, is_too_late=True)
         return None
 
     def _failure(
-        self, effect: Effect, error: Exception, *, may_have_happened: bool
+        self,
+        effect: Effect,
+        error: Exception,
+        *,
+        may_have_happened: bool,
+        is_too_late: bool = False,
     ) -> EffectFailed:
         self._logbook.error("effect-failed", effect=type(effect).__name__, detail=str(error))
-        return EffectFailed(effect, str(error), may_have_happened)
+        return EffectFailed(effect, str(error), may_have_happened, is_too_late)

@@ -12,6 +12,7 @@ from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
 from tcu_agent.ports import CanFrame
 from tcu_agent.protocol.vocabulary import CallState
 from tcu_agent.runtime.can_bus import CanBus
+from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import wait_news
 
@@ -100,19 +101,20 @@ class Transmitter:
         self._wake = asyncio.Event()
         self._failing: set[str] = set()
 
-    async def unlock(self) -> None:
-        """Send the unlock command.
+    async def unlock(self, *, not_after: float) -> None:
+        """Send the unlock command, unless CLOCK_BOOTTIME has passed `not_after` (s) by then.
 
         Raises:
+            DeadlinePassedError: it has; nothing was sent.
             CanTransportError: not sent (`may_have_happened` says whether it may be on the bus).
             StorageError: its freshness value could not be made durable; nothing was sent.
             KeyStoreError: the key that secures it is lost; nothing was sent.
         """
-        await self._send(self._encoder.unlock())
+        await self._send(self._encoder.unlock(), not_after=not_after)
 
-    async def lock(self) -> None:
+    async def lock(self, *, not_after: float) -> None:
         """Send the lock command; as `unlock`."""
-        await self._send(self._encoder.lock())
+        await self._send(self._encoder.lock(), not_after=not_after)
 
     def show(self, shown: ShowCallState) -> None:
         """Let the status frame say this from now on, and keep the buses awake while a call is shown."""
@@ -154,11 +156,13 @@ class Transmitter:
         is_call = self._shown.call_state is not CallState.IDLE
         return is_call and self._clock.boottime() < self._shown_at + CALL_HOLDS_S
 
-    async def _send(self, command: Command) -> None:
+    async def _send(self, command: Command, *, not_after: float) -> None:
+        # Looked at last: the transaction before the effect and the freshness value may have waited for a slow disk.
+        left_s = time_left_s(not_after, self._clock)
         bus = self._buses[command.bus]
         # Before the frame: the car may answer before we get to run again.
         self._push(bus.expect_response(command.counter))
-        await bus.send(command.frame)
+        await bus.send(command.frame, within_s=left_s)
 
     def _status(self) -> Cyclic | None:
         return self._encoder.status(self._shown.lamp, self._shown.call_state)

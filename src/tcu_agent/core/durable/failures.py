@@ -34,7 +34,7 @@ class Failures:
         if isinstance(failed.effect, Persist):
             self._not_durable(step, failed.effect, behind)
         else:
-            self._not_done(step, failed.effect, may_have_happened=failed.may_have_happened)
+            self._not_done(step, failed)
             step.do(*behind)
 
     def _not_durable(self, step: Step, persist: Persist, behind: tuple[Effect, ...]) -> None:
@@ -49,25 +49,26 @@ class Failures:
             parts.position.not_durable(step)
         for effect in behind:
             if _needs_protection(effect):
-                self._not_done(step, effect, may_have_happened=False)
+                self._not_done(step, EffectFailed(effect, "not durable", may_have_happened=False))
             else:
                 step.do(effect)
 
-    def _not_done(self, step: Step, effect: object, *, may_have_happened: bool) -> None:
-        parts = self._parts
-        match effect:
+    def _not_done(self, step: Step, failed: EffectFailed) -> None:
+        parts, may_have_happened = self._parts, failed.may_have_happened
+        not_sent = Reason.TOO_LATE if failed.is_too_late else Reason.TRANSMIT_FAILED
+        match failed.effect:
             case TransmitUnlock():
-                parts.unlock.transmit_failed(step, may_have_happened=may_have_happened)
+                parts.unlock.transmit_failed(step, not_sent, may_have_happened=may_have_happened)
             case TransmitLock():
-                parts.relock.transmit_failed(step, may_have_happened=may_have_happened)
+                parts.relock.transmit_failed(step, not_sent, may_have_happened=may_have_happened)
             case ErasePositions(up_to_seq=None):
                 parts.position.cases.not_erased(step)
             case SealPosition():
-                parts.position.not_sealed()
+                parts.position.not_sealed(is_too_late=failed.is_too_late)
             case SendMessage(message=Challenge(common=common)) if not may_have_happened:
                 parts.refusals.known(step, Reason.STATE_CORRUPT, common.request_id)
             case _:
-                step.note("not-done", effect=type(effect).__name__)
+                step.note("not-done", effect=type(failed.effect).__name__)
 
 
 def _needs_protection(effect: Effect) -> bool:

@@ -37,6 +37,8 @@ class _Job:
     tried: int = 0
     sealed: int = 0
     has_place: bool = False
+    is_late: bool = False
+    """The last fix was not sealed because its time was over by then."""
     is_new: bool = True
     """Its acceptance is part of this very step or the one before: not known to be durable."""
 
@@ -157,10 +159,11 @@ class PositionCase:
         if self._job is not None and self._job.is_new:
             self._end(step, Trigger.NOT_DURABLE, Outcome.REFUSED, Reason.STATE_CORRUPT)
 
-    def not_sealed(self) -> None:
+    def not_sealed(self, *, is_too_late: bool) -> None:
         """The last fix was not sealed, or not stored."""
         if self._job is not None:
             self._job.sealed -= 1
+            self._job.is_late = is_too_late
 
     def right_ended(self, step: Step, reason: Reason) -> None:
         """The owner changed or the subscription ended: stop, and erase what is still stored of every case."""
@@ -195,7 +198,8 @@ class PositionCase:
 
     def _conclude(self, step: Step, job: _Job) -> None:
         if job.sealed == 0:
-            self._end(step, Trigger.NOT_SEALED, Outcome.FAILED, Reason.SEAL_FAILED)
+            reason = Reason.TOO_LATE if job.is_late else Reason.SEAL_FAILED
+            self._end(step, Trigger.NOT_SEALED, Outcome.FAILED, reason)
         elif not job.has_place:
             self._end(step, Trigger.SEALED, Outcome.FAILED, Reason.NO_FIX)
         else:
@@ -234,7 +238,7 @@ class PositionCase:
             return
         job.sealed += 1
         seq = self.cases.next_seq(step, job.record.case_id)
-        step.do(SealPosition(job.permission, seq, fix, recipient))
+        step.do(SealPosition(job.permission, seq, fix, recipient, not_after=job.until))
 
     def _save(self, step: Step, job: _Job) -> None:
         """Make durable how much time is left, before any fix that this step takes."""

@@ -104,10 +104,10 @@ class AutomaticRelock:
         """The attempt could not be made durable: nothing is sent."""
         self._fail(step, Trigger.NOT_DURABLE, Reason.STATE_CORRUPT)
 
-    def transmit_failed(self, step: Step, *, may_have_happened: bool) -> None:
+    def transmit_failed(self, step: Step, reason: Reason, *, may_have_happened: bool) -> None:
         """The frame did not leave; where nobody knows, the lock status will tell."""
         if not may_have_happened:
-            self._fail(step, Trigger.NOT_SENT, Reason.TRANSMIT_FAILED)
+            self._fail(step, Trigger.NOT_SENT, reason)
 
     def _count(self, step: Step, record: RelockRecord, changes: Iterable[Change]) -> None:
         by_people = _by_people(changes)
@@ -138,7 +138,8 @@ class AutomaticRelock:
             self.machine.move(Trigger.ALLOWED)
             self._record = replace(record, is_attempted=True)
             step.put(records.RELOCK, self._record.to_bytes())
-            self.deadline = step.now  # the next step comes at once: by then the attempt is durable
+            # The next step comes at once: by then the attempt is durable.
+            self._began_at = self.deadline = step.now
 
     def _lock(self, step: Step, record: RelockRecord) -> None:
         # Somebody may have come while the disk was busy, even with this very event.
@@ -146,10 +147,16 @@ class AutomaticRelock:
         if refusal in _CANCELLED_BY:
             self._end(step, _CANCELLED_BY[refusal], EventKind.RELOCK_CANCELLED, refusal)
             return
+        if refusal is Reason.SIGNALS_UNKNOWN:  # nor is what was seen before a slow disk still true
+            self.deadline = self._began_at + self._settings.fresh_timeout_s
+            if step.now >= self.deadline:
+                self._fail(step, Trigger.SIGNALS_UNKNOWN, refusal)
+            return
         self.machine.move(Trigger.DURABLE)
         self._began_at = step.now
         self.deadline = step.now + self._settings.status_timeout_s
-        step.do(TransmitLock(relock_after_unlock(record.request_id)))
+        permission = relock_after_unlock(record.request_id)
+        step.do(TransmitLock(permission, not_after=step.now + self._settings.fresh_s))
 
     def _observe(self, step: Step) -> None:
         if self._is_locked_since(self._began_at):

@@ -7,7 +7,8 @@ COUNTING  Born of an executed unlock, durable. An opened door, the key, or drivi
           too. Another executed unlock starts the time again.
 JUDGING   Time is up (or cannot be proven after a restart): the bus is woken if it sleeps, and the car is locked only
           if all doors are known closed and it is known to be parked. Not known in time: left as it is, and said so.
-LOCKING   The attempt is durable since the step before: ONE frame goes out, unless somebody came meanwhile.
+LOCKING   The attempt is durable since the step before: ONE frame goes out, unless somebody came meanwhile. If the disk
+          took so long that what was seen is old, it is seen again first, or the car is left as it is.
 WAITING   Only lock statuses from after the frame decide: all locked, or time is up.
 
 A restart while COUNTING goes on counting within the same boot session; in another one the elapsed time is not known,
@@ -69,6 +70,7 @@ TABLE: Final[dict[tuple[State, Trigger], State]] = {
     (State.LOCKING, Trigger.DOOR_OPENED): State.IDLE,
     (State.LOCKING, Trigger.KEY_USED): State.IDLE,
     (State.LOCKING, Trigger.DRIVEN_OFF): State.IDLE,
+    (State.LOCKING, Trigger.SIGNALS_UNKNOWN): State.IDLE,
     (State.LOCKING, Trigger.DURABLE): State.WAITING,
     (State.WAITING, Trigger.NOT_SENT): State.IDLE,
     (State.WAITING, Trigger.LOCKED): State.IDLE,

@@ -175,12 +175,12 @@ class Unlock:
         """The intent could not be made durable: nothing may move."""
         self._end(step, Trigger.NOT_DURABLE, Outcome.REFUSED, Reason.STATE_CORRUPT)
 
-    def transmit_failed(self, step: Step, *, may_have_happened: bool) -> None:
+    def transmit_failed(self, step: Step, reason: Reason, *, may_have_happened: bool) -> None:
         """The frame did not leave, or nobody knows."""
         if may_have_happened and self._job:
             self._job.is_doubtful = True
         else:
-            self._end(step, Trigger.NOT_SENT, Outcome.FAILED, Reason.TRANSMIT_FAILED)
+            self._end(step, Trigger.NOT_SENT, Outcome.FAILED, reason)
 
     def _watch(self, step: Step, job: _Job, changes: Iterable[Change]) -> None:
         if step.now >= job.until:
@@ -220,7 +220,10 @@ class Unlock:
         self.machine.move(Trigger.ALLOWED)
         job.sent_at = self._last_frame_at = step.now
         job.deadline = step.now + self._settings.status_timeout_s
-        step.do(TransmitUnlock(job.grant))
+        # No later than the grant allows, nor than what was judged just now may be believed.
+        step.do(
+            TransmitUnlock(job.grant, not_after=min(job.until, step.now + self._settings.fresh_s))
+        )
 
     def _observe(self, step: Step, job: _Job, changes: Iterable[Change]) -> None:
         for change in changes:
