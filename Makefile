@@ -72,6 +72,10 @@ MINUTES ?= 5
 fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in all (ARGS="mqtt record": only these)
 	@scripts/fuzz $(MINUTES) $(ARGS)
 
+.PHONY: crash
+crash: setup ## Kill a real agent N=1000 times (SEED=... to repeat), restart it, and count what must never happen
+	@$(BIN)/tcu-sim crash --kills $(or $(N),1000) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: benchmark
 benchmark: setup ## Compare ways in ratios, each pair in one run (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.decode_path

@@ -54,8 +54,11 @@ OWN_NAME = re.compile(r"tcu_(?:agent|sim)(?:[.]\w+)+")
 
 PURE_ROOMS = {"core", "protocol"}
 
-SIMULATOR_MODULES_THAT_JOIN = ("tcu_sim.bench", "tcu_sim.fleet")
-"""Only these run the agent's own code; all others are a second implementation of what they need."""
+SIMULATOR_MODULES_THAT_JOIN = ("tcu_sim.bench", "tcu_sim.fleet", "tcu_sim.campaign.mined_agent")
+"""Only these run the agent's own code; all others are a second implementation of what they need.
+
+Of the crash campaign it is the launcher alone, which runs in the agent's process: who judges knows no agent.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""Many lanes, some at a time, each in a process of its own: most of a life is waiting, so more than one a core."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+from tcu_sim.campaign.lane import KILLS, LanePlan, LaneResult, play
+
+
+def plans(*, kills: int, seed: int, folder: Path) -> list[LanePlan]:
+    """Deal out the kills to lanes. Lane n has the seed `seed` + n, so that each can be repeated alone."""
+    numbers = [min(KILLS, kills - first) for first in range(0, kills, KILLS)]
+    return [
+        LanePlan(folder=folder / f"lane-{seed + lane}", seed=seed + lane, kills=number)
+        for lane, number in enumerate(numbers)
+    ]
+
+
+def results(lanes: list[LanePlan], *, processes: int) -> Iterator[LaneResult]:
+    """Play all of them and yield each result as it comes."""
+    if processes == 1 or len(lanes) == 1:
+        yield from map(play_one, lanes)
+        return
+    # spawn: a forked child would inherit the state of whatever ran here before.
+    with multiprocessing.get_context("spawn").Pool(min(processes, len(lanes))) as pool:
+        yield from pool.imap_unordered(play_one, lanes)
+
+
+def play_one(plan: LanePlan) -> LaneResult:
+    """Play one lane."""
+    return asyncio.run(play(plan))

@@ -1,0 +1,299 @@
+"""One lane of a campaign: a town, and one agent after another in it, each killed at its moment.
+
+At the end an agent may live until everything has settled and end politely; then the judge looks at it all. The seed
+says which points, errands and moments are tried, in which order; what the machine makes of it is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tcu_sim.campaign import attacker
+from tcu_sim.campaign.board import MINED, PLAIN, Board
+from tcu_sim.campaign.durable import Disk, read_disk
+from tcu_sim.campaign.errands import Errands
+from tcu_sim.campaign.evidence import Accepted, Evidence, Life
+from tcu_sim.campaign.judge import Findings, judge
+from tcu_sim.campaign.observer import NO_CALL, boottime
+from tcu_sim.campaign.points import dealt, errands_for, happens_again
+from tcu_sim.campaign.town import Town, open_town
+from tcu_sim.errors import SimulatorError
+from tcu_sim.wire import messages as m
+from tcu_sim.wire import parameters as p
+from tcu_sim.wire.numbers import Call, Service, Told
+
+KILLS = 48
+"""Kills of one whole lane: enough for state to pile up, few enough for a finding to be looked at."""
+AT_RANDOM_EVERY = 3
+"""Every so many lives ends at a random moment, the others at a named point."""
+EVERYTHING_EVERY = 16
+"""Every so many lives the attacker repeats all that he has."""
+IN_THE_START = 0.3
+"""Share of the random moments that lie in the agent's start."""
+START_S = 1.0
+WORK_S = 1.2
+READY_TIMEOUT_S = 60.0
+LIMIT_S = 7.0
+LONG_LIMIT_S = 18.0
+"""For what takes its time: the re-lock after 10 s, the end of a tracking."""
+SLOW = frozenset({"re-lock", "tracking"})
+SETTLE_TIMEOUT_S = 60.0
+NUMBERS = (1, 1, 1, 1, 2, 2, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlan:
+    """`points`: to die at; None = all of them in turn. `program`, `mined`: other agents than the real one (mutants)."""
+
+    folder: Path
+    seed: int
+    kills: int = KILLS
+    points: tuple[str, ...] | None = None
+    program: tuple[str, ...] = PLAIN
+    mined: tuple[str, ...] = MINED
+
+
+@dataclass(slots=True, kw_only=True)
+class LaneResult:
+    """What a lane has to say. `problem`: why it could not be played to its end."""
+
+    seed: int
+    kills: int = 0
+    at_points: Counter[str] = field(default_factory=Counter)
+    findings: Findings = field(default_factory=Findings)
+    counts: Counter[str] = field(default_factory=Counter)
+    problem: str | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it was played, and nothing was found."""
+        return self.problem is None and self.findings.is_clean
+
+
+async def play(plan: LanePlan) -> LaneResult:
+    """Play one lane to its end; its folder stays only where something was found."""
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    try:
+        async with open_town(plan.folder, state=plan.folder / "state", seed=plan.seed) as town:
+            lane = Lane(plan, town)
+            try:
+                result = await lane.run()
+            finally:
+                await lane.board.close()
+    except (SimulatorError, BaseExceptionGroup, TimeoutError) as error:
+        return LaneResult(seed=plan.seed, problem=_in_words(error))
+    if result.is_well:
+        shutil.rmtree(plan.folder)
+    return result
+
+
+class Lane:
+    """Plays one plan in one town."""
+
+    def __init__(self, plan: LanePlan, town: Town) -> None:
+        self._plan = plan
+        self._town = town
+        self._seen: Evidence = town.observer.evidence
+        self._rng = Random(plan.seed)
+        self._hits: Counter[str] = Counter()
+        self.board = Board(
+            config=town.config,
+            log=plan.folder / "logs" / "agent.log",
+            program=plan.program,
+            mined=plan.mined,
+        )
+
+    async def run(self) -> LaneResult:
+        """Play it and judge it."""
+        await self._settle(0)
+        for number in range(1, self._plan.kills + 1):
+            await self._live(self._next_life(number))
+        await self._settle(self._plan.kills + 1)
+        findings = judge(self._seen, self._town.centre.heard)
+        if not findings.is_clean:
+            self._keep(findings)
+        return LaneResult(
+            seed=self._plan.seed,
+            kills=self._plan.kills,
+            at_points=self._hits,
+            findings=findings,
+            counts=self._counts(),
+        )
+
+    # ------------------------------------------------------------------ one life
+    def _next_life(self, number: int) -> Life:
+        life = Life(number=number, began_at=boottime())
+        if number % AT_RANDOM_EVERY:
+            life.wanted = self._point(number - number // AT_RANDOM_EVERY - 1)
+            life.errand = self._rng.choice(errands_for(life.wanted) or ("",))
+        # Sometimes the centre's acknowledgements are lost on their way.
+        life.acknowledges = self._rng.random() < 0.85
+        return life
+
+    def _point(self, number: int) -> str:
+        if self._plan.points is not None:
+            return self._plan.points[number % len(self._plan.points)]
+        return dealt(self._plan.seed * (KILLS - KILLS // AT_RANDOM_EVERY) + number)
+
+    async def _live(self, life: Life) -> None:
+        self._town.centre.acknowledges = life.acknowledges
+        self._seen.lives.append(life)
+        await self.board.start(mine=self._mine(life))
+        working = asyncio.create_task(self._work(life))
+        try:
+            await self._wait_for_death(life)
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+        if not working.cancelled():
+            working.result()
+        life.died_at = boottime()
+        self._take_disk(life)
+
+    def _mine(self, life: Life) -> tuple[str, int] | None:
+        """Return where the agent dies, and when it passes there for which time: what is slow is waited for once."""
+        if life.wanted is None:
+            return None
+        number = self._rng.choice(NUMBERS)
+        is_rare = life.errand in SLOW or not happens_again(life.wanted)
+        return life.wanted, 1 if is_rare else number
+
+    async def _wait_for_death(self, life: Life) -> None:
+        dying = asyncio.create_task(self.board.dead())
+        await asyncio.wait([dying], timeout=self._life_s(life))
+        was_killed = await self.board.kill()
+        status = await dying
+        if status != -signal.SIGKILL:
+            self._seen.unreadable.append(
+                f"the agent of life {life.number} ended by itself with status {status}"
+            )
+        if life.wanted is not None and not was_killed:
+            life.died_at_point = True
+            self._hits[life.wanted] += 1
+
+    def _life_s(self, life: Life) -> float:
+        if life.wanted is not None:
+            return LONG_LIMIT_S if life.errand in SLOW else LIMIT_S
+        if self._rng.random() < IN_THE_START:
+            return self._rng.uniform(0.0, START_S)
+        return START_S + self._rng.expovariate(1 / WORK_S)
+
+    async def _work(self, life: Life) -> None:
+        await self.board.ready.wait()
+        life.ready_at = boottime()
+        rng = Random(f"{self._plan.seed}/{life.number}")
+        everything = life.number % EVERYTHING_EVERY == 0
+        errands = Errands(town=self._town, life=life.number, rng=rng)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(attacker.replay(self._town, rng=rng, everything=everything))
+            group.create_task(errands.run(life.errand, errands.at_the_car))
+            group.create_task(errands.run(life.errand, errands.from_afar))
+
+    def _take_disk(self, life: Life) -> None:
+        disk = self._read_disk(life.number)
+        for key, payload in disk.outbox.items():
+            self._seen.accepted.setdefault(key, Accepted(payload, life.number))
+        for request_id in disk.intents:
+            self._seen.intents.setdefault(request_id, life.number)
+
+    def _read_disk(self, number: int) -> Disk:
+        return read_disk(self._town.state, self._plan.folder / "disks" / f"life-{number}")
+
+    # ------------------------------------------------------------------ settling
+    async def _settle(self, number: int) -> None:
+        """Let an agent live until nothing is under way any more, and end politely.
+
+        Raises:
+            TimeoutError, CampaignError: it does not start or does not end.
+        """
+        life = Life(number=number, began_at=boottime(), errand="settle")
+        self._seen.lives.append(life)
+        self._town.centre.acknowledges = True
+        await self.board.start()
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await self.board.ready.wait()
+        if number == 0:
+            self._town.centre.send_account()
+            await self._town.until(self._knows_account, timeout_s=READY_TIMEOUT_S)
+        else:
+            await attacker.replay(self._town, rng=self._rng, everything=True)
+            self._end_all()
+        await self._town.until(lambda: not self._open_matters(), timeout_s=SETTLE_TIMEOUT_S)
+        await self._answers()
+        await self.board.stop()
+        life.died_at = boottime()
+        if self._read_disk(number).intents:
+            self._seen.leftovers.append("an intent is left on the disk after settling")
+
+    def _end_all(self) -> None:
+        """End what would go on for long: the call, the trackings."""
+        centre, seen = self._town.centre, self._seen
+        if self._town.observer.call_state not in NO_CALL:
+            for event in list(centre.heard.events.values()):
+                if event.kind == Told.ON_CALL_PRESSED:
+                    centre.send_call(event, Call.ENDED)
+        for tracking in seen.trackings:
+            if tracking.request_id not in seen.outcomes:
+                centre.send(m.CaseEnd(vehicle_id=centre.vehicle_id, case_id=tracking.case_id))
+
+    def _open_matters(self) -> bool:
+        seen = self._seen
+        return any(key not in seen.stored for key in seen.accepted) or any(
+            request_id not in seen.results for request_id in seen.intents
+        )
+
+    async def _answers(self) -> None:
+        """Ask for the state: what stands before the answer in the stream has come by then."""
+        events = self._town.centre.heard.events
+        request_id = self._town.centre.send_request(Service.STATE, p.Nothing())
+        await self._town.until(
+            lambda: any(event.request_id == request_id for event in events.values()),
+            timeout_s=READY_TIMEOUT_S,
+        )
+
+    def _knows_account(self) -> bool:
+        events = self._town.centre.heard.events.values()
+        return any(event.kind == Told.ACCOUNT_CHANGED for event in events)
+
+    # ------------------------------------------------------------------ telling
+    def _keep(self, findings: Findings) -> None:
+        folder = self._plan.folder
+        (folder / "findings.txt").write_text("\n".join(findings.lines()) + "\n")
+        (folder / "trace.log").write_text("\n".join(self._town.observer.trace) + "\n")
+        lives = "\n".join(map(str, self._seen.lives))
+        (folder / "lives.txt").write_text(lives + "\n")
+
+    def _counts(self) -> Counter[str]:
+        seen, heard = self._seen, self._town.centre.heard
+        outcomes = Counter(result.outcome.name.lower() for result in seen.outcomes.values())
+        return Counter(
+            {
+                "starts of an agent": len(seen.lives),
+                "unlock grants": len(seen.grants),
+                "unlock frames": sum(each.is_unlock for each in seen.commands),
+                "lock frames": sum(not each.is_unlock for each in seen.commands),
+                "presses shown by the lamp": len(seen.presses),
+                "messages on a dead agent's disk": len(seen.accepted),
+                "intents on a dead agent's disk": len(seen.intents),
+                "events and results at the centre": len(seen.stored),
+                "positions at the desk": len(heard.positions),
+                "trackings": len(seen.trackings),
+                "messages repeated by the attacker": seen.replays,
+                "CAN frames": seen.frames,
+                **{f"results: {name}": number for name, number in outcomes.items()},
+            }
+        )
+
+
+def _in_words(error: BaseException) -> str:
+    causes: Sequence[BaseException] = [error]
+    while isinstance(causes[0], BaseExceptionGroup):
+        causes = causes[0].exceptions
+    return f"{type(causes[0]).__name__}: {causes[0]}"

@@ -1,0 +1,65 @@
+"""The real thing, short: real agents, a real broker, real kills. And agents that must be caught."""
+
+from pathlib import Path
+
+import pytest
+
+from tcu_sim.campaign.campaign import play_one
+from tcu_sim.campaign.lane import LanePlan, LaneResult
+from tcu_sim.campaign.points import POINTS, dealt
+from tcu_sim.demo.broker import find_mosquitto
+
+SEED = 1
+POINTS_TRIED = (
+    "after unlock frame went to the driver",
+    "inside fdatasync of unlock intent",
+    "before PUBACK of event",
+    "after Persist request mark",
+    "before Persist call",
+    "after SealPosition",
+)
+
+pytestmark = [
+    pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
+    pytest.mark.timeout(300),  # real processes, many of them, on a machine that others use
+]
+
+
+def play_mutant(name: str, folder: Path, *points: str) -> LaneResult:
+    program = ("-m", "tests.campaign.mutants", name)
+    plan = LanePlan(
+        folder=folder / "lane", seed=SEED, kills=3, points=points, program=program, mined=program
+    )
+    result = play_one(plan)
+    assert result.problem is None
+    return result
+
+
+def test_nothing_is_found_in_the_agent(tmp_path: Path) -> None:
+    plan = LanePlan(folder=tmp_path / "lane", seed=SEED, kills=9, points=POINTS_TRIED)
+
+    result = play_one(plan)
+
+    assert result.is_well, (result.problem, result.findings.lines())
+    assert result.at_points.total() >= 3
+    assert result.counts["messages repeated by the attacker"] > 0
+    assert not plan.folder.exists()
+
+
+def test_an_intent_that_comes_behind_its_frame_is_caught(tmp_path: Path) -> None:
+    point = "after unlock frame went to the driver"
+
+    result = play_mutant("intent-behind-the-frame", tmp_path, point)
+
+    assert result.findings.unreported_intents
+    assert (tmp_path / "lane" / "trace.log").exists()
+
+
+def test_a_forgotten_request_number_is_caught(tmp_path: Path) -> None:
+    result = play_mutant("marks-forgotten", tmp_path, "after PUBACK of challenge")
+
+    assert result.findings.replays_accepted
+
+
+def test_the_deal_leaves_no_point_out() -> None:
+    assert {dealt(number) for number in range(len(POINTS))} == set(POINTS)
