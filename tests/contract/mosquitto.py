@@ -35,15 +35,24 @@ def running(folder: Path, *, port: int = 0, settings: str = "") -> Iterator[Mosq
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed")
     port = port or free_port()
-    file = folder / "mosquitto.conf"
     access = "" if "allow_anonymous" in settings else "allow_anonymous true\n"
     # As root it would become another user, who cannot read the test's files.
     user = f"user {getpass.getuser()}\n"
-    file.write_text(f"{user}listener {port} 127.0.0.1\npersistence false\n{access}{settings}")
+    text = f"{user}listener {port} 127.0.0.1\npersistence false\n{access}{settings}"
+    with started_from(folder, text) as process:
+        yield Mosquitto(port, process)
+
+
+@contextmanager
+def started_from(folder: Path, configuration: str) -> Iterator[subprocess.Popen[str]]:
+    """Start one with a whole configuration of its own; it is ready when this gives its process."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed")
+    file = folder / "mosquitto.conf"
+    file.write_text(configuration)
     process = subprocess.Popen(
         [MOSQUITTO, "-c", str(file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    broker = Mosquitto(port, process)
     try:
         assert process.stderr is not None
         said = []
@@ -53,9 +62,9 @@ def running(folder: Path, *, port: int = 0, settings: str = "") -> Iterator[Mosq
                 break
         else:
             pytest.fail(f"mosquitto did not start: {''.join(said)}")
-        yield broker
+        yield process
     finally:
-        broker.kill()
+        process.kill()
         process.communicate()
 
 
