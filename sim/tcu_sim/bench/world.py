@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
 from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.config import REFERENCE_MAPPING
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.runtime.agent import Agent, Car
@@ -41,6 +43,12 @@ AWAKE_S = 15.0
 """The virtual vehicle's bus stays awake so long after something has happened; sleeping time costs next to nothing."""
 
 Make = Callable[[Car, AgentWorld], Agent]
+
+
+@cache
+def _reference_mapping() -> VehicleMapping:
+    """Read once: a simulation builds thousands of worlds."""
+    return load_mapping(REFERENCE_MAPPING)
 
 
 class World:
@@ -110,7 +118,7 @@ class World:
                 roots=tuple(root.public.raw for root in self.centre.roots),
                 **settings,
             ),
-            mapping=load_mapping(REFERENCE_MAPPING),
+            mapping=_reference_mapping(),
             secoc_keys={"central-locking": built.secoc_key},
         )
 

@@ -32,10 +32,16 @@ class Node(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What an ECU is built with: the DBC, and randomness of its own."""
+    """What an ECU is built with: the DBC, and randomness of its own. No cycle is shorter than `least_cycle_s`."""
 
     database: Database
     rng: Random
+    least_cycle_s: float = 0.0
+
+    def cycle_s(self, message: str) -> float | None:
+        """Return the cycle time of a message; None for one that is sent on an event only."""
+        cycle_s = self.database.cycle_s(message)
+        return None if cycle_s is None else max(cycle_s, self.least_cycle_s)
 
 
 class Ecu:
@@ -48,7 +54,7 @@ class Ecu:
 
         `hears`: what it listens to besides network management; as in a controller's filter, nothing else reaches it.
         """
-        cycles_s = {name: wiring.database.cycle_s(name) for name in messages}
+        cycles_s = {name: wiring.cycle_s(name) for name in messages}
         self.transmitter = Transmitter(cycles_s, rng=wiring.rng)
         self.e2e = {
             name: E2eSender(E2E_DATA_IDS[name]) for name in messages if name in E2E_DATA_IDS

@@ -24,6 +24,9 @@ SLEEPS_AFTER_S = 2.0
 """A bus that falls asleep soon: what costs the simulation time is a bus that is awake."""
 AWAKE_BUDGET_S = 12.0
 """No wait lasts longer than this while the bus is awake, for the same reason."""
+LEAST_CYCLE_S, FULL_BUS_EVERY = 0.28, 8
+"""Most towns have a thin bus: a cyclic frame that says nothing new costs most of a simulation's time. One in eight has
+every frame of the DBC. Just below the shortest timeout of the reference mapping (the button's, 300 ms)."""
 UNNUMBERED = 0
 """A press that is told at once, before the disk has given it its number: it comes again under that."""
 SLICE_S, ASLEEP_SLICE_S = 0.5, 30.0
@@ -33,9 +36,15 @@ class Town(World):
     """One car and all that may befall it."""
 
     def __init__(self, *, seed: int) -> None:
+        self.seed = seed
         self.trace = Trace(self.now)
         super().__init__(
-            seed=seed, vehicle=VehicleSettings(seed=seed, sleep_after_s=SLEEPS_AFTER_S)
+            seed=seed,
+            vehicle=VehicleSettings(
+                seed=seed,
+                sleep_after_s=SLEEPS_AFTER_S,
+                least_cycle_s=LEAST_CYCLE_S if seed % FULL_BUS_EVERY else 0.0,
+            ),
         )
         self.network = Network(Random(f"network {seed}"))
         self.watch = Watch(
