@@ -16,6 +16,8 @@ from tcu_sim.centre.mqtt import BrokerAddress, MqttBus
 from tcu_sim.cli.main import main
 from tcu_sim.errors import BadInput
 from tests.centre.test_processes import CAR, City, run
+from tests.contract.mosquitto import free_port
+from tests.contract.mosquitto import running as mosquitto
 
 TIMEOUT_S = 10.0
 
@@ -62,7 +64,7 @@ async def cancelled_while_the_broker_dies(monkeypatch: pytest.MonkeyPatch) -> bo
     await bus.connected.wait()
     await asyncio.sleep(0)
     dies.set()
-    await asyncio.sleep(0)  # the reader fails in this step, its task group notices in the next
+    await asyncio.sleep(0)  # the reader fails in this step, who waits for it notices in the next
     running.cancel()
     done, _ = await asyncio.wait([running], timeout=1)
     await end_tasks([running])
@@ -73,6 +75,24 @@ def test_a_cancellation_that_comes_with_the_end_of_the_broker_is_heeded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert asyncio.run(cancelled_while_the_broker_dies(monkeypatch))
+
+
+def test_a_service_outlives_its_broker(tmp_path: Path) -> None:
+    async def story() -> None:
+        port = free_port()
+        bus = MqttBus(BrokerAddress(port=port), client_id="trial")
+        running = asyncio.create_task(bus.run(Listener()))  # type: ignore[arg-type]  # as above
+        for _ in range(2):
+            with mosquitto(tmp_path, port=port):
+                async with asyncio.timeout(TIMEOUT_S):
+                    await bus.connected.wait()
+            async with asyncio.timeout(TIMEOUT_S):
+                while bus.connected.is_set() and not running.done():
+                    await asyncio.sleep(0)
+            assert not running.done()
+        await end_tasks([running])
+
+    asyncio.run(story())
 
 
 def test_a_task_that_loses_a_cancellation_is_ended_all_the_same() -> None:

@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tcu_sim.centre.api import Service
+from tcu_sim.centre.ending import end_tasks
 
 log = logging.getLogger(__name__)
 QUEUE_LENGTH = 1000
@@ -68,10 +69,8 @@ class MqttBus:
         while True:
             try:
                 await self._connect_once(service)
-            except* aiomqtt.MqttError as errors:
-                log.warning(
-                    "%s: no connection to the broker: %s", self._client_id, errors.exceptions[0]
-                )
+            except aiomqtt.MqttError as error:
+                log.warning("%s: no connection to the broker: %s", self._client_id, error)
             _heed_cancellation()
             if self.connected.is_set():
                 pause_s = FIRST_PAUSE_S
@@ -85,9 +84,18 @@ class MqttBus:
                 await client.subscribe(f"tcu/v1/+/up/{message_type}", **self._subscription())
             _heed_cancellation()
             self.connected.set()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._receive(client, service))
-                tasks.create_task(self._send(client))
+            # No TaskGroup: up to Python 3.12 one whose task fails while it only waits leaves its parent counted as
+            # cancelled, and `_heed_cancellation` would take the end of a connection for the end of the service.
+            tasks = {
+                asyncio.create_task(self._receive(client, service)),
+                asyncio.create_task(self._send(client)),
+            }
+            try:
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await end_tasks(tasks)
+            for task in ended:
+                task.result()
 
     async def _receive(self, client: aiomqtt.Client, service: Service) -> None:
         async for message in client.messages:

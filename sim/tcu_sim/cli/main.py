@@ -31,6 +31,7 @@ PARTS = {
         "tcu_sim.bench.simulation.cli",
         "any history at all, from a seed: judged, shrunk, kept",
     ),
+    "fleet": ("tcu_sim.fleet.cli", "many cars on one machine: rates, latencies, memory"),
     "crash": ("tcu_sim.campaign.cli", "kill a real agent again and again, and count"),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
