@@ -29,7 +29,9 @@ from tcu_sim.vehicle.vehicle import VehicleSettings
 AWAKE_S = 1.0
 """How long a car's bus stays awake after something has happened: a parked fleet sleeps."""
 CYCLE_S = 0.25
-"""Nothing comes more often by its cycle (below the shortest timeout of the mapping, 0.5 s): a thousand cars' buses share two processor cores with all the rest."""
+"""Nothing comes more often by its cycle: many cars' buses share the processor with all the rest.
+
+Below the shortest timeout of the mapping, which is 0.3 s."""
 PRESS_S = 0.3
 BUS = "body"
 
