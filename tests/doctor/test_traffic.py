@@ -34,7 +34,8 @@ class Port:
             return frames
         if self.failure is not None:
             raise CanTransportError(self.failure, may_have_happened=False, temporary=True)
-        return await asyncio.Event().wait() and []
+        await asyncio.Event().wait()
+        return []
 
     async def close(self) -> None:
         self.closed = True

@@ -42,7 +42,6 @@ def test_one_who_was_left_behind_is_seen_and_growth_is_told() -> None:
     out = io.StringIO()
     report = Report(out)
     report.take(each("unlock", cars=1, wanted=1, took_s=[1.0], seconds=2.0))
-    assert report.is_complete
     report.take(each("unlock", cars=10, wanted=10, took_s=[3.0] * 9, seconds=9.0))
     assert not report.is_complete
     report.take_memory(Memory(cars=10, car_kib=450.4, broker_kib=8000, centre_kib=9000))
@@ -62,6 +61,12 @@ def test_one_who_was_left_behind_is_seen_and_growth_is_told() -> None:
         "x",
         "2.0",
     ]
+
+
+def test_a_fleet_that_did_everything_is_complete() -> None:
+    report = Report(io.StringIO())
+    report.take(each("unlock", cars=1, wanted=1, took_s=[1.0], seconds=2.0))
+    assert report.is_complete
 
 
 def test_memory_is_read_from_the_kernel() -> None:

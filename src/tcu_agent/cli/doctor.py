@@ -112,9 +112,11 @@ async def _outside(config: Config, *, listen_s: float) -> list[Finding]:
 
     mapping = _mapping(config)
     buses = [_bus(bus, config, mapping, listen_s=listen_s) for bus in config.buses]
-    broker = examine_broker(config.mqtt, vehicle_id=config.vehicle_id)
+    brokers = [
+        examine_broker(each, vehicle_id=config.vehicle_id) for each in config.mqtt.each_broker
+    ]
     # All at once: each waits for the world, and a person waits for them.
-    return [finding for found in await asyncio.gather(*buses, broker) for finding in found]
+    return [finding for found in await asyncio.gather(*buses, *brokers) for finding in found]
 
 
 def _mapping(config: Config) -> VehicleMapping | None:

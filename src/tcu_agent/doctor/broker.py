@@ -85,7 +85,7 @@ async def _shake_hands(config: MqttConfig) -> Finding:
         raise _Stuck(failure("broker", told, advice)) from error
     except (OSError, TimeoutError) as error:
         advice = "does the broker speak TLS 1.3 on this port?"
-        raise _Stuck(failure("broker", f"no TLS: {error or 'no answer'}", advice)) from error
+        raise _Stuck(failure("broker", f"no TLS: {str(error) or 'no answer'}", advice)) from error
     cipher = writer.get_extra_info("cipher")
     writer.close()
     with contextlib.suppress(OSError, ssl.SSLError):
@@ -120,7 +120,7 @@ async def _log_in(config: MqttConfig, vehicle_id: str) -> list[Finding]:
     except aiomqtt.MqttError as error:
         return [_refused(error, None if context is None else context.refusal)]
     found = [ok("broker", f"MQTT {config.protocol}: let in")]
-    if any(int(getattr(code, "value", code)) >= _FIRST_FAILURE_CODE for code in codes):  # type: ignore[call-overload]  # ReasonCode or int
+    if any(_number(code) >= _FIRST_FAILURE_CODE for code in codes):
         advice = "the broker's ACL must let this vehicle subscribe to its own down topics"
         return [*found, failure("broker", f"may not subscribe to {topic_filter}", advice)]
     return [*found, ok("broker", f"may subscribe to {topic_filter}")]
@@ -137,4 +137,8 @@ def _refused(error: aiomqtt.MqttError, alert: ssl.SSLError | None) -> Finding:
             f"MQTT: {error}",
             "certificate, user name or password are unknown there; or the broker takes only the agent's own client id",
         )
-    return failure("broker", f"MQTT: {error or 'no answer'}", "the broker's log says why")
+    return failure("broker", f"MQTT: {str(error) or 'no answer'}", "the broker's log says why")
+
+
+def _number(code: object) -> int:
+    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]  # ReasonCode or int
