@@ -144,3 +144,22 @@ def test_a_half_open_link_is_found_within_twice_the_keepalive() -> None:
             await link.disconnect()
 
     asyncio.run(main())
+
+
+def test_what_is_sent_together_does_not_wait_for_each_answer(tmp_path: Path) -> None:
+    """A car that was offline has hundreds of messages; one round trip for each would take minutes on a slow link."""
+
+    async def main(port: int) -> None:
+        link = MqttLink(config=config(port), vehicle_id="car-1")
+        protocol = aiomqtt.ProtocolVersion.V5
+        async with aiomqtt.Client("127.0.0.1", port, protocol=protocol) as centre:
+            await centre.subscribe(f"{UP}/+", qos=1)
+            await link.connect(connection=1, will=b"")
+            sent = [b"%d" % number for number in range(32)]
+            await asyncio.gather(*(link.publish("event", each) for each in sent))
+            messages = aiter(centre.messages)
+            assert [(await anext(messages)).payload for _ in sent] == sent, "and stays in order"
+        await link.disconnect()
+
+    with running(tmp_path) as broker:
+        asyncio.run(main(broker.port))

@@ -9,6 +9,9 @@ from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import TlsConfig
 from tcu_agent.errors import ConfigError
 
+_OUT_OF_DATES = {9, 10}
+"""Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+
 
 class ClientContext(ssl.SSLContext):
     """A context for one connection. `refusal`: why the broker ended TLS, once it has."""
@@ -53,7 +56,13 @@ class _Socket(ssl.SSLSocket):
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether one side has said no to the other; a connection that just broke off is none."""
+    """Whether one side has said no to the other for good.
+
+    A connection that just broke off is no refusal. Nor is a certificate out of its dates: it may be our clock that is
+    wrong, as at many a boot, and once it has been set right nobody shall have to wait for long.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OUT_OF_DATES:
+        return False
     broken = ssl.SSLEOFError | ssl.SSLSyscallError | ssl.SSLZeroReturnError
     waiting = ssl.SSLWantReadError | ssl.SSLWantWriteError
     return isinstance(error, ssl.SSLError) and not isinstance(error, broken | waiting)
