@@ -106,6 +106,32 @@ def test_a_bus_that_is_silent_from_the_start_is_asleep() -> None:
     assert [type(event) for event in tested.handle_timer(2.0)] == [BusFellAsleep]
 
 
+def test_what_was_good_when_all_fell_silent_is_not_lost_with_the_first_frame_after_it() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0, VehicleSpeed=5)])
+    assert changes(tested.receive(frame("NmBcm", 2.9))) == []
+    assert changes(feed(tested, keep_alive(3.3, since=2.9))) == []
+    assert changes(tested.receive(frame("VehicleMotion", 3.35, VehicleSpeed=7))) == [
+        (SPEED, 0.07, 3.35)
+    ]
+
+
+def test_what_stays_away_after_the_silence_gets_stale_one_timeout_later() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0, VehicleSpeed=5), frame("NmBcm", 2.0)])
+    assert changes(tested.receive(frame("NmBcm", 2.4))) == []
+    assert changes(feed(tested, [frame("NmBcm", 2.45), frame("NmBcm", 2.9)])) == [
+        (SPEED, None, 2.5)
+    ]
+
+
+def test_a_short_silence_spares_nothing() -> None:
+    tested = decoder()
+    feed(tested, [frame("VehicleMotion", 1.0, VehicleSpeed=5), *keep_alive(1.4, since=1.0)])
+    late = feed(tested, [frame("NmBcm", 1.6), frame("NmBcm", 2.9)])
+    assert changes(late) == [(SPEED, None, 1.5)]
+
+
 def test_on_a_bus_that_never_sleeps_signals_get_stale_by_timer(tmp_path: Path) -> None:
     mapping = mapping_from(
         tmp_path,

@@ -60,7 +60,11 @@ def _repair(town: Town) -> None:
 
 async def _revive(town: Town) -> None:
     """A last restart: the fuse is whole, and a state that was taken for corrupt is read again."""
+    before = len(town.link.connections)
     await town.die(off_s=1.0, by_power=False)
+    # A centre tells a car that comes online what holds now: the news of a rotated key may have been lost.
+    await town.waiting.until("the car is online", lambda: len(town.link.connections) > before)
+    town.centre.send_trust()
 
 
 async def _leave(town: Town) -> None:

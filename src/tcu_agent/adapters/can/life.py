@@ -29,6 +29,11 @@ class BusLife:
         return self._is_asleep
 
     @property
+    def heard_at(self) -> float:
+        """When another node was heard last."""
+        return self._heard_at
+
+    @property
     def asleep_at(self) -> float:
         """When it will be asleep if nothing more is heard; infinite while silence is no sleep."""
         if self._is_asleep or self._state in _DISCONNECTED:

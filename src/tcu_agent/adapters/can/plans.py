@@ -47,7 +47,16 @@ _RESTART_AFTER_S = 1.0
 class SignalState:
     """One mapped signal while the agent runs."""
 
-    __slots__ = ("convert", "debounce", "last_good", "mapping", "name", "path", "timeout_s")
+    __slots__ = (
+        "convert",
+        "debounce",
+        "last_good",
+        "mapping",
+        "name",
+        "path",
+        "spared_at",
+        "timeout_s",
+    )
 
     def __init__(self, mapping: SignalMapping, convert: Convert) -> None:
         self.mapping = mapping
@@ -56,7 +65,7 @@ class SignalState:
         self.timeout_s = mapping.timeout_s if mapping.timeout_s is not None else math.inf
         self.convert = convert
         self.debounce = Debounce(mapping.debounce_s)
-        self.last_good = -math.inf
+        self.last_good = self.spared_at = -math.inf
 
 
 class MessagePlan:

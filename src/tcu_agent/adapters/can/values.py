@@ -80,16 +80,23 @@ class SignalValues:
                 changes.append(SignalChange(state.path, value_of(waiting), state.debounce.since))
         return changes
 
-    def find_stale(self, now: float) -> list[SignalChange]:
-        """Make unknown what is too old at `now`."""
+    def find_stale(self, now: float, *, silent_since: float | None = None) -> list[SignalChange]:
+        """Make unknown what is too old at `now`.
+
+        `silent_since`: until `now` no node at all was heard since then. What was good when that silence began has been
+        asleep with all others, and gets its timeout once more: else a press of ON CALL that wakes the bus would meet a
+        button that had just been lost.
+        """
         changes = []
         self.stale_at = math.inf
         for plan in self._plans:
             for state in plan.signals:
                 good = max(state.last_good, plan.last_quiet) if plan.quiet else state.last_good
-                too_old_at = good + state.timeout_s
+                too_old_at = max(good, state.spared_at) + state.timeout_s
                 if math.isinf(good):
                     continue
+                if now >= too_old_at and _slept(state, good, silent_since, now):
+                    state.spared_at, too_old_at = now, now + state.timeout_s
                 if now < too_old_at:
                     self.stale_at = min(self.stale_at, too_old_at)
                 elif self._forget(plan, state):
@@ -152,3 +159,11 @@ class SignalValues:
         self._pending.pop(state, None)
         state.last_good = -math.inf
         return state.debounce.forget()
+
+
+def _slept(state: SignalState, good: float, silent_since: float | None, now: float) -> bool:
+    """Whether a signal that was good at `good` is too old only because nobody spoke; spared once until it is seen."""
+    if silent_since is None or good <= state.spared_at:
+        return False
+    # With a timeout of two cycles or more, a shorter silence makes nothing too old that still comes.
+    return now - silent_since >= state.timeout_s / 2
