@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from tcu_agent.errors import BugError, MalformedError
 from tcu_agent.protocol import cbor
+from tcu_agent.protocol.vocabulary import Reason
 
 ES256: Final = -7
 EDDSA: Final = -8
@@ -143,9 +144,12 @@ def parse(data: bytes) -> Envelope:
     Raises:
         MalformedError: too large, or not exactly what docs/protocol.cddl says.
     """
-    if data[:1] != _TAG_18 and len(data) <= cbor.MESSAGE_LIMIT:
+    if len(data) > cbor.MESSAGE_LIMIT:  # before anything copies it
+        detail = f"{len(data)} bytes, at most {cbor.MESSAGE_LIMIT} are allowed"
+        raise MalformedError(detail, reason=Reason.TOO_LARGE)
+    if data[:1] != _TAG_18:
         raise MalformedError("envelope: not tagged 18 (COSE_Sign1)")
-    match cbor.decode(data[1:], limit=cbor.MESSAGE_LIMIT - 1):
+    match cbor.decode(data[1:]):
         case [bytes() as protected, {} as unprotected, bytes() as payload, bytes() as signature]:
             pass
         case _:

@@ -10,7 +10,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +25,8 @@ from tcu_agent.ports import CanFrame
 _CANDUMP_LINE = re.compile(r"\(\d+(\.\d+)?\)\s+\S+\s+[0-9A-Fa-f]+#")
 _CANDUMP_ID = re.compile(r"\s([0-9A-Fa-f]+)#(#[0-9A-Fa-f])?([0-9A-Fa-f]*)")
 _BLF = b"LOGG"
+_LONGEST_LINE = 8192
+"""Characters; a CAN XL frame of 2048 bytes takes about half of it."""
 _NO_FORMAT = "No read support for"
 """Of what python-can says of a file whose ending it does not know."""
 _STREAM_ERRORS = (EOFError, OSError, zlib.error)
@@ -138,14 +140,14 @@ class _Lines(io.TextIOWrapper):
         self.text = ""
         self.ended = False
         self.stream_error = False
-        self._source: Iterable[str] = text
+        self._source = _lines_of(text)
         self._file = file
         self._number = 0
         self._noted: tuple[int, str] | None = None
 
     def __next__(self) -> str:  # type: ignore[override]  # TextIOWrapper itself overrides it so
         try:
-            self.text = next(iter(self._source))
+            self.text = next(self._source)
         except StopIteration:
             self.ended = True
             raise
@@ -187,11 +189,22 @@ def frame_of(message: can.Message) -> CanFrame:
 def _is_candump(file: Path) -> bool:
     try:
         with _open_text(file) as text:
-            return any(_CANDUMP_LINE.match(line) for line, _ in zip(text, range(20), strict=False))
+            first = zip(_lines_of(text), range(20), strict=False)
+            return any(_CANDUMP_LINE.match(line) for line, _ in first)
     except _STREAM_ERRORS as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise RecordingError(f"cannot be read: {error.strerror}", where=str(file)) from error
         return False
+
+
+def _lines_of(text: TextIO) -> Iterator[str]:
+    """Yield the lines; of one that no frame can need, its beginning alone, so that it counts as a damaged one."""
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+            while (rest := text.readline(_LONGEST_LINE)) and not rest.endswith("\n"):
+                pass
+            line = f"{line[:60]} ...\n"
+        yield line
 
 
 def _open_text(file: Path) -> TextIO:
@@ -229,7 +242,7 @@ def _is_cut(line: str, file: Path) -> bool:
     with _open_text(file) as text:
         before = [
             match[3]
-            for one in text
+            for one in _lines_of(text)
             if (match := _CANDUMP_ID.search(one)) and match[1] == found[1] and one != line
         ]
     return bool(before) and len(found[3]) < len(before[-1])
