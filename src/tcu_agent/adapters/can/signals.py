@@ -4,8 +4,8 @@ Theory of operation. A frame is unpacked by the plan of its identifier; what it 
 frame changes comes as one event. A signal is *stale* (None) when its last good frame is longer ago than its timeout
 **and the bus is alive**: a frame came in after the timeout. On a silent bus nothing gets stale, and the first frame
 after the silence makes nothing stale that was good when it began; after `asleep_after_s` the whole bus is *asleep*,
-which is one event. On a bus that never sleeps (no `asleep_after_s`), and in bus-off, signals get stale by timer. After a stale
-time or a sleep the next value is reported as a change, whatever it is.
+which is one event. On a bus that never sleeps (no `asleep_after_s`), and in bus-off, signals get stale by timer. After
+a stale time or a sleep the next value is reported as a change, whatever it is.
 
 The caller hands over all waiting frames before it calls `handle_timer`: else a slow moment of its own looks like a
 silent bus.
