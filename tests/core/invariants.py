@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import Persist, SealPosition, TransmitLock, TransmitUnlock
+from tcu_agent.core.effects import (
+    ErasePositions,
+    Persist,
+    SealPosition,
+    TransmitLock,
+    TransmitUnlock,
+)
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.protocol.messages import Event
@@ -54,7 +60,7 @@ def intents_first(car: Driver) -> None:
 
 
 def positions_in_time(car: Driver) -> None:
-    """No position before acceptance, none from the stop time on; numbers of a case never repeat."""
+    """No position before acceptance, none from the stop time on; numbers of a case never repeat until it has ended."""
     stop_at: dict[bytes, float] = {}
     seqs: list[tuple[bytes, int]] = []
     for at, effect in car.done:
@@ -68,6 +74,8 @@ def positions_in_time(car: Driver) -> None:
             request_id = effect.authorisation.common.request_id
             assert at < stop_at.get(request_id, float("inf"))
             seqs.append((effect.authorisation.case_id, effect.seq))
+        elif isinstance(effect, ErasePositions) and effect.up_to_seq is None:
+            seqs = [(case_id, seq) for case_id, seq in seqs if case_id != effect.case_id]
     assert len(seqs) == len(set(seqs))
 
 

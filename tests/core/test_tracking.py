@@ -252,3 +252,29 @@ def test_a_fix_whose_time_left_is_not_durable_is_left_out(located: Driver) -> No
     assert len(located.positions) == 1
     located.pass_time(60)
     assert len(located.positions) == 2
+
+
+def test_a_fix_that_was_due_when_the_case_ended_is_not_sealed(located: Driver) -> None:
+    """One step: time is up for the first fix, and the end of the case has arrived."""
+    parameters = PositionParameters(PositionKind.TRACKING, 60, 600)
+    grant = located.grant_for(located.ask(Service.POSITION, parameters=parameters))
+    located.settles = False
+    located.receive("grant", grant)
+    located.receive("case-end", signing.sign(located.centre.case_end()))
+    assert located.positions == []
+    assert verdict(located) == (Outcome.EXECUTED, Reason.CASE_ENDED)
+
+
+def test_what_was_approved_before_the_end_of_the_case_does_not_begin_after_it(
+    located: Driver,
+) -> None:
+    """Without a tracking and without a stored position: the challenge alone makes the case known."""
+    grant = located.grant_for(located.ask(Service.POSITION, parameters=signing.SNAPSHOT))
+    unlock = located.grant_for(located.ask(Service.UNLOCK))
+    located.receive("case-end", signing.sign(located.centre.case_end()))
+    assert located.refusals == []
+    located.receive("grant", grant)
+    assert located.refusals == [Reason.CASE_MISMATCH]
+    assert located.positions == []
+    located.receive("grant", unlock)
+    assert len(located.unlock_frames) == 1

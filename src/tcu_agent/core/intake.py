@@ -156,11 +156,14 @@ class Intake:
     def _take_case_end(self, step: Step, arrived: MessageArrived) -> None:
         parts = self._parts
         verdict = parts.verifier.verify_case_end(
-            arrived.payload, keyring=parts.knowledge.keyring, cases=parts.position.open_cases
+            arrived.payload,
+            keyring=parts.knowledge.keyring,
+            cases=parts.position.open_cases | parts.challenges.case_ids,
         )
         if isinstance(verdict, Refused):
             parts.refusals.answer(step, verdict)
         else:
+            parts.challenges.end_case(verdict.case_id)
             parts.position.case_ended(step, verdict.case_id)
 
     def _answer_again(self, step: Step, request_id: bytes) -> None:

@@ -33,6 +33,10 @@ class Step:
         """Carry these out, in this order, once everything of this step is durable."""
         self.effects.extend(effects)
 
+    def withdraw(self, kind: type[Effect]) -> None:
+        """Take back what this step wanted to do of this kind: the right to it has ended within the step."""
+        self.effects = [each for each in self.effects if not isinstance(each, kind)]
+
     def note(self, word: str, **fields: str | int) -> None:
         """Leave one line for the log and the counters."""
         self.effects.append(Note(word, fields))

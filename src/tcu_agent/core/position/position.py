@@ -261,6 +261,8 @@ class PositionCase:
         if job is None or not self.machine.move(trigger):
             return
         self._job = None
+        # A fix that was due in the very step that ends the case: its record goes now, so it must not come after it.
+        step.withdraw(SealPosition)
         if job.record.parameters.kind is PositionKind.TRACKING:
             self._tell(step, job, EventKind.TRACKING_ENDED, reason)
             if outcome is Outcome.EXECUTED and job.tried > 0 and job.sealed <= 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Challenge, Request
-from tcu_agent.protocol.vocabulary import Reason
+from tcu_agent.protocol.vocabulary import Reason, Service
 
 DEFAULT_CAPACITY = 4
 """A few operators may work on one car at a time; more would only help who wants to keep the table full."""
@@ -90,6 +90,23 @@ class ChallengeTable:
         for nonce in tuple(self._live):
             self._bury(nonce, reason)
 
+    def has_live(self, now: float) -> bool:
+        """Whether a challenge can still be answered."""
+        return any(e.is_fresh(now, e.challenge.ttl_s) for e in self._live.values())
+
+    @property
+    def case_ids(self) -> frozenset[bytes]:
+        """Theft cases that a live challenge is about."""
+        return frozenset(
+            entry.request.incident_id for entry in self._live.values() if _is_position(entry)
+        )
+
+    def end_case(self, case_id: bytes) -> None:
+        """Kill the live challenges of a theft case: what was approved before its end must not begin after it."""
+        for nonce, entry in tuple(self._live.items()):
+            if _is_position(entry) and entry.request.incident_id == case_id:
+                self._bury(nonce, Reason.CASE_MISMATCH)
+
     def next_expiry(self) -> float | None:
         """Return when the next live challenge runs out (CLOCK_BOOTTIME, s), None if there is none."""
         return min((e.issued_at + e.challenge.ttl_s for e in self._live.values()), default=None)
@@ -107,3 +124,7 @@ class ChallengeTable:
         self._dead[nonce] = reason
         while len(self._dead) > DEAD_REMEMBERED:
             self._dead.popitem(last=False)
+
+
+def _is_position(entry: Outstanding) -> bool:
+    return entry.request.service is Service.POSITION
