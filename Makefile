@@ -76,6 +76,10 @@ fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in 
 crash: setup ## Kill a real agent N=1000 times (SEED=... to repeat), restart it, and count what must never happen
 	@$(BIN)/tcu-sim crash --kills $(or $(N),1000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: power-cut
+power-cut: setup ## The same N=100 times on a disk that loses what was not synced (in user-mode Linux; needs root)
+	@scripts/power-cut $(or $(N),100) $(SEED)
+
 .PHONY: benchmark
 benchmark: setup ## Compare ways in ratios, each pair in one run (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.decode_path

@@ -1,7 +1,8 @@
 """Agents with one safeguard broken. They exist to be caught: a campaign that finds nothing in them finds nothing.
 
 Run as `python -m tests.campaign.mutants NAME run -c FILE`, or with a mine as
-`python -m tests.campaign.mutants NAME POINT NUMBER run -c FILE`, in the place of `tcu-agent`.
+`python -m tests.campaign.mutants NAME POINT NUMBER run -c FILE`, in the place of `tcu-agent`; with the name alone it
+serves as `tcu_sim.campaign.power.preloaded_agent` does.
 """
 
 import sys
@@ -17,6 +18,7 @@ from tcu_agent.runtime.executor import Executor
 from tcu_agent.runtime.transmitter import Transmitter
 from tcu_sim.campaign.mine import Mine
 from tcu_sim.campaign.mined_agent import plant
+from tcu_sim.campaign.power.preloaded_agent import preload, serve
 
 
 def intent_behind_the_frame() -> None:
@@ -115,6 +117,10 @@ def _replace(owner: type, name: str, by: Callable[..., Any]) -> None:
 if __name__ == "__main__":
     mutant, *words = sys.argv[1:]
     MUTANTS[mutant]()
+    if not words:
+        preload()
+        serve()
+        sys.exit()
     if words[0] != "run":
         plant(Mine(point=words[0], number=int(words[1])))
         words = words[2:]

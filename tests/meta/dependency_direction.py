@@ -54,10 +54,15 @@ OWN_NAME = re.compile(r"tcu_(?:agent|sim)(?:[.]\w+)+")
 
 PURE_ROOMS = {"core", "protocol"}
 
-SIMULATOR_MODULES_THAT_JOIN = ("tcu_sim.bench", "tcu_sim.fleet", "tcu_sim.campaign.mined_agent")
+SIMULATOR_MODULES_THAT_JOIN = (
+    "tcu_sim.bench",
+    "tcu_sim.fleet",
+    "tcu_sim.campaign.mined_agent",
+    "tcu_sim.campaign.power.preloaded_agent",
+)
 """Only these run the agent's own code; all others are a second implementation of what they need.
 
-Of the crash campaign it is the launcher alone, which runs in the agent's process: who judges knows no agent.
+Of the crash campaign these are the launchers, which run in the agent's process: who judges knows no agent.
 """
 
 

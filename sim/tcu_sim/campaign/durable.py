@@ -24,6 +24,7 @@ REQUEST_ID_FIELD = 3
 class Disk:
     """`outbox`: payloads by stream and number. `intents`: request ids of what was going on."""
 
+    is_there: bool = False
     outbox: Mapping[Key, bytes] = field(default_factory=dict)
     intents: frozenset[bytes] = frozenset()
     positions: int = 0
@@ -46,6 +47,7 @@ def read_disk(state: Path, scratch: Path) -> Disk:
         records = dict(database.execute("SELECT key, value FROM record").fetchall())
         (positions,) = database.execute("SELECT count(*) FROM position").fetchone()
     return Disk(
+        is_there=True,
         outbox=dict(_opened(kind, payload) for kind, payload in outbox),
         intents=frozenset(
             _request_id(records[key]) for key in ("unlock", "position") if key in records

@@ -12,7 +12,7 @@ from random import Random
 from tcu_sim.bench.operator import locate_parameters, unlock_parameters
 from tcu_sim.campaign.evidence import Evidence, Grant, Tracking
 from tcu_sim.campaign.observer import NO_CALL, boottime
-from tcu_sim.campaign.town import Town
+from tcu_sim.campaign.town import Predicate, Town
 from tcu_sim.errors import NotPossible
 from tcu_sim.vehicle.reference import Door, LockPosition
 from tcu_sim.vehicle.vehicle import Vehicle
@@ -38,8 +38,9 @@ Errand = Callable[[], Awaitable[None]]
 class Errands:
     """Errands in one life of the agent. `AT_THE_CAR` are those that need its doors, one at a time."""
 
-    def __init__(self, *, town: Town, life: int, rng: Random) -> None:
+    def __init__(self, *, town: Town, life: int, rng: Random, pace: float = 1.0) -> None:
         self._town = town
+        self._pace = pace
         self._centre = town.centre
         self._heard = town.centre.heard
         self._life = life
@@ -83,7 +84,7 @@ class Errands:
     async def _relock(self) -> None:
         await self._unlock()
         locks = self._locks()
-        await self._town.until(lambda: self._locks() > locks, timeout_s=RELOCK_S)
+        await self._until(lambda: self._locks() > locks, timeout_s=RELOCK_S)
 
     async def _granted_unlock(self, *, window_s: int | None) -> None:
         await self._lock_by_key()
@@ -100,7 +101,9 @@ class Errands:
     async def _doors(self) -> None:
         town = self._town
         town.act(lambda person, now: person.unlock(now=now))
-        if await town.runner.wait_until(_all_at(LockPosition.UNLOCKED), within_s=MOVING_S):
+        if await town.runner.wait_until(
+            _all_at(LockPosition.UNLOCKED), within_s=MOVING_S * self._pace
+        ):
             door = self._rng.choice(list(Door))
             town.act(lambda person, now: person.open_door(door, now=now))
             await self._state()
@@ -112,7 +115,9 @@ class Errands:
             town.act(lambda person, now, door=door: person.close_door(door, now=now))  # type: ignore[misc]  # mypy cannot infer a default here
         if not _all_at(LockPosition.LOCKED)(town.vehicle):
             town.act(lambda person, now: person.lock(now=now))
-            await town.runner.wait_until(_all_at(LockPosition.LOCKED), within_s=MOVING_S)
+            await town.runner.wait_until(
+                _all_at(LockPosition.LOCKED), within_s=MOVING_S * self._pace
+            )
 
     def _locks(self) -> int:
         return sum(not command.is_unlock for command in self._seen.commands)
@@ -124,9 +129,7 @@ class Errands:
         observer.pressed_at = boottime()
         presses = len(self._seen.presses)
         self._town.act(lambda person, now: person.press_on_call(0.25, now=now))
-        if not await self._town.until(
-            lambda: len(self._seen.presses) > presses, timeout_s=ANSWER_S
-        ):
+        if not await self._until(lambda: len(self._seen.presses) > presses, timeout_s=ANSWER_S):
             return
         for state in (Call.RINGING, Call.CONNECTED):
             await self._say(state)
@@ -135,10 +138,10 @@ class Errands:
 
     async def _say(self, state: Call) -> None:
         known = len(self._calls())
-        await self._town.until(self._incident, timeout_s=ANSWER_S)
+        await self._until(self._incident, timeout_s=ANSWER_S)
         if incident := self._incident():
             self._centre.send_call(incident, state)
-            await self._town.until(lambda: len(self._calls()) > known, timeout_s=ANSWER_S)
+            await self._until(lambda: len(self._calls()) > known, timeout_s=ANSWER_S)
 
     async def _end_call(self) -> None:
         if self._town.observer.call_state not in NO_CALL and self._incident():
@@ -206,12 +209,12 @@ class Errands:
         self._centre.trust_version += 1
         known = self._count(Told.TRUST_CHANGED)
         self._centre.send_trust()
-        await self._town.until(lambda: self._count(Told.TRUST_CHANGED) > known, timeout_s=ANSWER_S)
+        await self._until(lambda: self._count(Told.TRUST_CHANGED) > known, timeout_s=ANSWER_S)
 
     # ------------------------------------------------------------------ steps
     async def _challenged(self, service: Service, parameters: p.Parameters) -> bytes | None:
         request_id = self._centre.send_request(service, parameters)
-        is_there = await self._town.until(
+        is_there = await self._until(
             lambda: request_id in self._heard.challenges, timeout_s=ANSWER_S
         )
         return request_id if is_there else None
@@ -222,14 +225,17 @@ class Errands:
             self._town.publish("grant", data)
 
     async def _result(self, request_id: bytes, *, timeout_s: float = RESULT_S) -> None:
-        await self._town.until(lambda: request_id in self._seen.outcomes, timeout_s=timeout_s)
+        await self._until(lambda: request_id in self._seen.outcomes, timeout_s=timeout_s)
 
     async def _event(self, kind: Told, *, request_id: bytes) -> bool:
         def is_there() -> bool:
             events = reversed(self._heard.events.values())
             return any(e.kind == kind and e.request_id == request_id for e in events)
 
-        return await self._town.until(is_there, timeout_s=ANSWER_S)
+        return await self._until(is_there, timeout_s=ANSWER_S)
+
+    async def _until(self, predicate: Predicate, *, timeout_s: float) -> bool:
+        return await self._town.until(predicate, timeout_s=timeout_s * self._pace)
 
     def _count(self, kind: Told) -> int:
         return sum(event.kind == kind for event in self._heard.events.values())

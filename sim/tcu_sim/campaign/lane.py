@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from tcu_sim.campaign import attacker
 from tcu_sim.campaign.board import MINED, PLAIN, Board
@@ -27,6 +29,7 @@ from tcu_sim.campaign.town import Town, open_town
 from tcu_sim.errors import SimulatorError
 from tcu_sim.wire import messages as m
 from tcu_sim.wire import parameters as p
+from tcu_sim.wire.errors import WireError
 from tcu_sim.wire.numbers import Call, Service, Told
 
 KILLS = 48
@@ -50,12 +53,16 @@ NUMBERS = (1, 1, 1, 1, 2, 2, 3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlan:
-    """`points`: to die at; None = all of them in turn. `program`, `mined`: other agents than the real one (mutants)."""
+    """`points`: to die at; None = all of them in turn. `pace`: how much more time everything has on a slow machine.
+
+    `program`, `mined`: other agents than the real one (mutants).
+    """
 
     folder: Path
     seed: int
     kills: int = KILLS
     points: tuple[str, ...] | None = None
+    pace: float = 1.0
     program: tuple[str, ...] = PLAIN
     mined: tuple[str, ...] = MINED
 
@@ -82,33 +89,59 @@ async def play(plan: LanePlan) -> LaneResult:
     shutil.rmtree(plan.folder, ignore_errors=True)
     try:
         async with open_town(plan.folder, state=plan.folder / "state", seed=plan.seed) as town:
-            lane = Lane(plan, town)
+            board = Board(
+                config=town.config,
+                log=plan.folder / "logs" / "agent.log",
+                program=plan.program,
+                mined=plan.mined,
+            )
             try:
-                result = await lane.run()
+                result = await Lane(plan, town, board=board).run()
             finally:
-                await lane.board.close()
+                await board.close()
     except (SimulatorError, BaseExceptionGroup, TimeoutError) as error:
-        return LaneResult(seed=plan.seed, problem=_in_words(error))
+        return LaneResult(seed=plan.seed, problem=in_words(error))
     if result.is_well:
         shutil.rmtree(plan.folder)
     return result
 
 
-class Lane:
-    """Plays one plan in one town."""
+class AgentBoard(Protocol):
+    """What starts and ends agents: `Board`, or `PreloadedBoard`."""
 
-    def __init__(self, plan: LanePlan, town: Town) -> None:
+    ready: asyncio.Event
+
+    async def start(self, *, mine: tuple[str, int] | None = None) -> None:
+        """Start an agent."""
+
+    async def dead(self) -> int:
+        """Wait until it is dead; return its status."""
+
+    async def kill(self) -> bool:
+        """Kill it; False if it was dead already."""
+
+    async def stop(self) -> None:
+        """End it politely."""
+
+
+class Lane:
+    """Plays one plan in one town. `after_death`: what happens to the disk between two agents."""
+
+    def __init__(
+        self,
+        plan: LanePlan,
+        town: Town,
+        *,
+        board: AgentBoard,
+        after_death: Callable[[], None] = lambda: None,
+    ) -> None:
         self._plan = plan
         self._town = town
         self._seen: Evidence = town.observer.evidence
         self._rng = Random(plan.seed)
         self._hits: Counter[str] = Counter()
-        self.board = Board(
-            config=town.config,
-            log=plan.folder / "logs" / "agent.log",
-            program=plan.program,
-            mined=plan.mined,
-        )
+        self._board = board
+        self._after_death = after_death
 
     async def run(self) -> LaneResult:
         """Play it and judge it."""
@@ -145,7 +178,7 @@ class Lane:
     async def _live(self, life: Life) -> None:
         self._town.centre.acknowledges = life.acknowledges
         self._seen.lives.append(life)
-        await self.board.start(mine=self._mine(life))
+        await self._board.start(mine=self._mine(life))
         working = asyncio.create_task(self._work(life))
         try:
             await self._wait_for_death(life)
@@ -155,6 +188,8 @@ class Lane:
         if not working.cancelled():
             working.result()
         life.died_at = boottime()
+        # In a thread: what the disk does takes seconds, and the town lives on.
+        await asyncio.to_thread(self._after_death)
         self._take_disk(life)
 
     def _mine(self, life: Life) -> tuple[str, int] | None:
@@ -166,9 +201,9 @@ class Lane:
         return life.wanted, 1 if is_rare else number
 
     async def _wait_for_death(self, life: Life) -> None:
-        dying = asyncio.create_task(self.board.dead())
-        await asyncio.wait([dying], timeout=self._life_s(life))
-        was_killed = await self.board.kill()
+        dying = asyncio.create_task(self._board.dead())
+        await asyncio.wait([dying], timeout=self._life_s(life) * self._plan.pace)
+        was_killed = await self._board.kill()
         status = await dying
         if status != -signal.SIGKILL:
             self._seen.unreadable.append(
@@ -186,18 +221,24 @@ class Lane:
         return START_S + self._rng.expovariate(1 / WORK_S)
 
     async def _work(self, life: Life) -> None:
-        await self.board.ready.wait()
+        await self._board.ready.wait()
         life.ready_at = boottime()
         rng = Random(f"{self._plan.seed}/{life.number}")
         everything = life.number % EVERYTHING_EVERY == 0
-        errands = Errands(town=self._town, life=life.number, rng=rng)
+        errands = Errands(town=self._town, life=life.number, rng=rng, pace=self._plan.pace)
         async with asyncio.TaskGroup() as group:
             group.create_task(attacker.replay(self._town, rng=rng, everything=everything))
             group.create_task(errands.run(life.errand, errands.at_the_car))
             group.create_task(errands.run(life.errand, errands.from_afar))
 
     def _take_disk(self, life: Life) -> None:
-        disk = self._read_disk(life.number)
+        try:
+            disk = self._read_disk(life.number)
+        except (sqlite3.Error, WireError) as error:
+            self._seen.unreadable.append(f"the disk after life {life.number}: {error}")
+            return
+        if not disk.is_there:
+            self._seen.unreadable.append(f"there is no state after life {life.number}")
         for key, payload in disk.outbox.items():
             self._seen.accepted.setdefault(key, Accepted(payload, life.number))
         for request_id in disk.intents:
@@ -216,9 +257,9 @@ class Lane:
         life = Life(number=number, began_at=boottime(), errand="settle")
         self._seen.lives.append(life)
         self._town.centre.acknowledges = True
-        await self.board.start()
+        await self._board.start()
         async with asyncio.timeout(READY_TIMEOUT_S):
-            await self.board.ready.wait()
+            await self._board.ready.wait()
         if number == 0:
             self._town.centre.send_account()
             await self._town.until(self._knows_account, timeout_s=READY_TIMEOUT_S)
@@ -227,7 +268,7 @@ class Lane:
             self._end_all()
         await self._town.until(lambda: not self._open_matters(), timeout_s=SETTLE_TIMEOUT_S)
         await self._answers()
-        await self.board.stop()
+        await self._board.stop()
         life.died_at = boottime()
         if self._read_disk(number).intents:
             self._seen.leftovers.append("an intent is left on the disk after settling")
@@ -292,7 +333,8 @@ class Lane:
         )
 
 
-def _in_words(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
+    """Return what went wrong, in one line."""
     causes: Sequence[BaseException] = [error]
     while isinstance(causes[0], BaseExceptionGroup):
         causes = causes[0].exceptions

@@ -41,6 +41,8 @@ AWAKE_S = 86_400.0
 """The bus never sleeps: a sleeping car would spend the campaign's time in waking up."""
 QUEUE_FRAMES = 65_536
 ROOTS_NEEDED = 2
+ANSWER_TIMEOUT_S = 120.0
+"""Of the broker, to the campaign itself, on a machine that may be very busy."""
 Predicate = Callable[[], object]
 
 
@@ -182,7 +184,14 @@ def _configure(
 @asynccontextmanager
 async def _connected(town: Town) -> AsyncIterator[aiomqtt.Client]:
     address = BrokerAddress(LOOPBACK, town.broker.port, town.broker.mqtt_version)
-    async with address.client("campaign") as client:
+    client = aiomqtt.Client(
+        address.host,
+        address.port,
+        identifier="campaign",
+        protocol=aiomqtt.ProtocolVersion.V5,
+        timeout=ANSWER_TIMEOUT_S,
+    )
+    async with client:
         await address.subscribe_all(client)
         yield client
 

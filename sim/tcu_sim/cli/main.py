@@ -33,6 +33,10 @@ PARTS = {
     ),
     "fleet": ("tcu_sim.fleet.cli", "many cars on one machine: rates, latencies, memory"),
     "crash": ("tcu_sim.campaign.cli", "kill a real agent again and again, and count"),
+    "power-cut": (
+        "tcu_sim.campaign.power.cli",
+        "as crash, with a disk that loses what was not synced (in a guest)",
+    ),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
 """Name of the sub-command: module with `add_parser(subparsers)`, and its line in `--help`."""

@@ -1,0 +1,1 @@
+"""The crash campaign on a disk that loses power: what was not synced is gone."""
