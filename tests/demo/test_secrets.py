@@ -1,5 +1,6 @@
 """The search for secrets finds what it looks for, and takes no harmless number for a PIN."""
 
+import base64
 import sqlite3
 import struct
 from contextlib import closing
@@ -8,8 +9,10 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from tcu_sim.demo.planted_secrets import secrets_of
 from tcu_sim.demo.secret_search import SecretSearch
 from tcu_sim.demo.stage import PLACE
+from tcu_sim.pki.ceremony import Plan, initialise
 
 WANTED = SecretSearch(pins=frozenset({"0815", "4711"}), places=(PLACE,))
 
@@ -70,6 +73,54 @@ def test_a_harmless_number_is_none(content: bytes) -> None:
 )
 def test_the_place_is_found(content: bytes) -> None:
     assert WANTED.finds_in(content)
+
+
+KEY = bytes(range(100, 132))
+WITH_KEY = SecretSearch(pins=frozenset(), keys=(KEY,), places=(PLACE,))
+FIX = b"\xa2\x02" + cbor2.dumps(round(PLACE[0] * 1e7)) + b"\x03" + cbor2.dumps(1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        KEY,
+        KEY.hex().encode(),
+        b"key=" + KEY.hex().upper().encode() + b"\n",
+        base64.b64encode(KEY),
+        base64.b64encode(b"a" + KEY + b"b"),
+        base64.urlsafe_b64encode(b"ab" + KEY),
+        b'{"traceback": "sign(' + repr(KEY.decode("latin-1")).encode() + b')"}' + KEY,
+        FIX.hex().encode(),
+        b'{"payload": "' + base64.b64encode(b"x" + FIX) + b'"}',
+    ],
+)
+def test_a_key_and_an_encoded_place_are_found_in_each_form(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "some.log"
+    file.write_bytes(content)
+    assert WITH_KEY.finds_in_file(file)
+    assert not SecretSearch(pins=frozenset(), keys=(KEY[::-1],)).finds_in_file(file)
+
+
+def test_a_key_in_a_free_page_of_a_database_is_found(tmp_path: Path) -> None:
+    path = database(tmp_path / "x.db", "BLOB", KEY)
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA secure_delete = OFF")
+        store.execute('DELETE FROM "a leak"')
+        store.commit()
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert WITH_KEY.finds_in_file(path)
+
+
+def test_every_secret_of_a_bench_is_looked_for(tmp_path: Path) -> None:
+    layout = initialise(tmp_path / "bench", Plan(vehicles=["car"], environment="bench"))
+    found = secrets_of(layout)
+    private = {
+        path
+        for path in layout.root.rglob("*")
+        if path.is_file() and path.stat().st_mode & 0o77 == 0
+    }
+    assert {path.name for path in private - found.homes} == {"callers.json"}  # hashes of tokens
+    assert all(len(value) >= 16 for value in found.values)
 
 
 def test_another_place_is_not() -> None:

@@ -59,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="ready line as a JSON object")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     parser.add_argument(
-        "--verbose", action="store_true", help="log more (never PINs, keys, positions)"
+        "--verbose", action="store_true", help="log all there is (never PINs, keys, positions)"
     )
     parser.set_defaults(func=run)
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         BadInput: an option or the directory is wrong, or the centre runs already.
     """
     logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.WARNING,
+        level=logging.DEBUG if args.verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",
     )
     plan = _plan(args)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tcu_sim.centre.api import Bus, Peer, Reply, Service, dispatch
 from tcu_sim.centre.build import Builder, Surroundings
@@ -26,7 +26,7 @@ class LocalPeer:
 
     centre: LocalCentre
     service: str
-    token: str
+    token: str = field(repr=False)
 
     async def call(self, operation: str, body: Mapping[str, object]) -> Reply:
         """Call an operation, through the same gate as a call over HTTP.

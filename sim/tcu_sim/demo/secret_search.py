@@ -1,4 +1,4 @@
-"""Looking for PINs and a place in whatever was written: text, JSON (by value), SQLite (cell by cell) and raw bytes.
+"""Looking for PINs, keys and a place in whatever was written: text, JSON (by value), SQLite (by cell) and raw bytes.
 
 A number in a database has no surroundings to tell by, and text in one stands wall to wall with the next column's: so
 databases are opened and JSON is parsed, and only what is neither is searched as it lies.
@@ -14,10 +14,11 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.demo.planted_secrets import forms
 
 HARMLESS = re.compile(
     rb"\d{4}-\d\d-\d\dT|\d\d:\d\d:\d\d(\.\d+)?|pid:? \d+"
@@ -38,10 +39,22 @@ Named = tuple[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretSearch:
-    """What is looked for. `pins`: four digits each; `places`: degrees, north and east."""
+    """What is looked for. `pins`: four digits each; `places`: degrees, north and east.
 
-    pins: frozenset[str]
+    `keys`: bytes of keys, tokens and passwords, looked for as they are, in hex and in base64.
+    """
+
+    pins: frozenset[str] = field(repr=False)
     places: tuple[tuple[float, float], ...] = ()
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def _patterns(self) -> list[bytes]:
+        """What is found as it lies: keys, and places in encodings that hide their numbers."""
+        degrees_e7 = [round(degrees * 1e7) for degrees in self._degrees]
+        places = [b"\x1a" + each.to_bytes(4, "big") for each in degrees_e7 if each > 0]
+        coded = [form for place in places for form in forms(place) if form not in places]
+        return [form for key in self.keys for form in forms(key)] + coded
 
     @property
     def _degrees(self) -> list[float]:
@@ -56,7 +69,7 @@ class SecretSearch:
         content = path.read_bytes()
         if content.startswith(SQLITE) and any(map(self._is_in, cells(path))):
             return True
-        return self.finds_in(content)
+        return any(each in content for each in self._patterns) or self.finds_in(content)
 
     def finds_in(self, content: bytes) -> bool:
         """Whether some bytes hold any of it: JSON by its values, line by line, all else as it lies."""

@@ -158,7 +158,7 @@ async def _start_observer(
 
 async def _start_service(setting: Setting, layout: Layout, name: str, broker: Broker) -> None:
     argv = [
-        *(*SIMULATOR, "centre", name, "--dir", str(layout.root)),
+        *(*SIMULATOR, "centre", name, "--verbose", "--dir", str(layout.root)),
         *("--broker-port", str(broker.port), "--mqtt", broker.mqtt_version),
     ]
     await setting.ensemble.start(Command(name=f"centre-{name}", argv=argv, ready="ready at"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -44,7 +44,7 @@ class VehicleSettings:
     """
 
     seed: int = 0
-    secoc_key: bytes = BENCH_SECOC_KEY
+    secoc_key: bytes = field(default=BENCH_SECOC_KEY, repr=False)
     last_freshness: int = 0
     sleep_after_s: float = 10.0
     least_cycle_s: float = 0.0

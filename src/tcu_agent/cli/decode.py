@@ -212,6 +212,7 @@ def _roots(file: Path | None) -> tuple[tuple[VerificationKey, ...], int]:
 
 
 def _vehicle_key(given: str) -> VerificationKey:
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -232,13 +233,18 @@ def _vehicle_key(given: str) -> VerificationKey:
             form = PublicFormat.Raw if is_ed25519 else PublicFormat.CompressedPoint
             raw = key.public_bytes(Encoding.Raw if is_ed25519 else Encoding.X962, form)
         return VerificationKey.of(raw)
-    except (MalformedError, ValueError) as error:
+    except (MalformedError, ValueError, UnsupportedAlgorithm, InternalError) as error:
         hint = "hex of 33 bytes (P-256) or 32 bytes (Ed25519), or a PEM file with a public key"
         raise BadInput(str(error), where=f"--vehicle-key {given}", hint=hint) from error
 
 
 def _read(file: Path) -> bytes:
+    from tcu_agent.protocol.trust import CONTAINER_LIMIT
+
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(
+                CONTAINER_LIMIT + 1
+            )  # one more: whoever decodes says that it is too large
     except OSError as error:
         raise BadInput(f"cannot be read ({error.strerror})", where=str(file)) from error

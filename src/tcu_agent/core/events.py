@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcu_agent.core import vss
+
 Value = bool | int | float | str | None
+
+
+def shown(path: str, value: Value) -> str:
+    """Return a value for `repr`: where the car is stands in no log, and in no traceback either."""
+    is_place = path in {vss.LATITUDE, vss.LONGITUDE} and value is not None
+    return "<a place>" if is_place else repr(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,10 @@ class SignalChange:
     path: str
     value: Value
     at: float
+
+    def __repr__(self) -> str:
+        """Show everything but a place."""
+        return f"SignalChange({self.path!r}, {shown(self.path, self.value)}, at={self.at!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tcu_agent.core.events import SignalChange, Value
+from tcu_agent.core.events import SignalChange, Value, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Change:
     old: Value
     new: Value
     at: float
+
+    def __repr__(self) -> str:
+        """Show everything but a place."""
+        old, new = shown(self.path, self.old), shown(self.path, self.new)
+        return f"Change({self.path!r}, {old} -> {new}, at={self.at!r})"
 
 
 @dataclass(slots=True)

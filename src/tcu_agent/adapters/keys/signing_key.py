@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
@@ -159,7 +159,8 @@ def _load_file(path: Path) -> PrivateSigner:
     pem = read_secret(path)
     try:
         private_key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
+        # InternalError: what OpenSSL says of an Ed25519 key of another length.
         # The library's words are left out: they may quote what is in the file.
         raise KeyStoreError(f"{path}: not an unencrypted private key in PKCS#8 PEM") from None
     if isinstance(private_key, Ed25519PrivateKey):
