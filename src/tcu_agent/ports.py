@@ -216,6 +216,31 @@ class StatePort(Protocol):
         """Erase sealed positions of a case, all or up to a seq."""
 
 
+class RtcPort(Protocol):
+    """Wakes the board from a suspend, one time at a time."""
+
+    def wake_at(self, boottime_s: float | None) -> None:
+        """Wake the board when CLOCK_BOOTTIME reaches `boottime_s`, and at no time set before; None = never.
+
+        Raises:
+            PowerError: it cannot be woken.
+        """
+
+    def next_wake(self) -> float | None:
+        """Return when the board will be woken, CLOCK_BOOTTIME, s; None = nothing is set, or it has passed."""
+
+
+class PowerPort(Protocol):
+    """Lets the board suspend."""
+
+    async def suspend(self) -> None:
+        """Suspend the board; returns when it is awake again, or a moment before it suspends.
+
+        Raises:
+            PowerError: it cannot be suspended now.
+        """
+
+
 class EventSink(Protocol):
     """Where adapters put what happened; the runtime's queue implements it."""
 

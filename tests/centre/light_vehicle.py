@@ -100,13 +100,19 @@ class LightVehicle:
         await self.say(event)
         return event
 
-    async def come_online(self, presence: Presence = Presence.ONLINE, connection: int = 1) -> None:
+    async def come_online(
+        self,
+        presence: Presence = Presence.ONLINE,
+        connection: int = 1,
+        asleep_until_s: int | None = None,
+    ) -> None:
         await self.say(
             m.Availability(
                 vehicle_id=self.vehicle_id,
                 boot_id=self.boot_id,
                 connection=connection,
                 presence=presence,
+                asleep_until_s=asleep_until_s,
             )
         )
 

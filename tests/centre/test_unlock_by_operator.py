@@ -174,3 +174,39 @@ def test_a_car_that_was_online_before_the_centre_is_heard_of_by_whatever_it_says
         assert (await town.operator.vehicle(CAR)).presence == "asleep"
 
     play(story)
+
+
+def test_an_operator_sees_until_when_a_car_sleeps_and_that_a_request_does_not_wait_for_ever(
+    play: Play,
+) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        incident_id = await town.call_on_call()
+        town.bus.loses = {"request"}
+        request_id = await town.operator.draft_unlock(CAR, incident_id)
+        until_s = 1_790_003_600
+        await town.car.come_online(Presence.ASLEEP, asleep_until_s=until_s)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).asleep_until_s == until_s
+        seen = await town.send(request_id)
+        assert seen.state == "vehicle in sleep"
+        assert "2026-09-21 at 15:13 UTC" in seen.words
+        town.clock.pass_s(599)
+        assert (await town.operator.request(request_id)).state == "vehicle in sleep"
+        town.clock.pass_s(2)
+        assert (await town.operator.request(request_id)).state == "timeout"
+
+    play(story)
+
+
+def test_a_car_that_sleeps_for_good_says_no_time(play: Play) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        incident_id = await town.call_on_call()
+        town.bus.loses = {"request"}
+        request_id = await town.operator.draft_unlock(CAR, incident_id)
+        await town.car.come_online(Presence.ASLEEP)
+        await town.settle()
+        assert "did not say until when" in (await town.send(request_id)).words
+
+    play(story)

@@ -171,10 +171,10 @@ def test_an_acknowledged_erasure_that_failed_concerns_no_case(located: Driver) -
     snapshot(located)
     located.failures.append(Failure(lambda e: isinstance(e, ErasePositions)))
     located.receive("position-ack", signing.sign(located.centre.position_ack(1)))
-    assert located.core.next_deadline() is None
+    assert located.core._parts.position.cases.deadline is None
     assert CASE in located.core._parts.position.open_cases
     located.put(EffectFailed(ErasePositions(CASE), "late", may_have_happened=False))
-    assert located.core.next_deadline() is None
+    assert located.core._parts.position.cases.deadline is None
 
 
 def test_the_oldest_of_many_cases_is_erased(located: Driver) -> None:

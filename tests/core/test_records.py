@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcu_agent.core import vss
+from tcu_agent.core.availability.record import ParkedRecord
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
+from tcu_agent.core.events import Value
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.theft.alarm_record import AlarmRecord
 from tcu_agent.core.theft.tow_record import TowRecord
@@ -57,7 +60,10 @@ CALL = CallRecord(
 )
 ALARM = AlarmRecord(due_at=1030.0, boot_session="session", is_told=False)
 TOW = TowRecord(seen_wall=1.8e9)
-RECORDS = [INTENT, RELOCK, POSITION, CALL, ALARM, TOW]
+PARKED = ParkedRecord(parked_at=1000.0, boot_session="session", parked_wall=1.8e9, elapsed_s=60.0)
+RECORDS = [INTENT, RELOCK, POSITION, CALL, ALARM, TOW, PARKED]
+NOTHING_REMOTE = {records.CALL, records.ALARM, records.TOW, records.PARKED}
+"""Keys of records that no remote service rests on."""
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda each: type(each).__name__)
@@ -91,7 +97,8 @@ def test_a_newer_schema_is_refused_and_named(record: UnlockIntent) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    for kind in (UnlockIntent, RelockRecord, PositionRecord, CallRecord, AlarmRecord, TowRecord):
+    kinds = (UnlockIntent, RelockRecord, PositionRecord, CallRecord, AlarmRecord, TowRecord)
+    for kind in (*kinds, ParkedRecord):
         with pytest.raises(StorageError):
             kind.from_bytes(data)
 
@@ -125,6 +132,9 @@ def test_a_call_that_is_over_is_no_record(state: CallState) -> None:
 
 def everything_stored(car: Driver) -> list[str]:
     """Let every kind of record come into being; return their keys."""
+    place: dict[str, Value] = {vss.LATITUDE: 1.0, vss.LONGITUDE: 2.0, vss.FIX_TYPE: "THREE_D"}
+    car.change({vss.ALARM: "triggered", **place})
+    car.change({vss.LATITUDE: 2.0})
     car.allow(Service.UNLOCK)
     car.pass_time(0.2)
     car.locks(False)
@@ -146,6 +156,7 @@ def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, dam
     assert {key.split("/")[0] for key in keys} == {
         records.JOURNAL, records.MARKS, records.UNLOCK, "outcome", records.RELOCK,
         records.POSITION, records.CASES, records.CALL, records.ACCOUNT, records.TRUST,
+        records.ALARM, records.TOW, records.PARKED,
     }  # fmt: skip
     good = dict(car.stored)
     outbox = dict(car.outbox)
@@ -154,7 +165,7 @@ def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, dam
         car.outbox = dict(outbox)
         car.signals["Vehicle.TCU.OnCall.IsButtonPressed"] = False
         car.restart()
-        assert car.core.snapshot()["is_corrupt"] is (key != records.CALL), key
+        assert car.core.snapshot()["is_corrupt"] is (key not in NOTHING_REMOTE), key
         before = len(car.unlock_frames)
         car.receive("grant", b"")
         car.pass_time(5)

@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 
 from tcu_agent.core import tables
+from tcu_agent.core.availability import states as availability_states
 from tcu_agent.core.call import button
 from tcu_agent.core.call import states as call_states
 from tcu_agent.core.machine import Machine
@@ -29,6 +30,7 @@ ENUMS: Mapping[str, tuple[type[Enum], type[Enum]]] = {
     "call": (CallState, call_states.Trigger),
     "alarm": (alarm_states.State, alarm_states.Trigger),
     "tow": (tow_states.State, tow_states.Trigger),
+    "availability": (availability_states.State, availability_states.Trigger),
 }
 
 

@@ -184,11 +184,16 @@ class Rig:
         return [opened(each) for each in self.broker.seen if each.topic == topic]
 
 
-def play(body: Callable[[Rig], Coroutine[Any, Any, None]], **options: Any) -> None:
+def play(
+    body: Callable[[Any], Coroutine[Any, Any, None]],
+    *,
+    make: Callable[..., Rig] = Rig,
+    **options: Any,
+) -> None:
     """Run a test on simulated time with a fresh rig, and stop the agent if it still runs."""
 
     async def main() -> None:
-        rig = Rig(**options)
+        rig = make(**options)
         await body(rig)
         if rig.task is not None and not rig.task.done():
             await rig.stop()

@@ -11,6 +11,9 @@ from tcu_sim.bench.simulated_loop import run_simulated
 from tcu_sim.bench.world import World
 from tests.scenarios.worlds import Scenario, check, options_of
 
+LIMIT_S = 30 * 86_400.0
+"""The longest story: a parked car until it sleeps for good, 22 days."""
+
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> World:
@@ -24,7 +27,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    run_simulated(_played(pyfuncitem.obj, arguments))
+    run_simulated(_played(pyfuncitem.obj, arguments), limit_s=LIMIT_S)
     return True
 
 

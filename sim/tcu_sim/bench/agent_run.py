@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tcu_agent.adapters.keys.sealer import HpkeSealer
-from tcu_agent.ports import CanPort, LinkPort, StatePort
+from tcu_agent.ports import CanPort, LinkPort, PowerPort, RtcPort, StatePort
 from tcu_agent.runtime.agent import Agent, Car
 from tcu_agent.runtime.agent import World as AgentWorld
 from tcu_agent.runtime.surroundings import Surroundings
@@ -50,6 +50,8 @@ class Board:
     state: StatePort
     key: SigningKey
     around: Surroundings
+    rtc: RtcPort | None = None
+    power: PowerPort | None = None
 
     def world(self) -> AgentWorld:
         """Return what one run of the agent touches."""
@@ -60,6 +62,8 @@ class Board:
             signer=BenchSigner(self.key),
             sealer=HpkeSealer(),
             around=self.around,
+            rtc=self.rtc,
+            power=self.power,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tcu_sim.bench.broker import InMemoryBroker, InMemoryLink, Publication
 from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
 from tcu_sim.bench.clock import SeededEntropy, SimulatedClock
+from tcu_sim.bench.power import SimulatedPower, SimulatedRtc
 from tcu_sim.bench.state import InMemoryState
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "Publication",
     "SeededEntropy",
     "SimulatedClock",
+    "SimulatedPower",
+    "SimulatedRtc",
 ]

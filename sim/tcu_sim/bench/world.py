@@ -30,6 +30,7 @@ from tcu_sim.bench.fuse import Fuse, FusedLink, FusedPort, FusedState
 from tcu_sim.bench.light_centre import LightCentre, seeded_key
 from tcu_sim.bench.operator import Operator
 from tcu_sim.bench.oracle import Command, complaints
+from tcu_sim.bench.power import SimulatedPower, SimulatedRtc
 from tcu_sim.bench.recorder import Recorder
 from tcu_sim.bench.vehicle_run import VehicleRun
 from tcu_sim.bench.waiting import Waiting
@@ -55,7 +56,7 @@ class World:
     """One car and all around it.
 
     `settings`: fields of the agent's `CoreSettings` to set otherwise. `vehicle`: how the virtual vehicle is built.
-    `make`: another agent than the real one, to see that the oracle notices.
+    `make`: another agent than the real one, to see that the oracle notices. `suspends`: the board does when told to.
     """
 
     def __init__(
@@ -65,10 +66,13 @@ class World:
         settings: Mapping[str, Any] | None = None,
         vehicle: VehicleSettings | None = None,
         make: Make | None = None,
+        suspends: bool = False,
     ) -> None:
         self.clock = SimulatedClock()
         self.fuse = Fuse()
         self._suspended_s = 0.0
+        self.rtc = SimulatedRtc(self.clock)
+        self.power = SimulatedPower(rtc=self.rtc, now=self.clock.boottime, suspend=self.suspend)
         self.bus = InMemoryBus(name="body", clock=self.clock)
         self.broker = InMemoryBroker(clock=self.clock)
         self.carrier = Carrier(self._deliver)
@@ -100,6 +104,8 @@ class World:
             around=Surroundings(
                 clock=self.clock, entropy=SeededEntropy(f"agent {seed}"), logbook=self.logbook
             ),
+            rtc=self.rtc if suspends else None,
+            power=self.power if suspends else None,
         )
         self.agent = AgentRun(car=self._car(settings or {}, built), board=board, make=make)
         self.waiting = Waiting(heard=self.centre.heard, check=self.agent.check)

@@ -6,6 +6,7 @@ The numbers are the centre's own reading of docs/protocol.md; a test compares th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from tcu_sim.wire.numbers import Lock, Outcome
 
@@ -68,6 +69,10 @@ PLAIN: dict[int, tuple[str, str]] = {
         "state-corrupt",
         "The car's memory is damaged; remote services are off. It needs the workshop.",
     ),
+    41: (
+        "parked-too-long",
+        "The car has been parked too long to be unlocked from afar. It needs its key.",
+    ),
     60: ("doors-still-locked", "The command was sent, but doors stayed locked."),
     61: ("no-status", "The car does not say whether the doors have moved."),
     62: ("transmit-failed", "The command could not be put on the car's bus."),
@@ -117,6 +122,14 @@ def word_of(reason: int) -> str:
 def plain_words(reason: int) -> str:
     """Return what an operator reads."""
     return PLAIN.get(reason, ("", f"The car gave a reason that is not known here ({reason})."))[1]
+
+
+def sleeps_until(asleep_until_s: int | None) -> str:
+    """Return what an operator reads of a car that sleeps, with the time in UTC where the car has told it."""
+    if asleep_until_s is None:
+        return "The car sleeps, and did not say until when: somebody has to use it first."
+    until = datetime.fromtimestamp(asleep_until_s, UTC)
+    return f"The car sleeps. It looks in again on {until:%Y-%m-%d at %H:%M} UTC."
 
 
 def locks_in_words(locks: Mapping[int, Lock]) -> dict[str, str]:

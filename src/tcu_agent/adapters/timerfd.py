@@ -23,16 +23,16 @@ _NS = 1_000_000_000
 
 # struct itimerspec: interval s and ns (none here), then expiry s and ns. glibc's unsuffixed symbols
 # take C longs on 32-bit and 64-bit machines alike.
-_Itimerspec = ctypes.c_long * 4
+Itimerspec = ctypes.c_long * 4
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class BoottimeTimer:
     """One timerfd, closed when the block ends, whatever happened."""
 
     def __init__(self) -> None:
-        self._fd = _checked(_libc.timerfd_create(time.CLOCK_BOOTTIME, _TFD_NONBLOCK | _TFD_CLOEXEC))
+        self._fd = checked(libc.timerfd_create(time.CLOCK_BOOTTIME, _TFD_NONBLOCK | _TFD_CLOEXEC))
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +59,8 @@ class BoottimeTimer:
     def _set(self, boottime_ns: int) -> None:
         # An expiry of zero would disarm the timer instead of firing it.
         seconds, nanoseconds = divmod(max(boottime_ns, 1), _NS)
-        spec = _Itimerspec(0, 0, seconds, nanoseconds)
-        _checked(_libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
+        spec = Itimerspec(0, 0, seconds, nanoseconds)
+        checked(libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None))
 
 
 def _fire(fired: asyncio.Future[None]) -> None:
@@ -68,7 +68,12 @@ def _fire(fired: asyncio.Future[None]) -> None:
         fired.set_result(None)
 
 
-def _checked(result: int) -> int:
+def checked(result: int) -> int:
+    """Return what a function of `libc` returned.
+
+    Raises:
+        OSError: it failed.
+    """
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"timerfd: {errno.errorcode.get(code, code)}")

@@ -22,6 +22,7 @@ from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.adapters.storage.store import SqliteState, StateInUse
 from tcu_agent.adapters.storage.volatile_state import UnreadableState
+from tcu_agent.cli.power import suspend_ports
 from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
 from tcu_agent.core.durable.records import TRUST
@@ -192,6 +193,7 @@ def build_world(
     """
     state = open_state(config.state_directory)
     clock = SystemClock(floor_s=wall_floor_s(config, state, trust))
+    rtc, power = suspend_ports(config)
     return World(
         buses={bus.name: open_bus(bus, mapping) for bus in config.buses},
         link=open_link(config, clock=clock),
@@ -203,6 +205,8 @@ def build_world(
             entropy=SystemEntropy(),
             supervisor=supervisor,
         ),
+        rtc=rtc,
+        power=power,
     )
 
 

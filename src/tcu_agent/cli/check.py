@@ -74,13 +74,14 @@ def examine(file: Path) -> Report:
     What one setting names is looked at whatever is wrong with the others.
     """
     from tcu_agent.config import examine_further
+    from tcu_agent.config.core_settings import NUMBERS_OF_SECTION
 
     report = Report()
     config, findings = examine_further(file)
     report.problems.extend(str(problem) for problem in findings.problems)
     if config is not None:
         report.warnings.extend(config.warnings)
-        report.has_settings = findings.are_clean("vehicle", "unlock", "on_call", "position")
+        report.has_settings = findings.are_clean("vehicle", *NUMBERS_OF_SECTION)
         for needed, step in _STEPS:
             if findings.are_clean(*needed):
                 with report.collecting():

@@ -24,6 +24,13 @@ NUMBERS_OF_SECTION = {
         "outcomes_kept",
     ),
     "on_call": ("press_ms", "hang_up_s", "stuck_s", "connect_timeout_s", "call_shown_s"),
+    "availability": (
+        "listen_for_s",
+        "wake_every_s",
+        "visit_for_s",
+        "wake_for_s",
+        "unlock_for_s",
+    ),
     "theft": ("theft_notice_after_s", "tow_distance_m"),
     "position": ("tracking_interval_min_s", "tracking_duration_max_s", "snapshot_wait_s"),
 }

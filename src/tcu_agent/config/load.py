@@ -6,6 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal, cast
 
+from tcu_agent.config.board import read_suspend_command
 from tcu_agent.config.brokers import read_brokers
 from tcu_agent.config.can_bus import read_bus
 from tcu_agent.config.core_settings import read_core_settings
@@ -92,6 +93,7 @@ def _read(top: Table, findings: Findings) -> Config:
         trust=trust,
         state_directory=directory,
         log=log,
+        suspend_command=read_suspend_command(top.table("board")),
         outbox=read_outbox(top.table("outbox")),
         core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),
         warnings=tuple(warnings),

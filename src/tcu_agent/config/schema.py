@@ -100,6 +100,8 @@ class Config:
     log: LogConfig
     core: CoreSettings
     outbox: OutboxBounds = field(default_factory=OutboxBounds)
+    suspend_command: tuple[str, ...] = ()
+    """Program and arguments that suspend the board; none: it stays on."""
     warnings: tuple[str, ...] = ()
     """What is allowed but unsafe; `check` and the start of the agent say it."""
 

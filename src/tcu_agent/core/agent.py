@@ -77,6 +77,7 @@ class Core:
         parts.on_call.start(step, self._open.call)
         parts.theft_notice.start(step, self._open.alarm)
         parts.tow.start(self._open.tow)
+        parts.reachability.start(step, self._open.parked)
         return self._finish(step)
 
     def handle(
@@ -103,6 +104,7 @@ class Core:
             parts.position.deadline,
             parts.position.cases.deadline,
             parts.theft_notice.deadline,
+            parts.reachability.deadline,
             parts.unsaved.deadline,
         )
         return min((each for each in deadlines if each is not None), default=None)
@@ -118,6 +120,7 @@ class Core:
             "call": parts.on_call.machine.state.name.lower(),
             "alarm": parts.theft_notice.machine.state.value,
             "tow": parts.tow.machine.state.value,
+            "availability": parts.reachability.machine.state.value,
             "last_seq": parts.journal.last_seq,
             "acknowledged": parts.journal.acknowledged,
             "stream_id": parts.journal.stream_id.hex(),
@@ -152,6 +155,7 @@ class Core:
         parts.theft_notice.advance(step, changes)
         parts.tow.advance(step, changes)
         parts.reports.tell_changes(step, changes)
+        parts.reachability.advance(step, changes)
 
     def _observed(self, step: Step, event: events.CoreEvent) -> tuple[Change, ...]:
         """Take over what the event says about the car and the link; return what changed in the car."""
@@ -171,11 +175,18 @@ class Core:
             case events.Connected():
                 self._tell_presence(step, event.connection, Presence.ONLINE)
                 self._parts.on_call.connected(step)
-            case events.SuspendBegan() | events.Resumed():
-                self._parts.challenges.clear(Reason.CHALLENGE_EXPIRED)
             case _:
-                pass
+                self._observed_sleep(step, event)
         return ()
+
+    def _observed_sleep(self, step: Step, event: events.CoreEvent) -> None:
+        """Take over what the event says about suspends of the board and wake-ups of the car."""
+        if isinstance(event, events.SuspendBegan | events.Resumed):
+            self._parts.challenges.clear(Reason.CHALLENGE_EXPIRED)
+        if isinstance(event, events.Resumed):
+            self._parts.reachability.resumed(step)
+        elif isinstance(event, events.BusWokeUp):
+            self._parts.reachability.stir(step)
 
     def _tell_presence(self, step: Step, connection: int, presence: Presence) -> None:
         step.do(

@@ -89,6 +89,23 @@ class WakeBus:
 
 
 @dataclass(frozen=True, slots=True)
+class GoToSleep:
+    """Tell the centre, leave the broker, and let the board suspend.
+
+    `wake_at`: when to wake the board, CLOCK_BOOTTIME, s; `asleep_until_s`: the same, s since 1970-01-01. None = not
+    before the car stirs; the second alone None = the wall clock is not known.
+    """
+
+    wake_at: float | None
+    asleep_until_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WakeUp:
+    """Connect to the broker again after `GoToSleep`."""
+
+
+@dataclass(frozen=True, slots=True)
 class SealPosition:
     """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case.
 
@@ -127,6 +144,8 @@ Effect = (
     | TransmitLock
     | ShowCallState
     | WakeBus
+    | GoToSleep
+    | WakeUp
     | SealPosition
     | ErasePositions
     | Note

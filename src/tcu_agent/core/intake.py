@@ -69,10 +69,15 @@ class Intake:
             self._answer_again(step, verdict.request_id)
         elif verdict.request.service not in parts.settings.services:
             parts.refusals.known(step, Reason.SERVICE_NOT_AVAILABLE, verdict.request.request_id)
+        elif (reason := self._too_late(step, verdict.request.service)) is not Reason.NONE:
+            parts.refusals.known(step, reason, verdict.request.request_id)
         elif verdict.request.service is Service.STATE:
             parts.reports.tell_state(step, verdict.request)
         else:
             parts.challenger.challenge(step, verdict, nonce=arrived.random)
+
+    def _too_late(self, step: Step, service: Service) -> Reason:
+        return self._parts.reachability.refusal(service, step.now)
 
     def _take_grant(self, step: Step, arrived: MessageArrived) -> None:
         parts = self._parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tcu_agent.core.account import Adopter
+from tcu_agent.core.availability.availability import Reachability
 from tcu_agent.core.call.button import Button
 from tcu_agent.core.call.oncall import OnCall
 from tcu_agent.core.durable.knowledge import Knowledge
@@ -54,6 +55,7 @@ class Parts:
     watch: UnlockWatch
     theft_notice: TheftNotice
     tow: TowWatch
+    reachability: Reachability
     is_corrupt: bool = False
 
 
@@ -99,6 +101,14 @@ def build(
         boot_session=boot_session,
     )
     on_call = OnCall(settings=settings, journal=journal, boot_id=boot_id, boot_session=boot_session)
+    unsaved = Unsaved(journal)
+    theft_notice = TheftNotice(
+        settings=settings,
+        vehicle=vehicle,
+        journal=journal,
+        knowledge=knowledge,
+        boot_session=boot_session,
+    )
     return Parts(
         settings=settings,
         boot_id=boot_id,
@@ -108,7 +118,7 @@ def build(
         challenges=challenges,
         vehicle=vehicle,
         journal=journal,
-        unsaved=Unsaved(journal),
+        unsaved=unsaved,
         outcomes=outcomes,
         refusals=refusals,
         challenger=Challenger(
@@ -141,18 +151,26 @@ def build(
             knowledge=knowledge,
             is_ours=unlock.is_ours,
         ),
-        theft_notice=TheftNotice(
-            settings=settings,
-            vehicle=vehicle,
-            journal=journal,
-            knowledge=knowledge,
-            boot_session=boot_session,
-        ),
+        theft_notice=theft_notice,
         tow=TowWatch(
             settings=settings,
             vehicle=vehicle,
             fixes=fixes,
             journal=journal,
             open_case=lambda: position.case_id,
+        ),
+        reachability=Reachability(
+            settings=settings,
+            vehicle=vehicle,
+            boot_session=boot_session,
+            goes_on=lambda now: (
+                unlock.request_id is not None
+                or relock.is_pending
+                or position.request_id is not None
+                or on_call.is_on
+                or theft_notice.is_counting
+                or challenges.has_live(now)
+                or not unsaved.is_empty
+            ),
         ),
     )

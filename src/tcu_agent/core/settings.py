@@ -27,6 +27,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "snapshot_wait_s": (1, 120),
     "theft_notice_after_s": (0, 600),
     "tow_distance_m": (20, 10_000),
+    "listen_for_s": (60, 5_184_000),
+    "wake_every_s": (60, 604_800),
+    "visit_for_s": (10, 3600),
+    "wake_for_s": (0, 15_552_000),
+    "unlock_for_s": (60, 15_552_000),
     "outcomes_kept": (1, 1024),
     "challenges_max": (1, 16),
     "root_threshold": (2, 8),  # docs/protocol.cddl, trust-container
@@ -82,6 +87,16 @@ class CoreSettings:
     tracking_duration_max_s: int = 604_800
     snapshot_wait_s: float = 20.0
     """How long a snapshot waits for a fix, within the grant's own time."""
+    listen_for_s: float = 432_000.0
+    """How long a parked car is always reachable: 5 days."""
+    wake_every_s: float = 3600.0
+    """After that: how long from one wake-up to the next."""
+    visit_for_s: float = 120.0
+    """How long a wake-up lasts, if nothing that goes on makes it longer."""
+    wake_for_s: float = 1_468_800.0
+    """For how long it wakes up so: 17 days."""
+    unlock_for_s: float = 432_000.0
+    """How long after parking a remote unlock may be asked for: 5 days."""
     theft_notice_after_s: float = 30.0
     """From the alarm to the theft notification; switched off with the key before, nothing is told."""
     tow_distance_m: float = 100.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeVar
 
+from tcu_agent.core.availability import states as availability_states
 from tcu_agent.core.call import button
 from tcu_agent.core.call import states as call_states
 from tcu_agent.core.position import states as position_states
@@ -29,6 +30,7 @@ TABLES: Final[Mapping[str, Mapping[tuple[Enum, Enum], Enum]]] = {
     "call": _plain(call_states.TABLE),
     "alarm": _plain(alarm_states.TABLE),
     "tow": _plain(tow_states.TABLE),
+    "availability": _plain(availability_states.TABLE),
 }
 
 

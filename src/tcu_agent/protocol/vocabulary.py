@@ -183,6 +183,7 @@ class Reason(IntEnum):
     VEHICLE_REFUSED = 38
     SERVICE_NOT_AVAILABLE = 39
     STATE_CORRUPT = 40
+    PARKED_TOO_LONG = 41
     # the car could not
     DOORS_STILL_LOCKED = 60
     NO_STATUS = 61

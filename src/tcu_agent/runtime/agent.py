@@ -20,7 +20,16 @@ from tcu_agent.core.events import MessageArrived, TimePassed
 from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import StorageError
-from tcu_agent.ports import CanFrame, CanPort, LinkPort, Sealer, Signer, StatePort
+from tcu_agent.ports import (
+    CanFrame,
+    CanPort,
+    LinkPort,
+    PowerPort,
+    RtcPort,
+    Sealer,
+    Signer,
+    StatePort,
+)
 from tcu_agent.runtime.can_bus import CanBus
 from tcu_agent.runtime.connection import Connection, Identity, Senders
 from tcu_agent.runtime.executor import Executor, Outlets
@@ -32,6 +41,7 @@ from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
+from tcu_agent.runtime.sleeper import Sleeper
 from tcu_agent.runtime.stored_journal import StoredJournal
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.transmitter import Transmitter
@@ -62,7 +72,10 @@ class CoreFactory(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the agent touches. `buses`: one port for each bus of the mapping, by its name."""
+    """What the agent touches. `buses`: one port for each bus of the mapping, by its name.
+
+    `rtc` and `power`: both where the board may suspend, else neither.
+    """
 
     buses: Mapping[str, CanPort]
     link: LinkPort
@@ -70,6 +83,8 @@ class World:
     signer: Signer
     sealer: Sealer
     around: Surroundings
+    rtc: RtcPort | None = None
+    power: PowerPort | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +131,6 @@ class Agent:
         self._transmitter = Transmitter(
             encoder=encoder, buses=self._buses, push=self._pump.push, around=around
         )
-        self._executor = Executor(self._outlets())
         self._connection = Connection(
             link=world.link,
             identity=Identity(vehicle_id=car.settings.vehicle_id, boot_id=self._boot_id),
@@ -125,6 +139,10 @@ class Agent:
             sink=self._pump,
             around=around,
         )
+        self._sleeper = Sleeper(
+            link=self._connection, sink=self._pump, rtc=world.rtc, power=world.power, around=around
+        )
+        self._executor = Executor(self._outlets())
 
     async def run(self) -> None:
         """Run until `stop`, or for ever.
@@ -158,6 +176,7 @@ class Agent:
         yield "status transmitter", self._transmitter.run_status()
         yield "wake transmitter", self._transmitter.run_wake()
         yield "mqtt link", self._connection.run()
+        yield "sleeper", self._sleeper.run()
         yield "announcer", self._announce()
         if (watchdog_s := self._around.supervisor.watchdog_s) is not None:
             yield "watchdog", self._feed_watchdog(watchdog_s)
@@ -253,6 +272,7 @@ class Agent:
             state=self._state,
             senders=self._senders,
             transmitter=self._transmitter,
+            sleeper=self._sleeper,
             notary=self._notary,
             sealer=self._world.sealer,
             environment=self._car.settings.environment,

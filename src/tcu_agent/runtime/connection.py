@@ -5,6 +5,7 @@ When any part of a connection fails, all of it ends and the core hears of it.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from tcu_agent.core.events import Connected, Disconnected, MessageArrived
@@ -28,6 +29,8 @@ REFUSED_MOST_S = 1800.0
 STABLE_S = 30.0
 """A connection that held so long has worked: the next loss starts from the first delay again."""
 GOODBYE_S = 2.0
+REST_S = 5.0
+"""For the last word and for closing the connection; a board that is about to suspend waits no longer."""
 _RANDOM_BYTES = 16
 
 
@@ -73,6 +76,12 @@ class Connection:
         self._supervisor = around.supervisor
         self._number = 0
         self._is_connected = False
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
+        self._must_leave = asyncio.Event()
+        self._is_away = asyncio.Event()
+        self._is_away.set()
+        self._asleep_until_s: int | None = None
         self._lost = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
         self._refused = Backoff(
             entropy=around.entropy,
@@ -84,25 +93,45 @@ class Connection:
     async def run(self) -> None:
         """Connect again and again until cancelled."""
         while True:
+            await self._may_connect.wait()
             try:
                 await self._connect()
             except (MqttTransportError, KeyStoreError) as error:
+                self._is_away.set()
                 await self._pause("connect-failed", error)
                 continue
             started = self._clock.boottime()
             lost = await self._live()
             if self._clock.boottime() >= started + STABLE_S:
                 self._lost.reset()
-            await self._pause("link-lost", lost)
+            if self._may_connect.is_set():
+                await self._pause("link-lost", lost)
+
+    async def rest(self, *, asleep_until_s: int | None) -> None:
+        """Say that the vehicle sleeps, leave the broker and stay away; never takes longer than `REST_S`.
+
+        `asleep_until_s`: s since 1970-01-01, None = not known, or not before somebody uses the vehicle.
+        """
+        self._asleep_until_s = asleep_until_s
+        self._may_connect.clear()
+        self._must_leave.set()
+        await wait_first(self._is_away.wait(), self._around.wait_s(REST_S))
+
+    def resume(self) -> None:
+        """Connect again after `rest`, without the pauses that there were before it."""
+        self._must_leave.clear()
+        self._lost.reset()
+        self._may_connect.set()
 
     async def say_goodbye(self) -> None:
         """Publish that the vehicle goes offline on purpose; never takes longer than `GOODBYE_S`."""
         if self._is_connected:
-            await wait_first(self._publish_offline(), self._around.wait_s(GOODBYE_S))
+            await self._publish_last(self._availability(Presence.OFFLINE))
 
     async def _connect(self) -> None:
         self._number += 1
-        will = self._offline().data
+        self._is_away.clear()
+        will = self._notary.sign(self._availability(Presence.OFFLINE)).data
         await self._link.connect(connection=self._number, will=will)
         self._refused.reset()
         self._is_connected = True
@@ -114,7 +143,8 @@ class Connection:
         self._logbook.info("connected", connection=self._number)
         self._supervisor.status("listening and connected")
         try:
-            await self._sink.put(Connected(self._number))
+            if not self._must_leave.is_set():
+                await self._sink.put(Connected(self._number))
             await self._listen_and_send()
         except MqttTransportError as error:
             lost = error
@@ -122,6 +152,7 @@ class Connection:
             self._is_connected = False
             self._senders.prompt.close()
             await self._link.disconnect()
+            self._is_away.set()
         await self._sink.put(Disconnected())
         self._supervisor.status("listening, not connected")
         return lost
@@ -130,7 +161,9 @@ class Connection:
         # Not a TaskGroup: up to Python 3.12 one that is cancelled in the moment in which a child fails forgets
         # the cancellation, and then the agent would connect again for ever instead of ending.
         senders = (self._senders.prompt, self._senders.outbox, self._senders.positions)
-        await wait_first(self._listen(), *(sender.run(self._publish) for sender in senders))
+        await wait_first(
+            self._listen(), self._leave(), *(sender.run(self._publish) for sender in senders)
+        )
 
     async def _listen(self) -> None:
         async for inbound in self._link.messages():
@@ -144,6 +177,11 @@ class Connection:
             )
         raise MqttTransportError("the link ended", may_have_happened=False, temporary=True)
 
+    async def _leave(self) -> None:
+        await self._must_leave.wait()
+        await self._publish_last(self._availability(Presence.ASLEEP, self._asleep_until_s))
+        raise MqttTransportError("the vehicle sleeps", may_have_happened=False, temporary=True)
+
     async def _publish(self, signed: Signed) -> None:
         await self._link.publish(
             signed.topic_type,
@@ -152,20 +190,22 @@ class Connection:
             correlation=signed.request_id,
         )
 
-    async def _publish_offline(self) -> None:
+    async def _publish_last(self, availability: Availability) -> None:
+        await wait_first(self._try_to_publish(availability), self._around.wait_s(GOODBYE_S))
+
+    async def _try_to_publish(self, availability: Availability) -> None:
         try:
-            await self._publish(self._offline())
+            await self._publish(self._notary.sign(availability))
         except (MqttTransportError, KeyStoreError) as error:
             self._logbook.warning("goodbye-not-sent", detail=str(error))
 
-    def _offline(self) -> Signed:
-        return self._notary.sign(
-            Availability(
-                vehicle_id=self._identity.vehicle_id,
-                boot_id=self._identity.boot_id,
-                connection=self._number,
-                presence=Presence.OFFLINE,
-            )
+    def _availability(self, presence: Presence, asleep_until_s: int | None = None) -> Availability:
+        return Availability(
+            vehicle_id=self._identity.vehicle_id,
+            boot_id=self._identity.boot_id,
+            connection=self._number,
+            presence=presence,
+            asleep_until_s=asleep_until_s,
         )
 
     async def _pause(self, word: str, error: MqttTransportError | KeyStoreError) -> None:

@@ -8,6 +8,7 @@ from typing import assert_never
 from tcu_agent.core.effects import (
     Effect,
     ErasePositions,
+    GoToSleep,
     Note,
     Persist,
     SealPosition,
@@ -16,6 +17,7 @@ from tcu_agent.core.effects import (
     TransmitLock,
     TransmitUnlock,
     WakeBus,
+    WakeUp,
 )
 from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
@@ -31,6 +33,7 @@ from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.sealing import seal_position
+from tcu_agent.runtime.sleeper import Sleeper
 from tcu_agent.runtime.transmitter import Transmitter
 
 
@@ -41,6 +44,7 @@ class Outlets:
     state: StatePort
     senders: Senders
     transmitter: Transmitter
+    sleeper: Sleeper
     notary: Notary
     sealer: Sealer
     environment: str
@@ -72,9 +76,8 @@ class Executor:
                 await self._lock(effect.authorisation, not_after=effect.not_after)
             case ShowCallState():
                 self._to.transmitter.show(effect)
-            case WakeBus():
-                self._to.logbook.info("wake-bus", reason=effect.reason)
-                self._to.transmitter.wake()
+            case WakeBus() | GoToSleep() | WakeUp():
+                self._wake_or_sleep(effect)
             case SealPosition():
                 self._seal(effect)
             case ErasePositions():
@@ -83,6 +86,15 @@ class Executor:
                 self._to.logbook.info(effect.word, **effect.fields)
             case _:
                 assert_never(effect)
+
+    def _wake_or_sleep(self, effect: WakeBus | GoToSleep | WakeUp) -> None:
+        if isinstance(effect, GoToSleep):
+            self._to.sleeper.sleep(effect)
+        elif isinstance(effect, WakeUp):
+            self._to.sleeper.wake()
+        else:
+            self._to.logbook.info("wake-bus", reason=effect.reason)
+            self._to.transmitter.wake()
 
     def _persist(self, effect: Persist) -> None:
         self._to.state.commit(

@@ -62,6 +62,11 @@ class Fleet:
         row = self._row(vehicle_id)
         return None if row is None or row["presence"] is None else Presence(row["presence"])
 
+    def asleep_until_s(self, vehicle_id: str) -> int | None:
+        """Return until when a vehicle said that it sleeps, s since 1970-01-01; None: it did not, or not until when."""
+        row = self._row(vehicle_id)
+        return None if row is None else row["asleep_until_s"]
+
     def describe(self, vehicle_id: str) -> Reply:
         """Return the vehicle as operators see it."""
         row, presence = self._row(vehicle_id), self.presence(vehicle_id)

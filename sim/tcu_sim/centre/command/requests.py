@@ -29,6 +29,14 @@ from tcu_sim.wire.parameters import Unlock
 ENDED = "ended"
 
 
+def _expires_at_s(row: sqlite3.Row) -> float | None:
+    """Return until when a request that was sent may still reach its car, s since 1970-01-01."""
+    if row["sent_at_s"] is None:
+        return None
+    is_position = row["service"] == Service.POSITION
+    return float(row["sent_at_s"]) + schema.expiry_s(is_position=is_position)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBook:
     """All requests."""
@@ -150,10 +158,18 @@ class RequestBook:
             "phase": row["phase"],
             "state": self._state(row),
             "reason": words.word_of(row["reason"]),
-            "words": words.plain_words(row["reason"]) if row["reason"] else row["detail"],
+            "words": self._words(row),
+            "expires_at_s": _expires_at_s(row),
             "detail": row["detail"],
             "result": None if row["told"] is None else json.loads(row["told"]),
         }
+
+    def _words(self, row: sqlite3.Row) -> str:
+        if row["reason"]:
+            return words.plain_words(row["reason"])
+        if self._state(row) == words.ASLEEP:
+            return words.sleeps_until(self.fleet.asleep_until_s(row["vehicle_id"]))
+        return str(row["detail"])
 
     def _state(self, row: sqlite3.Row) -> str:
         if row["state"] is not None:
@@ -164,11 +180,14 @@ class RequestBook:
         if row["phase"] == "challenged":
             return words.TIMEOUT if is_late else words.DELIVERED
         if row["phase"] == "sent":
-            return self._state_of_sent(row["vehicle_id"], is_late=is_late)
+            return self._state_of_sent(row, is_late=is_late)
         return words.WAITING
 
-    def _state_of_sent(self, vehicle_id: str, *, is_late: bool) -> str:
-        presence = self.fleet.presence(vehicle_id)
+    def _state_of_sent(self, row: sqlite3.Row, *, is_late: bool) -> str:
+        expires_at_s = _expires_at_s(row)
+        if expires_at_s is not None and self.clock.now_s() > expires_at_s:
+            return words.TIMEOUT
+        presence = self.fleet.presence(row["vehicle_id"])
         if presence is Presence.ASLEEP:
             return words.ASLEEP
         if presence is Presence.OFFLINE:

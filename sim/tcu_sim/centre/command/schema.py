@@ -10,7 +10,14 @@ MAX_AGE_S = 60
 """Age of the challenge at which a grant is void; the car's own ttl may be shorter."""
 REQUEST_EXPIRY_S = 600
 POSITION_EXPIRY_S = 72 * 3600
-"""How long a request may wait at the broker for a car that sleeps: as long as its PIN check is young enough."""
+"""How long a request may wait at the broker for a car that sleeps: as long as its PIN check is young enough. After that
+it is not delivered any more, whatever the car does."""
+
+
+def expiry_s(*, is_position: bool) -> int:
+    """Return how long a request may wait at the broker."""
+    return POSITION_EXPIRY_S if is_position else REQUEST_EXPIRY_S
+
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS vehicles (

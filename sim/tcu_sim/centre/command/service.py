@@ -179,7 +179,7 @@ class CommandService:
             row["vehicle_id"],
             Request.TYP,
             message,
-            expiry_s=schema.POSITION_EXPIRY_S if is_position else schema.REQUEST_EXPIRY_S,
+            expiry_s=schema.expiry_s(is_position=is_position),
         )
         self._news.tell()
         return {**self._requests.describe(request_id), "message": message.hex()}

@@ -61,6 +61,11 @@ class OnCall:
         self.machine = Machine(TABLE, CallState.IDLE)
 
     @property
+    def is_on(self) -> bool:
+        """Whether a call is asked for, goes on, or its end is still shown."""
+        return self._press_at is not None or self.machine.state is not CallState.IDLE
+
+    @property
     def open_call(self) -> OpenCall | None:
         """The call that the centre may control."""
         record = self._record

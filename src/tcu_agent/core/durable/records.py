@@ -32,6 +32,7 @@ ACCOUNT: Final = "account"
 TRUST: Final = "trust"
 ALARM: Final = "alarm"
 TOW: Final = "tow"
+PARKED: Final = "parked"
 
 
 def milliseconds(time_s: float) -> int:

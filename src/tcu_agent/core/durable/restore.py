@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from tcu_agent.core.availability.record import ParkedRecord
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
 from tcu_agent.core.parts import Parts
@@ -21,7 +22,7 @@ from tcu_agent.errors import StorageError
 
 R = TypeVar("R")
 
-_NOTHING_REMOTE: Final = frozenset({records.CALL, records.ALARM, records.TOW})
+_NOTHING_REMOTE: Final = frozenset({records.CALL, records.ALARM, records.TOW, records.PARKED})
 """Records that no remote service rests on: a corrupt one is as good as none."""
 
 
@@ -35,6 +36,7 @@ class OpenMatters:
     call: CallRecord | None = None
     alarm: AlarmRecord | None = None
     tow: TowRecord | None = None
+    parked: ParkedRecord | None = None
     corrupt: list[str] = field(default_factory=list)
 
 
@@ -81,6 +83,7 @@ def restore(parts: Parts, stored: Mapping[str, bytes] | None) -> OpenMatters:
         call=restorer.read(records.CALL, CallRecord.from_bytes),
         alarm=restorer.read(records.ALARM, AlarmRecord.from_bytes),
         tow=restorer.read(records.TOW, TowRecord.from_bytes),
+        parked=restorer.read(records.PARKED, ParkedRecord.from_bytes),
         corrupt=restorer.corrupt,
     )
     parts.is_corrupt = stored is None or bool(set(restorer.corrupt) - _NOTHING_REMOTE)

@@ -42,6 +42,11 @@ class TheftNotice:
         """When `advance` is wanted, CLOCK_BOOTTIME, s."""
         self.machine = Machine(TABLE, State.QUIET)
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether an alarm is about to be told."""
+        return self.machine.state is State.COUNTING
+
     def start(self, step: Step, record: AlarmRecord | None) -> None:
         """Go on after a restart."""
         if record is None:

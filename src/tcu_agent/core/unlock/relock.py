@@ -57,6 +57,11 @@ class AutomaticRelock:
         """Whether a lock command is about to go out or was sent and not yet seen to work."""
         return self.machine.state in {State.LOCKING, State.WAITING}
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the car is still to be locked again, or it is not known yet to be."""
+        return self._record is not None
+
     def start(self, step: Step, record: RelockRecord | None) -> None:
         """Go on after a restart."""
         if record is None:

@@ -1,0 +1,1 @@
+"""Letting the board suspend, and waking it again."""

@@ -1,0 +1,1 @@
+"""How long a parked car can be reached, and when it sleeps."""

@@ -1,0 +1,158 @@
+"""When a parked car sleeps and wakes, and which of its services end before that. Theory and table: `states`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from tcu_agent.core import vss
+from tcu_agent.core.availability.record import ParkedRecord
+from tcu_agent.core.availability.states import RESTING, TABLE, State, Trigger
+from tcu_agent.core.durable import records
+from tcu_agent.core.effects import GoToSleep, WakeUp
+from tcu_agent.core.machine import Machine
+from tcu_agent.core.settings import CoreSettings
+from tcu_agent.core.step import Step
+from tcu_agent.core.vehicle import Change, VehicleState
+from tcu_agent.protocol.vocabulary import Reason, Service
+
+__all__ = ["TABLE", "Reachability", "State", "Trigger"]
+
+LOOK_AGAIN_S: Final = 10.0
+"""How soon after something that kept it awake it looks whether it may sleep now."""
+_LEFT_MODES: Final = frozenset({"abandoned", "inactive"})
+_USED_MODES: Final = frozenset({"convenience", "active", "driving"})
+
+
+class Reachability:
+    """The schedule of one car. `goes_on`: whether something at a time (CLOCK_BOOTTIME, s) must not be slept over."""
+
+    def __init__(
+        self,
+        *,
+        settings: CoreSettings,
+        vehicle: VehicleState,
+        boot_session: str,
+        goes_on: Callable[[float], bool],
+    ) -> None:
+        self._settings = settings
+        self._vehicle = vehicle
+        self._boot_session = boot_session
+        self._goes_on = goes_on
+        self._parked_at = 0.0
+        self._parked_wall: float | None = None
+        self._woke_at = 0.0
+        self._is_scheduled = vss.USAGE_MODE in settings.reported
+        self.deadline: float | None = None
+        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        self.machine = Machine(TABLE, State.IN_USE)
+
+    def start(self, step: Step, record: ParkedRecord | None) -> None:
+        """Go on counting; a car that was never seen parked is taken to have been parked just now."""
+        if not self._is_scheduled:
+            return
+        parked_for_s = 0.0
+        if record is not None:
+            parked_for_s = record.parked_for_s(
+                boot_session=self._boot_session, now=step.now, wall=step.wall
+            )
+        self._park(step, for_s=parked_for_s)
+        if parked_for_s >= self._settings.listen_for_s:
+            self.machine.state = State.VISITING
+            self._woke_at = step.now
+            self.deadline = step.now + self._settings.visit_for_s
+
+    def refusal(self, service: Service, now: float) -> Reason:
+        """Return why a parked car does not take a request any more, `NONE` if it does."""
+        if service is not Service.UNLOCK or self.machine.state is State.IN_USE:
+            return Reason.NONE
+        is_over = now - self._parked_at >= self._settings.unlock_for_s
+        return Reason.PARKED_TOO_LONG if is_over else Reason.NONE
+
+    def stir(self, step: Step) -> None:
+        """Something other than the RTC has woken the board or the car."""
+        if self.machine.move(Trigger.STIRRED):
+            self._visit(step)
+
+    def resumed(self, step: Step) -> None:
+        """The board is back from a suspend: woken by the RTC if it is time, else by something else."""
+        if self.deadline is None or step.now < self.deadline:
+            self.stir(step)
+
+    def advance(self, step: Step, changes: Iterable[Change]) -> None:
+        """Look at the usage mode and at time again: called once for each event, after all other machines."""
+        for change in changes:
+            if change.path == vss.USAGE_MODE and self._is_scheduled:
+                self._take_mode(step, change)
+        if self.deadline is None or step.now < self.deadline:
+            return
+        if self.machine.move(Trigger.WAKE_TIME):
+            self._visit(step)
+        elif self._goes_on(step.now) or self._is_car_awake(step.now):
+            self.deadline = step.now + LOOK_AGAIN_S
+        else:
+            self._sleep(step)
+
+    def _take_mode(self, step: Step, change: Change) -> None:
+        was_resting = self.machine.state in RESTING
+        if change.new in _USED_MODES:
+            self._use(step)
+        elif change.new in _LEFT_MODES and self._is_parking(change):
+            self._park(step, for_s=0.0)
+        if was_resting and self.machine.state not in RESTING:
+            step.do(WakeUp())
+
+    def _is_parking(self, change: Change) -> bool:
+        """Whether it was in use, or somebody was at it: a mode that was not known before shows neither."""
+        if self.machine.state is State.IN_USE:
+            return True
+        return change.old is not None and change.old != change.new
+
+    def _use(self, step: Step) -> None:
+        if self.machine.move(Trigger.USED):
+            self.deadline = None
+            step.put(records.PARKED, None)
+
+    def _park(self, step: Step, *, for_s: float) -> None:
+        self.machine.move(Trigger.PARKED)
+        self._parked_at = step.now - for_s
+        self._parked_wall = None if step.wall is None else step.wall - for_s
+        self.deadline = self._parked_at + self._settings.listen_for_s
+        self._save(step)
+
+    def _visit(self, step: Step) -> None:
+        self._woke_at = step.now
+        self.deadline = step.now + self._settings.visit_for_s
+        self._save(step)
+        step.do(WakeUp())
+
+    def _sleep(self, step: Step) -> None:
+        every_s = self._settings.wake_every_s
+        since = step.now if self.machine.state is State.LISTENING else self._woke_at
+        # A visit that lasted longer than the time between two of them is not followed by another one at once.
+        wake_at = since + every_s * (math.floor((step.now - since) / every_s) + 1)
+        days_s = self._settings.listen_for_s + self._settings.wake_for_s
+        is_last = wake_at > self._parked_at + days_s
+        self.machine.move(Trigger.DAYS_OVER if is_last else Trigger.SLEEP_TIME)
+        self.deadline = None if is_last else wake_at
+        self._save(step)
+        step.do(GoToSleep(self.deadline, _wall_of(self.deadline, step)))
+
+    def _is_car_awake(self, now: float) -> bool:
+        return self._vehicle.fresh(vss.USAGE_MODE, now) is not None
+
+    def _save(self, step: Step) -> None:
+        record = ParkedRecord(
+            parked_at=self._parked_at,
+            boot_session=self._boot_session,
+            parked_wall=self._parked_wall,
+            elapsed_s=step.now - self._parked_at,
+        )
+        step.put(records.PARKED, record.to_bytes())
+
+
+def _wall_of(deadline: float | None, step: Step) -> int | None:
+    if deadline is None or step.wall is None:
+        return None
+    return round(step.wall + deadline - step.now)

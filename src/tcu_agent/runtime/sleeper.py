@@ -1,0 +1,111 @@
+"""Goes to sleep when the core says so, and wakes up when it says so: link down, wake-up timer set, board suspended.
+
+Without a `PowerPort` the board stays on: the link alone is down until the core's own deadline, or the car, brings it
+back. A suspend that fails changes nothing else. Whatever wakes the board, the core hears of it and decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final, Protocol
+
+from tcu_agent.core.effects import GoToSleep
+from tcu_agent.core.events import CoreEvent, SuspendBegan, TimePassed
+from tcu_agent.errors import PowerError
+from tcu_agent.ports import PowerPort, RtcPort
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_agent.runtime.waiting import wait_first
+
+SETTLE_S: Final = 5.0
+"""Of waking time, after a suspend command has returned: the suspend itself may follow it."""
+_RANDOM_BYTES: Final = 16
+
+
+class Resting(Protocol):
+    """What is needed of `runtime.connection.Connection`."""
+
+    async def rest(self, *, asleep_until_s: int | None) -> None:
+        """Say that the vehicle sleeps, and leave the broker."""
+
+    def resume(self) -> None:
+        """Connect again."""
+
+
+class Sink(Protocol):
+    """What is needed of `runtime.pump.Pump`."""
+
+    async def put(self, event: CoreEvent) -> None:
+        """Queue one event."""
+
+    async def drain(self) -> None:
+        """Return when everything queued so far has been handled."""
+
+
+class Sleeper:
+    """Carries out `GoToSleep` and `WakeUp`. `rtc` and `power`: both, or neither."""
+
+    def __init__(
+        self,
+        *,
+        link: Resting,
+        sink: Sink,
+        rtc: RtcPort | None,
+        power: PowerPort | None,
+        around: Surroundings,
+    ) -> None:
+        self._link = link
+        self._sink = sink
+        self._rtc = rtc
+        self._power = power
+        self._around = around
+        self._logbook = around.logbook
+        self._wanted: GoToSleep | None = None
+        self._news = asyncio.Event()
+        self._woken = asyncio.Event()
+
+    def sleep(self, effect: GoToSleep) -> None:
+        """Go to sleep, after the effect under way."""
+        self._wanted = effect
+        self._woken.clear()
+        self._news.set()
+
+    def wake(self) -> None:
+        """Be reachable again; what is left of going to sleep is not done."""
+        self._wanted = None
+        self._woken.set()
+        self._link.resume()
+        if self._rtc is not None:
+            with contextlib.suppress(PowerError):  # it would only wake a board that is awake
+                self._rtc.wake_at(None)
+        self._logbook.info("awake")
+
+    async def run(self) -> None:
+        """Go to sleep whenever asked, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            wanted, self._wanted = self._wanted, None
+            if wanted is not None:
+                await wait_first(self._go(wanted), self._woken.wait())
+
+    async def _go(self, wanted: GoToSleep) -> None:
+        self._logbook.info("asleep", wakes_by_itself=str(wanted.wake_at is not None))
+        await self._link.rest(asleep_until_s=wanted.asleep_until_s)
+        if self._rtc is None or self._power is None:
+            return
+        try:
+            # Before the suspend, and a failure is no suspend: nothing would wake it.
+            self._rtc.wake_at(wanted.wake_at)
+            await self._tell(SuspendBegan())
+            await self._power.suspend()
+        except PowerError as error:
+            self._logbook.error("not-suspended", detail=str(error))
+            return
+        await asyncio.sleep(SETTLE_S)
+        # The pump compares clocks before each event: so it sees at once that there was a suspend.
+        await self._tell(TimePassed(self._around.entropy.random_bytes(_RANDOM_BYTES)))
+
+    async def _tell(self, event: CoreEvent) -> None:
+        await self._sink.put(event)
+        await self._sink.drain()
