@@ -7,6 +7,7 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Lamp, Persist
+from tcu_agent.core.events import Connected
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import CallState, EventKind, Reason
 from tests.core.driver import Driver, Failure, settings
@@ -192,3 +193,16 @@ def test_times_are_settings() -> None:
     assert car.events(EventKind.BUTTON_FAULT) == []
     car.pass_time(0.2)
     assert len(car.events(EventKind.BUTTON_FAULT)) == 1
+
+
+@pytest.mark.parametrize("new_session", [False, True])
+def test_a_press_told_after_a_restart_can_be_answered(calling: Driver, new_session: bool) -> None:
+    """The centre may get that one first: the agent died before the first one had left."""
+    calling.wall_offset = None
+    calling.restart(off_s=1, new_session=new_session)
+    calling.put(Connected(2))
+    told_again = calling.sent(Event)[-1]
+
+    calling.control(CallState.CONNECTED, 1, boot_id=told_again.boot_id)
+
+    assert call_state(calling) is CallState.CONNECTED

@@ -100,11 +100,11 @@ class OnCall:
 
     def long_press(self, step: Step) -> None:
         """Hang up, unless it is still the press that asked for the call."""
-        if self._record is None or self._is_opening_press:
+        record = self._record
+        if record is None or self._is_opening_press:
             return
-        incident_id = self._record.incident_id
-        self._journal.report(step, EventKind.HANG_UP, incident_id=incident_id)
-        self._tell(step, EventKind.HANG_UP, at=step.now, wall=step.wall, incident_id=incident_id)
+        self._journal.report(step, EventKind.HANG_UP, incident_id=record.incident_id)
+        self._tell(step, EventKind.HANG_UP, at=step.now, wall=step.wall, record=record)
         self._move(step, Trigger.HUNG_UP)
 
     def stuck(self, step: Step) -> None:
@@ -152,7 +152,13 @@ class OnCall:
         self._record = record
         self.deadline = record.pressed_at + self._settings.connect_timeout_s
         step.put(records.CALL, record.to_bytes())
-        self._journal.report(step, EventKind.ON_CALL_PRESSED, incident_id=record.incident_id)
+        # Call control quotes the boot id of whichever of these the centre gets first, also after a restart.
+        self._journal.report(
+            step,
+            EventKind.ON_CALL_PRESSED,
+            incident_id=record.incident_id,
+            boot_id=record.boot_id,
+        )
         self._tell_press(step, record)
 
     def _tell_press(self, step: Step, record: CallRecord) -> None:
@@ -161,13 +167,15 @@ class OnCall:
             EventKind.ON_CALL_PRESSED,
             at=record.pressed_at,
             wall=record.pressed_wall,
-            incident_id=record.incident_id,
+            record=record,
         )
 
     def _tell(
-        self, step: Step, kind: EventKind, *, at: float, wall: float | None, incident_id: bytes
+        self, step: Step, kind: EventKind, *, at: float, wall: float | None, record: CallRecord
     ) -> None:
-        event = self._journal.outside(kind, at=at, wall=wall, incident_id=incident_id)
+        event = self._journal.outside(
+            kind, at=at, wall=wall, incident_id=record.incident_id, boot_id=record.boot_id
+        )
         step.do(SendMessage(event))
 
     def _resume_requested(self, step: Step, record: CallRecord) -> None:

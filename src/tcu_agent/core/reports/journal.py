@@ -50,10 +50,13 @@ class Journal:
         reason: Reason = Reason.NONE,
         request_id: bytes | None = None,
         incident_id: bytes | None = None,
+        boot_id: bytes | None = None,
     ) -> Event:
-        """Give an event the next number and make both durable with this step."""
+        """Give an event the next number and make both durable with this step. `boot_id`: see `outside`."""
         event = replace(
-            self.outside(kind, at=step.now, wall=step.wall, incident_id=incident_id),
+            self.outside(
+                kind, at=step.now, wall=step.wall, incident_id=incident_id, boot_id=boot_id
+            ),
             seq=self._next(step),
             values=dict(values or {}),
             reason=reason,
@@ -63,12 +66,22 @@ class Journal:
         return event
 
     def outside(
-        self, kind: EventKind, *, at: float, wall: float | None, incident_id: bytes | None
+        self,
+        kind: EventKind,
+        *,
+        at: float,
+        wall: float | None,
+        incident_id: bytes | None,
+        boot_id: bytes | None = None,
     ) -> Event:
-        """Return an event beside the stream. `at`: CLOCK_BOOTTIME, s; `wall`: s since 1970-01-01, None = not known."""
+        """Return an event beside the stream.
+
+        `at`: CLOCK_BOOTTIME, s. `wall`: s since 1970-01-01, None = not known. `boot_id`: of the start of the agent that
+        the event belongs to, None = this one.
+        """
         return Event(
             vehicle_id=self._vehicle_id,
-            boot_id=self._boot_id,
+            boot_id=self._boot_id if boot_id is None else boot_id,
             kind=kind,
             seq=OUTSIDE_THE_STREAM,
             boot_time_ms=records.milliseconds(at),
