@@ -13,7 +13,6 @@
     +-- StorageError             durable state: corrupt or not writable; fails closed
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- PowerError               the board cannot be suspended, or not be woken
-    +-- PowerError               the board cannot be suspended, or not be woken
     +-- DeadlinePassedError      what the core asked for would come too late: it was not done
     +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
 
@@ -105,10 +104,6 @@ class DamagedMessageError(StorageError):
 
 class DeadlinePassedError(AgentError):
     """The `not_after` of an effect has passed before it was carried out; nothing of it has happened."""
-
-
-class PowerError(AgentError):
-    """The board cannot be suspended, or nothing would wake it."""
 
 
 class PowerError(AgentError):

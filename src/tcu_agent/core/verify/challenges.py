@@ -107,10 +107,6 @@ class ChallengeTable:
             if _is_position(entry) and entry.request.incident_id == case_id:
                 self._bury(nonce, Reason.CASE_MISMATCH)
 
-    def has_live(self, now: float) -> bool:
-        """Whether a challenge can still be answered."""
-        return any(e.is_fresh(now, e.challenge.ttl_s) for e in self._live.values())
-
     def next_expiry(self) -> float | None:
         """Return when the next live challenge runs out (CLOCK_BOOTTIME, s), None if there is none."""
         return min((e.issued_at + e.challenge.ttl_s for e in self._live.values()), default=None)
