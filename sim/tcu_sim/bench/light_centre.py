@@ -96,7 +96,9 @@ class LightCentre:
         self._send = send
         self._now = now
         self._random = Random(seed)
-        self._request_seq = 0
+        self.back_end = 0
+        """Which of two back ends speaks; each counts its own requests."""
+        self._request_seqs = {0: 0, 1: 0}
         self._call_seq = 0
         self._challenged_at: dict[bytes, float] = {}
 
@@ -160,18 +162,22 @@ class LightCentre:
         self, service: Service, parameters: p.Parameters, *, incident_id: bytes | None = None
     ) -> bytes:
         """Publish a request and return its id."""
-        self._request_seq += 1
+        self._request_seqs[self.back_end] += 1
         request = m.Request(
             vehicle_id=self.vehicle_id,
             service=service,
             request_id=self.new_id(),
-            seq=self._request_seq,
+            seq=self._request_seqs[self.back_end],
             incident_id=incident_id or self.new_id(),
             parameters=parameters,
         )
         self.requests[request.request_id] = request
         self.send(request)
         return request.request_id
+
+    def agree(self) -> None:
+        """Let both back ends know what the other one has counted."""
+        self._request_seqs = dict.fromkeys((0, 1), max(self._request_seqs.values()))
 
     def new_id(self) -> bytes:
         """Return 16 bytes of the seed's stream."""

@@ -21,8 +21,12 @@ class VehicleNode:
             await self._port.burst([_as_agents(frame) for frame in frames])
 
     async def receive(self) -> Sequence[Frame]:
-        """Wait for frames and return all that are there, oldest first."""
-        return [_as_frame(frame) for frame in await self._port.receive()]
+        """Wait for frames and return all that are there, oldest first; what carries no data is nothing to an ECU."""
+        return [
+            _as_frame(frame)
+            for frame in await self._port.receive()
+            if not (frame.is_error_frame or frame.is_remote_frame)
+        ]
 
 
 def _as_agents(frame: Frame) -> CanFrame:

@@ -50,21 +50,26 @@ class VehicleRun:
         Raises:
             NotPossible: the world does not allow it.
         """
-        result = act(self._now())
+        result = act(self.now())
         self._nudge.set()
         return result
+
+    @staticmethod
+    def now() -> float:
+        """Return the vehicle's time in seconds."""
+        return asyncio.get_running_loop().time()
 
     async def _listen(self) -> None:
         while True:
             frames = await self._node.receive()
             await asyncio.sleep(WIRE_S)
             for frame in frames:
-                await self._node.send(self.vehicle.receive(frame, self._now()))
+                await self._node.send(self.vehicle.receive(frame, self.now()))
             self._nudge.set()
 
     async def _live(self) -> None:
         while True:
-            await self._node.send(self.vehicle.handle_timer(self._now()))
+            await self._node.send(self.vehicle.handle_timer(self.now()))
             self._nudge.clear()
             await self._wait(self.vehicle.next_deadline())
 
@@ -77,7 +82,3 @@ class VehicleRun:
         finally:
             if timer is not None:
                 timer.cancel()
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

@@ -2,7 +2,7 @@
 
 On top of the oracle of the scenarios (`bench.oracle`) it knows what was on the disk at which true time. Never:
 
-G1  an unlock frame or a sealed position without evidence for it
+G1  an unlock frame or a sealed position without evidence for it; a command of somebody else that the car obeys
 G2  a second frame for one request, a frame after its result, a frame without its intent on the disk; a lock frame that
     no executed unlock covers; two results for one request
 G3  a frame after the challenge's lifetime (or the plate's window)
@@ -28,6 +28,8 @@ from tcu_sim.bench.light_centre import Deed, LightCentre
 from tcu_sim.bench.oracle import CLOCK_SLACK_S, Evidence, Sealed
 from tcu_sim.bench.oracle import complaints as oracle_complaints
 from tcu_sim.bench.simulation.watch import Watch, WatchedState
+from tcu_sim.vehicle.central_locking import Verdict
+from tcu_sim.vehicle.vehicle import Vehicle
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Kind, Mode, Service
 from tcu_sim.wire.parameters import Locate, Unlock
@@ -54,7 +56,9 @@ class Generation:
 class Judge:
     """Looks at one run. `starts`: how often an agent was started, so far."""
 
-    def __init__(self, *, centre: LightCentre, watch: Watch, state: WatchedState) -> None:
+    def __init__(
+        self, *, centre: LightCentre, watch: Watch, state: WatchedState, vehicle: Vehicle
+    ) -> None:
         self.said = Said([], {})
         self.noted: list[str] = []
         """What others found wrong on the way."""
@@ -65,6 +69,7 @@ class Judge:
         self._centre = centre
         self._watch = watch
         self._state = state
+        self._vehicle = vehicle
 
     def complaints(self) -> list[str]:
         """Return what is wrong so far; empty = nothing."""
@@ -74,6 +79,7 @@ class Judge:
             *self._unlocks(),
             *self._locks(),
             *self._positions(),
+            *self._foreign(),
         ]
 
     # ------------------------------------------------------------------ what was there
@@ -176,6 +182,16 @@ class Judge:
                 yield f"lock frame at {command.at:.3f} s that no executed unlock covers"
             else:
                 executed.remove(min(executed))
+
+    def _foreign(self) -> Iterator[str]:
+        """The car obeys each frame of the agent once, and nobody else's."""
+        sent = list(self._watch.sent_commands)
+        for record in self._vehicle.command_history:
+            if record.verdict is Verdict.ACCEPTED:
+                if record.data in sent:
+                    sent.remove(record.data)
+                else:
+                    yield f"the car obeyed a command at {record.at_s:.3f} s that the agent did not send"
 
     def _positions(self) -> Iterator[str]:
         deeds = [deed for deed in self._deeds() if deed.case_id is not None]

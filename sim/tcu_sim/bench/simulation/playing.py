@@ -129,13 +129,14 @@ class Player:
         self._town.centre.send_account()
 
     async def trust(self, of: Values) -> None:
-        """Rotate or revoke the command key, begin an epoch, or say it all again."""
+        """Rotate or revoke a service's key, begin an epoch, or say it all again."""
         centre = self._town.centre
         if of["change"] != "again":
             centre.trust_version += 1
         if of["change"] in {"rotate", "revoke"}:
-            old = centre.keys[Role.COMMAND]
-            centre.keys[Role.COMMAND] = seeded_key(f"command {centre.trust_version}")
+            role = Role[of.get("role", "COMMAND")]
+            old = centre.keys[role]
+            centre.keys[role] = seeded_key(f"{role.name} {centre.trust_version}")
             if of["change"] == "revoke":
                 centre.revoked = (*centre.revoked, old.public.kid)
         if of["change"] == "epoch":
@@ -143,6 +144,10 @@ class Player:
         centre.send_trust()
         if of["change"] == "epoch":
             centre.send_account()
+
+    async def back_end(self, of: Values) -> None:
+        """Let the other of two back ends speak from now on: it has counted its own requests alone."""
+        self._town.centre.back_end = of["which"]
 
     # ------------------------------------------------------------------ network and attacker
     async def network(self, of: Values) -> None:
@@ -175,6 +180,10 @@ class Player:
     async def attack(self, of: Values) -> None:
         """Let the attacker try something."""
         self._town.attacker.attack(of)
+
+    async def intrude(self, of: Values) -> None:
+        """Let somebody on the car's bus try something."""
+        self._town.intruder.intrude(of)
 
     # ------------------------------------------------------------------ car
     async def person(self, of: Values) -> None:
@@ -247,6 +256,8 @@ STEPS: Final[dict[str, Callable[[Player, Values], Awaitable[None]]]] = {
     "calm": Player.calm,
     "broker": Player.broker,
     "attack": Player.attack,
+    "intrude": Player.intrude,
+    "back-end": Player.back_end,
     "wall": Player.wall,
     "suspend": Player.suspend,
     "cut": Player.cut,

@@ -20,6 +20,17 @@ SHARE: Final = 0.45
 ALWAYS: Final = frozenset({"ask", "wait"})
 ANY_NUMBER: Final = 1_000_000
 WAITS_S: Final = (0.01, 0.3, 1.0, 3.0, 8.0, 25.0, 60.0, 125.0, 125.0, 600.0, 3600.0, 6 * 3600.0)
+WAYS_ON_THE_BUS: Final = (
+    "lock-status",
+    "usage-mode",
+    "command",
+    "replay",
+    "replay-command",
+    "dlc",
+    "odd",
+    "wake",
+    "babble",
+)
 DAYS_10_YEARS: Final = 3650 * 86_400
 
 
@@ -135,6 +146,19 @@ def _attack(rng: Random) -> dict[str, Any]:
     }
 
 
+def _intrude(rng: Random) -> dict[str, Any]:
+    return {
+        "how": rng.choice(WAYS_ON_THE_BUS),
+        "which": rng.randrange(ANY_NUMBER),
+        "other": rng.randrange(ANY_NUMBER),
+        "bit": rng.randrange(ANY_NUMBER),
+    }
+
+
+def _back_end(rng: Random) -> dict[str, Any]:
+    return {"which": rng.choice([0, 1])}
+
+
 def _wall(rng: Random) -> dict[str, Any]:
     return {"by_s": rng.choice([None, -DAYS_10_YEARS, DAYS_10_YEARS, -3600, 3600, 60])}
 
@@ -188,7 +212,10 @@ def _account(rng: Random) -> dict[str, Any]:
 
 
 def _trust(rng: Random) -> dict[str, Any]:
-    return {"change": rng.choice(["again", "rotate", "revoke", "epoch"])}
+    return {
+        "change": rng.choice(["again", "rotate", "rotate", "revoke", "epoch"]),
+        "role": rng.choice(["COMMAND", "COMMAND", "PIN_AUTHORITY", "ACCOUNT", "THEFT_DESK"]),
+    }
 
 
 DRAWS: Final[dict[str, tuple[int, Draw]]] = {
@@ -202,6 +229,8 @@ DRAWS: Final[dict[str, tuple[int, Draw]]] = {
     "calm": (3, _nothing),
     "broker": (4, _broker),
     "attack": (10, _attack),
+    "intrude": (8, _intrude),
+    "back-end": (3, _back_end),
     "wall": (2, _wall),
     "suspend": (3, _suspend),
     "cut": (3, _off),

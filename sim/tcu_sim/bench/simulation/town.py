@@ -11,6 +11,7 @@ from tcu_sim.bench.broker import Publication
 from tcu_sim.bench.fuse import FusedState
 from tcu_sim.bench.simulation.attacker import Attacker
 from tcu_sim.bench.simulation.errands import Errands
+from tcu_sim.bench.simulation.intruder import Intruder
 from tcu_sim.bench.simulation.judge import Judge
 from tcu_sim.bench.simulation.network import Network
 from tcu_sim.bench.simulation.watch import Trace, Watch, WatchedState
@@ -51,7 +52,10 @@ class Town(World):
             bus=self.bus, database=self.car.vehicle.database, state=self.watched, trace=self.trace
         )
         self.bus.attach(self.watch)
-        self.judge = Judge(centre=self.centre, watch=self.watch, state=self.watched)
+        self.judge = Judge(
+            centre=self.centre, watch=self.watch, state=self.watched, vehicle=self.car.vehicle
+        )
+        self.intruder = Intruder(bus=self.bus, car=self.car, watch=self.watch)
         self.errands = Errands(self.centre)
         self.attacker = Attacker(
             broker=self.broker,

@@ -21,6 +21,8 @@ from tcu_sim.bench.oracle import Command, LockStatus
 from tcu_sim.bench.recorder import LOCK_SIGNALS, LOCKS
 from tcu_sim.bus.frame import Frame
 from tcu_sim.vehicle.database import Database, Decoded
+from tcu_sim.vehicle.e2e import crc8
+from tcu_sim.vehicle.reference import E2E_DATA_IDS
 from tcu_sim.wire.numbers import Lock
 
 COMMAND, STATUS, FIX = "CentralLockCommand", "DoorLockStatus", "GnssPosition"
@@ -112,6 +114,10 @@ class Watch(InMemoryCanPort):
         """For each command, whether what it needs was on the disk when it was on the bus."""
         self.statuses: list[LockStatus] = []
         self.positions: set[tuple[int, int]] = set()
+        self.sent_commands: list[bytes] = []
+        """The bytes of each command of the agent."""
+        self.is_intruder = False
+        """Who sends just now is not of this car."""
         self.trace = trace
         self._database = database
         self._state = state
@@ -123,7 +129,12 @@ class Watch(InMemoryCanPort):
     def hear(self, frame: CanFrame) -> None:
         """Note one frame, if it is one of those that are judged and says something new."""
         name = self._names.get(frame.arbitration_id)
-        if name is None or frame.is_extended_id:
+        if name is None or frame.is_extended_id or frame.is_error_frame or frame.is_remote_frame:
+            return
+        if name == STATUS and not _is_intact(frame.data):
+            return
+        if name == COMMAND and self.is_intruder:
+            self.trace.add(f"can intruder's command {frame.data.hex()}")
             return
         if name != COMMAND and self._seen.get(frame.arbitration_id) == frame.data:
             return
@@ -144,6 +155,7 @@ class Watch(InMemoryCanPort):
         if name == COMMAND:
             is_unlock = decoded.signals["LockCommand"] == "UnlockAll"
             self.commands.append(Command(self._now(), is_unlock=is_unlock))
+            self.sent_commands.append(data)
             self.durable.append(
                 (records.UNLOCK if is_unlock else records.RELOCK) in self._state.values
             )
@@ -159,6 +171,11 @@ class Watch(InMemoryCanPort):
         if not self.statuses or self.statuses[-1].locks != locks:
             self.statuses.append(LockStatus(self._now(), locks))
             self.trace.add(f"can locks {[lock.name for lock in locks]}")
+
+
+def _is_intact(data: bytes) -> bool:
+    """Whether the lock status has its CRC: what has not, says nothing."""
+    return len(data) > 1 and data[0] == crc8(E2E_DATA_IDS[STATUS].to_bytes(2, "little") + data[1:])
 
 
 def _digest(data: bytes) -> str:
