@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tcu_sim.campaign.lane import KILLS, LanePlan, LaneResult, play
 
+NEXT_RESULT_TIMEOUT_S = 1800.0
+"""A lane that takes so long hangs, and a campaign that says so is better than one that waits."""
+
 
 def plans(*, kills: int, seed: int, folder: Path) -> list[LanePlan]:
     """Deal out the kills to lanes. Lane n has the seed `seed` + n, so that each can be repeated alone."""
@@ -26,7 +29,14 @@ def results(lanes: list[LanePlan], *, processes: int) -> Iterator[LaneResult]:
         return
     # spawn: a forked child would inherit the state of whatever ran here before.
     with multiprocessing.get_context("spawn").Pool(min(processes, len(lanes))) as pool:
-        yield from pool.imap_unordered(play_one, lanes)
+        coming = pool.imap_unordered(play_one, lanes)
+        for number in range(len(lanes)):
+            try:
+                yield coming.next(timeout=NEXT_RESULT_TIMEOUT_S)
+            except multiprocessing.TimeoutError:
+                left = f"{len(lanes) - number} lanes have not ended in {NEXT_RESULT_TIMEOUT_S:g} s"
+                yield LaneResult(seed=lanes[0].seed, problem=left)
+                return
 
 
 def play_one(plan: LanePlan) -> LaneResult:

@@ -203,7 +203,8 @@ async def _hear(client: aiomqtt.Client, town: Town) -> None:
 
 
 async def _speak(client: aiomqtt.Client, town: Town) -> None:
-    while True:
+    # Up to Python 3.11 `asyncio.wait_for`, with which aiomqtt waits, swallows a cancellation that meets the answer.
+    while not _is_cancelled():
         topic, data = await town.outgoing.get()
         await client.publish(topic, data, qos=1)
 
@@ -214,6 +215,11 @@ async def _move_about(town: Town) -> None:
         latitude_deg, longitude_deg = town.observer.clock.place_at(boottime())
         town.vehicle.motion.place(Position(latitude_deg, longitude_deg))
         await asyncio.sleep(1.0)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _topic(word: str) -> str:
