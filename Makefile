@@ -34,6 +34,14 @@ format: setup ## Put the code into the house's form
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
+.PHONY: socketcan
+socketcan: setup ## Ports, bus faults and the demo on vcan, in user-mode Linux or on this kernel's own CAN
+	@scripts/real-can vcan $(ARGS)
+
+.PHONY: hil
+hil: setup ## The same on two emulated Kvaser CAN controllers in QEMU, through the kernel's own driver
+	@scripts/real-can kvaser $(ARGS)
+
 .PHONY: models
 models: setup ## Let Spin search every model of formal/ and every mutant (ARGS=--quick for a short form)
 	@$(BIN)/python -m formal.run $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ READ_TIMEOUT_S = 0.2
 """How long a read may take before the thread looks whether it shall end."""
 
 OPEN_TIMEOUT_S = 2.0
+OLDEST_STAMP_S = 5.0
+"""A stamp older than that, or in the future, is of another clock or from before a jump of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class CanEnds:
     others: str
 
 
-Take = Callable[[int, bytes], None]
+Take = Callable[[int, bytes, float], None]
+"""Takes identifier, data, and when the frame arrived (`time.monotonic()`, by the kernel's stamp where it gives one)."""
 
 
 def bus_options(address: str) -> dict[str, Any]:
@@ -70,7 +74,8 @@ def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> 
                 if message is not None and not (
                     message.is_error_frame or message.is_remote_frame or message.is_extended_id
                 ):
-                    loop.call_soon_threadsafe(take, message.arbitration_id, bytes(message.data))
+                    data, at = bytes(message.data), _arrived(message)
+                    loop.call_soon_threadsafe(take, message.arbitration_id, data, at)
         except (can.CanError, OSError, ValueError) as error:
             if not ended.is_set():
                 loop.call_soon_threadsafe(failed, error)
@@ -83,6 +88,11 @@ def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> 
         ended.set()
         thread.join()
         bus.shutdown()
+
+
+def _arrived(message: can.Message) -> float:
+    age_s = time.time() - message.timestamp
+    return time.monotonic() - (age_s if 0.0 <= age_s <= OLDEST_STAMP_S else 0.0)
 
 
 def _await_adapter(bus: can.BusABC) -> None:

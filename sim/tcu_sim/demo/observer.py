@@ -1,7 +1,8 @@
 """The observer: a process of its own that sees what passes on CAN and broker, and writes it down. It asks for nothing.
 
-One JSON object a line: `t` (seconds since its start), `at` (``can``, ``mqtt`` or ``observer``), `what`, and what
-`can_watch` and `mqtt_watch` tell. Its first line says that it is ready: bus open, subscription confirmed.
+One JSON object a line: `t` (seconds since its start; of a frame: when it arrived, however late it was looked at), `at`
+(``can``, ``mqtt`` or ``observer``), `what`, and what `can_watch` and `mqtt_watch` tell. Its first line says that it is
+ready: bus open, subscription confirmed.
 """
 
 from __future__ import annotations
@@ -98,16 +99,17 @@ class Observer:
                 )
                 self._write("mqtt", sighting)
 
-    def _take_frame(self, arbitration_id: int, data: bytes) -> None:
+    def _take_frame(self, arbitration_id: int, data: bytes, arrived_s: float) -> None:
         for sighting in self._can_watch.take(arbitration_id, data):
-            self._write("can", sighting)
+            self._write("can", sighting, at_s=arrived_s)
 
     def _fail(self, error: Exception) -> None:
         if not self._failure.done():
             self._failure.set_exception(error)
 
-    def _write(self, at: str, sighting: dict[str, Any]) -> None:
-        line = {"t": round(time.monotonic() - self._began, 4), "at": at, **sighting}
+    def _write(self, at: str, sighting: dict[str, Any], *, at_s: float | None = None) -> None:
+        at_s = time.monotonic() if at_s is None else at_s
+        line = {"t": round(at_s - self._began, 4), "at": at, **sighting}
         self._out.write(json.dumps(line) + "\n")
         self._out.flush()
 

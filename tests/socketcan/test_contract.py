@@ -1,0 +1,163 @@
+"""Every port on SocketCAN keeps the contract with can-utils at the other end, and survives what becomes of links."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+
+import pytest
+
+from tcu_agent.errors import CanTransportError
+from tcu_agent.ports import CanFrame
+from tests.socketcan.bench import Bench, bring_up, take_down
+from tests.socketcan.foreign import WAIT_S, Candump, babbling, cansend
+from tests.socketcan.ports import PORTS, CountingPort, on, take, text
+
+BURST_FRAMES = 200
+"""A tenth of a second of a full bus; the kernel's usual buffer holds 278."""
+FLOOD_FRAMES = 30_000
+SENT = [
+    CanFrame(0x123, b"\x01\x02\x03"),
+    CanFrame(0x123, b"", is_extended_id=True),
+    CanFrame(0x1FFFFFFF, bytes(range(8)), is_extended_id=True),
+    CanFrame(0x7FF, b"\xff" * 8),
+    CanFrame(0x000, b""),
+]
+
+
+async def listens_again(port: CountingPort, bench: Bench) -> None:
+    """Open the port until that works, as the agent does, and hear a frame."""
+    while True:
+        try:
+            await port.open()
+            cansend(bench.far, "7E5#05")
+            assert [one.arbitration_id for one in await take(port, 1)] == [0x7E5]
+        except CanTransportError as error:
+            if not error.temporary:
+                raise
+            await asyncio.sleep(0)
+        else:
+            return
+
+
+def test_frames_of_cansend_arrive_in_order_and_whole(port: CountingPort, bench: Bench) -> None:
+    async def test(port: CountingPort) -> None:
+        remote = CanFrame(0x7FD, b"", is_remote_frame=True)
+        await asyncio.to_thread(cansend, bench.far, *map(text, [*SENT, remote]))
+        assert [text(one) for one in await take(port, 6)] == [text(one) for one in [*SENT, remote]]
+
+    on(port, test)
+
+
+def test_candump_sees_what_was_sent_once_and_in_order(
+    port: CountingPort, bench: Bench, dump: Candump
+) -> None:
+    async def test(port: CountingPort) -> None:
+        mark = dump.mark()
+        for frame in SENT:
+            await port.send(frame, timeout_s=10.0)
+        cansend(bench.far, "7E6#06")  # after ours
+        seen = await asyncio.to_thread(dump.texts, mark, bench.far, len(SENT) + 1)
+        assert seen == [*map(text, SENT), "7E6#06"]
+        assert [one.arbitration_id for one in await take(port, 1)] == [0x7E6]  # none of its own
+        assert port.counters().sent == len(SENT)
+
+    on(port, test)
+
+
+def test_times_are_on_the_clock_that_counts_suspend(port: CountingPort, bench: Bench) -> None:
+    async def test(port: CountingPort) -> None:
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        cansend(bench.far, "001#01")
+        (frame,) = await take(port, 1)
+        assert before - 0.1 <= frame.timestamp_s <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    on(port, test)
+
+
+def test_a_burst_of_cangen_is_received_whole(port: CountingPort, bench: Bench) -> None:
+    async def test(port: CountingPort) -> None:
+        heard = asyncio.create_task(take(port, BURST_FRAMES))
+        options = f"-g 0 -p 1000 -I 321 -L 8 -D i -n {BURST_FRAMES}"
+        with babbling(bench.far, *options.split()) as cangen:
+            assert await asyncio.to_thread(cangen.wait, WAIT_S) == 0
+        numbers = [int.from_bytes(one.data, "little") for one in await heard]
+        assert numbers == list(range(numbers[0], numbers[0] + BURST_FRAMES))
+
+    on(port, test)
+
+
+def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench, dump: Candump) -> None:
+    """As fast as the driver takes it, and nobody fetches it; python-can's loses frames without a word."""
+
+    async def test(port: CountingPort) -> None:
+        options = f"-g 0 -p 1000 -I 321 -L 8 -D i -n {FLOOD_FRAMES}"
+        with babbling(bench.far, *options.split()) as cangen:
+            assert cangen.wait(WAIT_S) == 0  # and our own event loop stands still meanwhile
+        await port.receive()
+        cansend(bench.far, "322#00")  # what was dropped is told with the next frame
+        while 0x322 not in {one.arbitration_id for one in await port.receive()}:
+            pass
+        counted = port.counters()
+        assert counted.received + counted.dropped == FLOOD_FRAMES + 1
+        assert counted.dropped > 0
+
+    on(PORTS["socketcan"](bench.agent), test)
+
+
+def test_a_link_that_goes_down_and_up_is_a_temporary_error(
+    port: CountingPort, bench: Bench
+) -> None:
+    async def test(port: CountingPort) -> None:
+        take_down(bench.agent)
+        try:
+            with pytest.raises(CanTransportError) as caught:
+                await take(port, 1)
+            assert caught.value.temporary
+            with pytest.raises(CanTransportError) as caught:
+                await port.send(CanFrame(1, b""), timeout_s=0.2)
+            assert caught.value.temporary
+            assert not caught.value.may_have_happened
+        finally:
+            bring_up(bench.agent)
+        await listens_again(port, bench)
+
+    on(port, test)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
+def test_an_interface_that_goes_away_and_comes_back_is_a_temporary_error(
+    port: CountingPort, bench: Bench
+) -> None:
+    async def test(port: CountingPort) -> None:
+        bench.pull()
+        try:
+            with pytest.raises(CanTransportError) as caught:
+                await take(port, 1)
+            assert caught.value.temporary
+            with pytest.raises(CanTransportError) as caught:
+                await port.open()
+            assert caught.value.temporary
+        finally:
+            bench.plug()
+        gc.collect()  # python-can forgets the socket of an interface that is not there, and says so here
+        await listens_again(port, bench)
+
+    on(port, test)
+
+
+def test_closed_is_closed_and_can_be_opened_again(port: CountingPort, bench: Bench) -> None:
+    async def test(port: CountingPort) -> None:
+        waiting = asyncio.create_task(port.receive())
+        await asyncio.sleep(0)
+        await port.close()
+        with pytest.raises(CanTransportError, match="is not open"):
+            await waiting
+        with pytest.raises(CanTransportError, match="is not open"):
+            await port.send(CanFrame(1, b""), timeout_s=0.1)
+        await listens_again(port, bench)
+
+    on(port, test)
