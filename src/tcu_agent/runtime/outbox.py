@@ -21,8 +21,10 @@ from tcu_agent.runtime.waiting import wait_news
 
 WINDOW_MESSAGES = 32
 """Sent and not acknowledged at any time: bounds what a reconnection sends again."""
+BURST_MESSAGES = 8
+"""Sent together, before the first PUBACK: more would take a slow link longer than the patience with the broker."""
 RESEND_S = 60.0
-"""Nothing acknowledged for so long: the window is sent once more."""
+"""Nothing acknowledged for so long: the window is sent once more, whatever else has come meanwhile."""
 
 Publish = Callable[[Signed], Awaitable[None]]
 
@@ -49,6 +51,8 @@ class OutboxSender:
         self._news = asyncio.Event()
         self._sent_up_to = 0
         self._unacknowledged: deque[int] = deque()
+        self._resend_at = 0.0
+        """CLOCK_BOOTTIME, s; counts while something is not acknowledged."""
 
     def appended(self, messages: Iterable[Result | Event]) -> None:
         """Look into the store: there is something new."""
@@ -59,6 +63,7 @@ class OutboxSender:
         """Go on: the centre has stored everything up to `seq`."""
         while self._unacknowledged and self._unacknowledged[0] <= seq:
             self._unacknowledged.popleft()
+            self._resend_at = self._clock.boottime() + RESEND_S
         self._limits.acknowledged(seq)
         self._news.set()
 
@@ -81,13 +86,15 @@ class OutboxSender:
                 await self._wait()
 
     async def _send_window(self, publish: Publish) -> bool:
-        room = WINDOW_MESSAGES - len(self._unacknowledged)
+        room = min(WINDOW_MESSAGES - len(self._unacknowledged), BURST_MESSAGES)
         messages = self._readable(room) if room else ()
         signed = [self._notary.sign(message) for message in messages]
+        if not self._unacknowledged:
+            self._resend_at = self._clock.boottime() + RESEND_S
         for message in messages:
             self._sent_up_to = message.seq
             self._unacknowledged.append(message.seq)
-        # All at once, in order: to wait for each PUBACK would take a round trip for each message, and a car that was
+        # Together, in order: to wait for each PUBACK would take a round trip for each message, and a car that was
         # offline has hundreds.
         await asyncio.gather(*(publish(each) for each in signed))
         return bool(messages)
@@ -100,9 +107,9 @@ class OutboxSender:
                 self._repair.mend(damage)
 
     async def _wait(self) -> None:
-        started = self._clock.boottime()
-        await wait_news(self._news, clock=self._clock, timeout_s=RESEND_S)
-        if self._unacknowledged and self._clock.boottime() >= started + RESEND_S:
+        left_s = self._resend_at - self._clock.boottime() if self._unacknowledged else RESEND_S
+        await wait_news(self._news, clock=self._clock, timeout_s=max(left_s, 0.0))
+        if self._unacknowledged and self._clock.boottime() >= self._resend_at:
             self._logbook.info("outbox-sent-again", messages=len(self._unacknowledged))
             self._start_over()
 

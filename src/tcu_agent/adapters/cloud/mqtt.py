@@ -148,7 +148,7 @@ class MqttLink:
         if properties is not None:
             properties.SessionExpiryInterval = config.session_expiry_s
             properties.MaximumPacketSize = MOST_PACKET_BYTES
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             config.host,
             config.port,
             identifier=config.client_id,
@@ -166,6 +166,12 @@ class MqttLink:
             tls_context=context,
             socket_options=_SOCKET_OPTIONS,
         )
+        client.pending_calls_threshold = (
+            INBOUND_QUEUE_MESSAGES  # more than we ever send at once: no line for that
+        )
+        # Else five seconds for TCP and TLS, whatever was configured: too little for a satellite or a bad cell.
+        client._client.connect_timeout = config.timeout_s  # noqa: SLF001 - no public way to reach it
+        return client
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         topic_filter = f"{self._prefix}/down/+"
