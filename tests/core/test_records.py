@@ -190,3 +190,32 @@ def test_a_bundle_of_other_roots_is_not_trusted(car: Driver) -> None:
     car.restart()
     assert car.core.snapshot()["is_corrupt"] is True
     assert car.core._parts.knowledge.keyring is None
+
+
+NO_MESSAGE_COULD_CARRY: list[
+    tuple[UnlockIntent | PositionRecord | CallRecord, int, cbor.CborValue]
+] = [
+    (INTENT, 1, ""),
+    (INTENT, 1, "no name"),
+    (INTENT, 3, bytes(15)),
+    (INTENT, 4, bytes(17)),
+    (INTENT, 5, bytes(7)),
+    (INTENT, 7, b""),
+    (POSITION, 7, 0),
+    (POSITION, 7, None),
+    (POSITION, 8, -600),
+    (CALL, 7, -1),
+    (CALL, 7, 2**52 + 1),
+]
+
+
+@pytest.mark.parametrize(("record", "place", "value"), NO_MESSAGE_COULD_CARRY)
+def test_what_no_message_could_carry_is_refused_at_the_start(
+    record: UnlockIntent, place: int, value: cbor.CborValue
+) -> None:
+    """Else the report of what a restart cut off could not be built, and each start would end the same way."""
+    fields = cbor.decode(record.to_bytes())
+    assert isinstance(fields, list)
+    fields[place] = value
+    with pytest.raises(StorageError, match="corrupt"):
+        type(record).from_bytes(cbor.encode(fields))

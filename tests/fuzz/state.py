@@ -11,7 +11,10 @@ from pathlib import Path
 
 from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, _checksum
 from tcu_agent.adapters.storage.stored_message import pack
+from tcu_agent.core.durable import records
 from tcu_agent.core.events import MessageArrived
+from tcu_agent.core.theft.alarm_record import AlarmRecord
+from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.errors import DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
 from tcu_agent.protocol.vocabulary import Service
@@ -39,12 +42,37 @@ def good_records() -> dict[str, bytes]:
     car.pass_time(11)
     car.change({"Vehicle.TCU.OnCall.IsButtonPressed": True})
     car.pass_time(0.2)
-    return dict(car.stored)
+    return {
+        **car.stored,
+        records.ALARM: AlarmRecord(
+            due_at=1300.0, boot_session="session-1", is_told=False
+        ).to_bytes(),
+        records.TOW: TowRecord(seen_wall=1_800_000_000.0).to_bytes(),
+    }
+
+
+KEYS = (
+    records.ACCOUNT,
+    records.CALL,
+    records.JOURNAL,
+    records.OUTCOME_PREFIX,
+    records.POSITION,
+    records.CASES,
+    records.RELOCK,
+    records.MARKS,
+    records.TRUST,
+    records.UNLOCK,
+    records.PARKED,
+    records.ALARM,
+    records.TOW,
+)
+"""New ones go to the end: what was once found names its record by its place here."""
 
 
 def record_keys() -> list[str]:
-    """Return the keys of all records, in one order."""
-    return sorted(good_records())
+    """Return the keys of all records, in the order of `KEYS`."""
+    outcome = next(key for key in good_records() if key.startswith(records.OUTCOME_PREFIX))
+    return [outcome if key == records.OUTCOME_PREFIX else key for key in KEYS]
 
 
 def restore_record(data: bytes) -> bool:
@@ -74,7 +102,7 @@ def stored_records() -> Iterable[bytes]:
     """The good records."""
     for number, key in enumerate(record_keys()):
         for session in b"\x00\x01":
-            yield bytes([number, session]) + good_records()[key]
+            yield bytes([number, session]) + good_records().get(key, b"")
 
 
 def read_freshness(data: bytes) -> bool:

@@ -59,13 +59,13 @@ class CallRecord:
         """
         reader = records.RecordReader(data, key=records.CALL, schema=SCHEMA)
         record = cls(
-            incident_id=reader.take(bytes),
-            boot_id=reader.take(bytes),
+            incident_id=reader.take_bytes(records.ID_BYTES),
+            boot_id=reader.take_bytes(records.BOOT_ID_BYTES),
             boot_session=reader.take(str),
             pressed_at=reader.take_seconds(),
             pressed_wall=reader.take_optional_seconds(),
             state=reader.take_member(CallState),
-            last_seq=reader.take(int),
+            last_seq=reader.take_number(),
         )
         reader.end()
         if record.state not in _OPEN:

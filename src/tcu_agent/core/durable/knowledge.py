@@ -98,8 +98,10 @@ class Knowledge:
         if record is None:
             return
         reader = records.RecordReader(record, key=records.MARKS, schema=SCHEMA)
-        count = reader.take(int)
-        marks = [(reader.take(bytes), reader.take(int)) for _ in range(count)]
+        count = reader.take_number()
+        marks = [
+            (reader.take_bytes(records.BOOT_ID_BYTES), reader.take_number()) for _ in range(count)
+        ]
         reader.end()
         self.marks = dict(marks)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Final, TypeVar
 
-from tcu_agent.errors import AgentError, StorageError
-from tcu_agent.protocol import cbor
+from tcu_agent.errors import AgentError, MalformedError, StorageError
+from tcu_agent.protocol import cbor, tables
 from tcu_agent.protocol.messages import Common
 from tcu_agent.protocol.vocabulary import Service
 
@@ -33,6 +33,14 @@ TRUST: Final = "trust"
 ALARM: Final = "alarm"
 TOW: Final = "tow"
 PARKED: Final = "parked"
+
+ID_BYTES: Final = 16
+"""Of a request, incident, case or nonce."""
+BOOT_ID_BYTES: Final = 8
+"""Also of a stream and of a kid."""
+HASH_BYTES: Final = 32
+LARGEST: Final = 2**52
+"""Half of what a number in a message can be: what was stored is counted on from."""
 
 
 def milliseconds(time_s: float) -> int:
@@ -76,6 +84,20 @@ class RecordReader:
             raise StorageError(f"{self._key}: corrupt")
         return value
 
+    def take_bytes(self, length: int) -> bytes:
+        """Return the next field, a byte string of this length: it may go into a message, whose grammar asks for it."""
+        value = self.take(bytes)
+        if len(value) != length:
+            raise StorageError(f"{self._key}: corrupt")
+        return value
+
+    def take_number(self) -> int:
+        """Return the next field, a count or a sequence number that can be gone on from."""
+        value = self.take(int)
+        if not 0 <= value <= LARGEST:
+            raise StorageError(f"{self._key}: corrupt")
+        return value
+
     def take_optional(self, kind: type[T]) -> T | None:
         """Return the next field, which must be null or of this kind."""
         value = next(self._fields, self)
@@ -97,12 +119,19 @@ class RecordReader:
     def take_common(self) -> Common:
         """Return the next five fields as what ties a grant and its result together."""
         return Common(
-            vehicle_id=self.take(str),
+            vehicle_id=self._take_name(),
             service=self.take_member(Service),
-            request_id=self.take(bytes),
-            nonce=self.take(bytes),
-            boot_id=self.take(bytes),
+            request_id=self.take_bytes(ID_BYTES),
+            nonce=self.take_bytes(ID_BYTES),
+            boot_id=self.take_bytes(BOOT_ID_BYTES),
         )
+
+    def _take_name(self) -> str:
+        try:
+            tables.NAME.read(value := self.take(str), {})
+        except MalformedError as error:
+            raise StorageError(f"{self._key}: corrupt") from error
+        return value
 
     def take_member(self, kind: type[E]) -> E:
         """Return the next field as a member of an enumeration."""

@@ -40,8 +40,8 @@ class Cases:
         """
         reader = records.RecordReader(record, key=records.CASES, schema=SCHEMA)
         entries = [
-            (reader.take(bytes), reader.take(int), reader.take(bool))
-            for _ in range(reader.take(int))
+            (reader.take_bytes(records.ID_BYTES), reader.take_number(), reader.take(bool))
+            for _ in range(reader.take_number())
         ]
         reader.end()
         self._last_seqs = {case_id: seq for case_id, seq, _ in entries}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tcu_agent.core.durable import records
+from tcu_agent.errors import MalformedError, StorageError
+from tcu_agent.protocol import tables
+from tcu_agent.protocol.cbor import CborValue
 from tcu_agent.protocol.messages import Common, PositionParameters
-from tcu_agent.protocol.vocabulary import PositionKind
 
 SCHEMA = 1
 
@@ -67,13 +69,9 @@ class PositionRecord:
         reader = records.RecordReader(data, key=records.POSITION, schema=SCHEMA)
         record = cls(
             common=reader.take_common(),
-            parameters=PositionParameters(
-                kind=reader.take_member(PositionKind),
-                interval_s=reader.take_optional(int),
-                duration_s=reader.take_optional(int),
-            ),
-            case_id=reader.take(bytes),
-            grant_hash=reader.take(bytes),
+            parameters=_parameters(reader),
+            case_id=reader.take_bytes(records.ID_BYTES),
+            grant_hash=reader.take_bytes(records.HASH_BYTES),
             boot_session=reader.take(str),
             stop_at=reader.take_seconds(),
             remaining_s=reader.take_seconds(),
@@ -81,3 +79,15 @@ class PositionRecord:
         )
         reader.end()
         return record
+
+
+def _parameters(reader: records.RecordReader) -> PositionParameters:
+    """Read parameters within the protocol's ranges: an interval of 0 would let tracking never come to rest."""
+    fields = (reader.take(int), reader.take_optional(int), reader.take_optional(int))
+    plain: dict[CborValue, CborValue] = {
+        key: value for key, value in enumerate(fields) if value is not None
+    }
+    try:
+        return tables.POSITION_PARAMETERS.read(plain)
+    except MalformedError as error:
+        raise StorageError(f"{records.POSITION}: corrupt") from error

@@ -37,7 +37,8 @@ class Journal:
             StorageError: corrupt, or of another schema.
         """
         reader = records.RecordReader(record, key=records.JOURNAL, schema=SCHEMA)
-        stream_id, last_seq, acknowledged = reader.take(bytes), reader.take(int), reader.take(int)
+        stream_id = reader.take_bytes(records.BOOT_ID_BYTES)
+        last_seq, acknowledged = reader.take_number(), reader.take_number()
         reader.end()
         self.stream_id, self.last_seq, self.acknowledged = stream_id, last_seq, acknowledged
 

@@ -39,8 +39,8 @@ class UnlockIntent:
         reader = records.RecordReader(data, key=records.UNLOCK, schema=SCHEMA)
         intent = cls(
             common=reader.take_common(),
-            incident_id=reader.take(bytes),
-            grant_hash=reader.take(bytes),
+            incident_id=reader.take_bytes(records.ID_BYTES),
+            grant_hash=reader.take_bytes(records.HASH_BYTES),
             is_firing=reader.take(bool),
         )
         reader.end()

@@ -39,8 +39,8 @@ class RelockRecord:
         """
         reader = records.RecordReader(data, key=records.RELOCK, schema=SCHEMA)
         record = cls(
-            request_id=reader.take(bytes),
-            incident_id=reader.take(bytes),
+            request_id=reader.take_bytes(records.ID_BYTES),
+            incident_id=reader.take_bytes(records.ID_BYTES),
             due_at=reader.take_seconds(),
             boot_session=reader.take(str),
             is_attempted=reader.take(bool),
