@@ -84,6 +84,10 @@ fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in 
 crash: setup ## Kill a real agent N=1000 times (SEED=... to repeat), restart it, and count what must never happen
 	@$(BIN)/tcu-sim crash --kills $(or $(N),1000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: crash-mutants
+crash-mutants: setup ## Let the crash campaign loose on agents with one safeguard broken: each must be caught
+	@$(BIN)/python scripts/crash-mutants
+
 .PHONY: power-cut
 power-cut: setup ## The same N=100 times on a disk that loses what was not synced (in user-mode Linux; needs root)
 	@scripts/power-cut $(or $(N),100) $(SEED)

@@ -93,6 +93,15 @@ MUTANTS = {
     )
 }
 
+KILLED_AT: Mapping[str, tuple[str, ...]] = {
+    "intent-behind-the-frame": ("after unlock frame went to the driver",),
+    "marks-forgotten": ("after PUBACK of challenge",),
+    "events-forgotten": ("after ShowCallState",),
+    "unlocked-twice": ("after TransmitUnlock",),
+    "tracking-begins-anew": ("before Persist position outcome",),
+}
+"""Where a kill shows it; `nothing-synced` needs a power cut."""
+
 Puts = Mapping[str, bytes | None]
 
 

@@ -8,6 +8,7 @@ from tcu_sim.campaign.campaign import play_one
 from tcu_sim.campaign.lane import LanePlan, LaneResult
 from tcu_sim.campaign.points import POINTS, dealt
 from tcu_sim.demo.broker import find_mosquitto
+from tests.campaign.mutants import KILLED_AT
 
 SEED = 1
 POINTS_TRIED = (
@@ -25,10 +26,15 @@ pytestmark = [
 ]
 
 
-def play_mutant(name: str, folder: Path, *points: str) -> LaneResult:
+def play_mutant(name: str, folder: Path) -> LaneResult:
     program = ("-m", "tests.campaign.mutants", name)
     plan = LanePlan(
-        folder=folder / "lane", seed=SEED, kills=3, points=points, program=program, mined=program
+        folder=folder / "lane",
+        seed=SEED,
+        kills=3,
+        points=KILLED_AT[name],
+        program=program,
+        mined=program,
     )
     result = play_one(plan)
     assert result.problem is None
@@ -47,16 +53,14 @@ def test_nothing_is_found_in_the_agent(tmp_path: Path) -> None:
 
 
 def test_an_intent_that_comes_behind_its_frame_is_caught(tmp_path: Path) -> None:
-    point = "after unlock frame went to the driver"
-
-    result = play_mutant("intent-behind-the-frame", tmp_path, point)
+    result = play_mutant("intent-behind-the-frame", tmp_path)
 
     assert result.findings.unreported_intents
     assert (tmp_path / "lane" / "trace.log").exists()
 
 
 def test_a_forgotten_request_number_is_caught(tmp_path: Path) -> None:
-    result = play_mutant("marks-forgotten", tmp_path, "after PUBACK of challenge")
+    result = play_mutant("marks-forgotten", tmp_path)
 
     assert result.findings.replays_accepted
 

@@ -59,6 +59,7 @@ def main(args: argparse.Namespace) -> int:
             seed=seed,
             kills=args.kills,
             program=program,
+            told=say,
         )
         result = asyncio.run(play(plan))
     total = Sum()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -44,8 +45,8 @@ class CutDisk:
     mounted: Path
     rng: Random
     way: str = WAYS[0]
-    applied_blocks: int = 0
-    lost_blocks: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """Cuts of each way, and what became of blocks that were written and not flushed (log-writes alone knows)."""
     _loops: tuple[str, ...] = ()
     _sectors: int = IMAGE_BYTES // SECTOR_BYTES
 
@@ -53,6 +54,11 @@ class CutDisk:
         """Check that this is a guest: on a machine that somebody uses, none of this is to be done."""
         if "User Mode Linux" not in Path("/proc/cpuinfo").read_text():
             raise CampaignError("this is no user-mode Linux; start it with `make power-cut`")
+
+    @property
+    def cuts(self) -> int:
+        """How often the power was cut."""
+        return sum(self.counts[f"cuts by dm-{way}"] for way in WAYS)
 
     @property
     def image(self) -> Path:
@@ -99,6 +105,7 @@ class CutDisk:
             _run("dmsetup", "load", NAME, "--table", self._flakey(drops=True))
             _run("dmsetup", "resume", "--noudevsync", NAME)
             self._let_go()
+        self.counts[f"cuts by dm-{self.way}"] += 1
         self.way = WAYS[1 - WAYS.index(self.way)]
         self._boot()
         self.mount()
@@ -120,8 +127,8 @@ class CutDisk:
         apply(self.image, certain)
         apply(self.image, kept)
         blocks = sum(-(-len(write.data) // BLOCK_BYTES) for write in maybe)
-        self.applied_blocks += len(kept)
-        self.lost_blocks += blocks - len(kept)
+        self.counts["blocks not flushed, kept"] += len(kept)
+        self.counts["blocks not flushed, lost"] += blocks - len(kept)
 
     def _flakey(self, *, drops: bool) -> str:
         head = f"0 {self._sectors} flakey {self._loops[0]} 0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,19 +15,22 @@ from tcu_sim.campaign.power.preloaded_board import PRELOADED, PreloadedBoard
 from tcu_sim.campaign.town import open_town
 from tcu_sim.errors import SimulatorError
 
+TOLD_EVERY = 10
 PACE = 3.0
 """A guest is slower than its host by about this, and its host has other work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerPlan:
-    """`folder`: in the guest's memory; `results`: where the folder goes if something was found."""
+    """`folder`: in the guest's memory; `results`: where the folder goes if something was found. `told`: how it goes."""
 
     folder: Path
     results: Path
     seed: int
     kills: int
     program: tuple[str, ...] = PRELOADED
+
+    told: Callable[[str], None] = lambda _: None
 
     def as_lane(self) -> LanePlan:
         """Return what is played."""
@@ -59,19 +63,24 @@ async def _play(plan: PowerPlan, lane: LanePlan) -> LaneResult:
     disk = CutDisk(
         folder=lane.folder / "device-images", mounted=mounted, rng=Random(f"power {plan.seed}")
     )
+
+    def cut() -> None:
+        disk.cut()
+        if (number := disk.cuts) % TOLD_EVERY == 0:
+            plan.told(f"{number} of {plan.kills} cuts")
+
     disk.make()
     try:
         async with open_town(lane.folder, state=mounted / "state", seed=plan.seed) as town:
             log = lane.folder / "logs" / "agent.log"
             board = PreloadedBoard(config=town.config, log=log, program=plan.program)
             try:
-                result = await Lane(lane, town, board=board, after_death=disk.cut).run()
+                result = await Lane(lane, town, board=board, after_death=cut).run()
             finally:
                 await board.close()
     finally:
         disk.close()
-    result.counts["blocks not flushed when the power was cut, and kept"] = disk.applied_blocks
-    result.counts["blocks not flushed when the power was cut, and lost"] = disk.lost_blocks
+    result.counts.update(disk.counts)
     return result
 
 
