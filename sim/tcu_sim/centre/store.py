@@ -7,24 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tcu_sim.errors import BadInput
 from tcu_sim.pki.files import make_private_directory
 
 IN_MEMORY = ":memory:"
+SCHEMA_VERSION = 1
+"""Of all services' databases together."""
 
 
 def open_store(path: Path | str, schema: str) -> sqlite3.Connection:
     """Open (or make) a database with `schema`.
 
     Deleted content is overwritten, not merely forgotten.
+
+    Raises:
+        BadInput: a newer simulator wrote it.
     """
     if path != IN_MEMORY:
         make_private_directory(Path(path).parent)
         Path(path).touch(mode=0o600)
     database = sqlite3.connect(path, isolation_level=None)
     database.row_factory = sqlite3.Row
+    (found,) = database.execute("PRAGMA user_version").fetchone()
+    if found > SCHEMA_VERSION:
+        database.close()
+        raise BadInput(
+            f"{path}: schema {found} is newer than this simulator's {SCHEMA_VERSION};"
+            " start the one that wrote it"
+        )
     for pragma in ("journal_mode = TRUNCATE", "synchronous = FULL", "secure_delete = ON"):
         database.execute(f"PRAGMA {pragma}")
     database.executescript(schema)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return database
 
 

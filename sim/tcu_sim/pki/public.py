@@ -42,7 +42,7 @@ class VehicleRegister:
 
 def roots_text(roots: Roots) -> str:
     """Return roots.toml."""
-    parts = [f"threshold = {roots.threshold}\n"]
+    parts = [f"schema = 1\nthreshold = {roots.threshold}\n"]
     parts += [f'\n[[root]]\nalg = {k.alg}\npublic_key = "{k.raw.hex()}"\n' for k in roots.keys]
     return "".join(parts)
 

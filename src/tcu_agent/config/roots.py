@@ -1,6 +1,7 @@
 """The roots file: the keys that sign trust bundles, and how many of them must.
 
 ```toml
+schema = 1          # may be left out
 threshold = 2
 [[root]]
 alg = -7            # COSE: -7 ES256 on P-256, -8 Ed25519
@@ -17,6 +18,7 @@ from tcu_agent.config.table import Findings, Table, read_toml
 from tcu_agent.errors import ConfigError, MalformedError
 from tcu_agent.protocol.cose import VerificationKey
 
+SCHEMA = 1
 MOST_ROOTS = 8  # docs/protocol.cddl, trust-container
 
 
@@ -35,6 +37,12 @@ def read_roots(file: Path, findings: Findings) -> Roots:
         top = Table(read_toml(file), key="", findings=own)
     except ConfigError as error:
         findings.problems.append(error)
+        return Roots(2, ())
+    schema = top.integer("schema", SCHEMA, low=1, high=2**31)
+    if schema != SCHEMA:
+        hint = "start the agent that it was written for"
+        top.problem("schema", f"this agent reads schema {SCHEMA}, not {schema}", hint)
+        findings.problems.extend(own.problems)
         return Roots(2, ())
     keys = tuple(_read_key(entry) for entry in top.array("root"))
     threshold = top.integer("threshold", low=2, high=MOST_ROOTS)

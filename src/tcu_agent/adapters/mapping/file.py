@@ -56,8 +56,12 @@ def _check_schema(root: Table, problems: Problems) -> None:
     schema = root.take("schema")
     if schema == SCHEMA and type(schema) is int:
         return
-    cause = "key 'schema' is missing" if schema is None else f"schema {schema!r} is unknown"
-    root.problem("schema", cause, f"write `schema = {SCHEMA}`")
+    if schema is None:
+        root.problem("schema", "key 'schema' is missing", f"write `schema = {SCHEMA}`")
+    else:
+        hint = "the mapping was written for another agent"
+        what = f"schema {schema!r} is unknown, this agent reads {SCHEMA}"
+        root.problem("schema", what, hint)
     problems.raise_if_any()
 
 

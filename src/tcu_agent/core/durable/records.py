@@ -65,7 +65,9 @@ class RecordReader:
         self._fields: Iterator[object] = iter(self._decoded(data))
         found = self.take(int)
         if found != schema:
-            raise StorageError(f"{key}: schema version {found}, this agent knows {schema}")
+            detail = f"schema version {found}, this agent knows {schema}"
+            hint = "; start the agent that wrote it" if found > schema else ""
+            raise StorageError(f"{key}: {detail}{hint}")
 
     def _decoded(self, data: bytes) -> Sequence[object]:
         try:
