@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tcu_sim.campaign.campaign import play_one
-from tcu_sim.campaign.lane import LanePlan, LaneResult
+from tcu_sim.campaign.plan import LanePlan, LaneResult
 from tcu_sim.campaign.points import POINTS, dealt
 from tcu_sim.demo.broker import find_mosquitto
 from tests.campaign.mutants import KILLED_AT

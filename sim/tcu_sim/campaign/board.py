@@ -9,6 +9,7 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tcu_sim.campaign.errors import CampaignError
 
@@ -17,6 +18,24 @@ MINED: tuple[str, ...] = ("-m", "tcu_sim.campaign.mined_agent")
 READY = '"connected"'
 ENDING_TIMEOUT_S = 15.0
 LOG_LINES_KEPT = 400
+
+
+class AgentBoard(Protocol):
+    """What starts and ends agents: `Board`, or `PreloadedBoard`."""
+
+    ready: asyncio.Event
+
+    async def start(self, *, mine: tuple[str, int] | None = None) -> None:
+        """Start an agent."""
+
+    async def dead(self) -> int:
+        """Wait until it is dead; return its status."""
+
+    async def kill(self) -> bool:
+        """Kill it; False if it was dead already."""
+
+    async def stop(self) -> None:
+        """End it politely."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,8 @@ import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
-from tcu_sim.campaign.lane import KILLS, LanePlan, LaneResult, play
+from tcu_sim.campaign.lane import play
+from tcu_sim.campaign.plan import KILLS, LanePlan, LaneResult
 
 NEXT_RESULT_TIMEOUT_S = 1800.0
 """A lane that takes so long hangs, and a campaign that says so is better than one that waits."""

@@ -12,28 +12,21 @@ import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
-from typing import Protocol
 
-from tcu_sim.campaign import attacker
-from tcu_sim.campaign.board import MINED, PLAIN, Board
+from tcu_sim.campaign import attacker, settling
+from tcu_sim.campaign.board import AgentBoard, Board
 from tcu_sim.campaign.durable import Disk, read_disk
 from tcu_sim.campaign.errands import Errands
 from tcu_sim.campaign.evidence import Accepted, Evidence, Life
 from tcu_sim.campaign.judge import Findings, judge
-from tcu_sim.campaign.observer import NO_CALL, boottime
+from tcu_sim.campaign.observer import boottime
+from tcu_sim.campaign.plan import KILLS, LanePlan, LaneResult
 from tcu_sim.campaign.points import dealt, errands_for, happens_again
 from tcu_sim.campaign.town import Town, open_town
 from tcu_sim.errors import SimulatorError
-from tcu_sim.wire import messages as m
-from tcu_sim.wire import parameters as p
 from tcu_sim.wire.errors import WireError
-from tcu_sim.wire.numbers import Call, Service, Told
 
-KILLS = 48
-"""Kills of one whole lane: enough for state to pile up, few enough for a finding to be looked at."""
 AT_RANDOM_EVERY = 3
 """Every so many lives ends at a random moment, the others at a named point."""
 EVERYTHING_EVERY = 16
@@ -42,46 +35,11 @@ IN_THE_START = 0.3
 """Share of the random moments that lie in the agent's start."""
 START_S = 1.0
 WORK_S = 1.2
-READY_TIMEOUT_S = 60.0
 LIMIT_S = 7.0
 LONG_LIMIT_S = 18.0
 """For what takes its time: the re-lock after 10 s, the end of a tracking."""
 SLOW = frozenset({"re-lock", "tracking"})
-SETTLE_TIMEOUT_S = 60.0
 NUMBERS = (1, 1, 1, 1, 2, 2, 3)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanePlan:
-    """`points`: to die at; None = all of them in turn. `pace`: how much more time everything has on a slow machine.
-
-    `program`, `mined`: other agents than the real one (mutants).
-    """
-
-    folder: Path
-    seed: int
-    kills: int = KILLS
-    points: tuple[str, ...] | None = None
-    pace: float = 1.0
-    program: tuple[str, ...] = PLAIN
-    mined: tuple[str, ...] = MINED
-
-
-@dataclass(slots=True, kw_only=True)
-class LaneResult:
-    """What a lane has to say. `problem`: why it could not be played to its end."""
-
-    seed: int
-    kills: int = 0
-    at_points: Counter[str] = field(default_factory=Counter)
-    findings: Findings = field(default_factory=Findings)
-    counts: Counter[str] = field(default_factory=Counter)
-    problem: str | None = None
-
-    @property
-    def is_well(self) -> bool:
-        """Whether it was played, and nothing was found."""
-        return self.problem is None and self.findings.is_clean
 
 
 async def play(plan: LanePlan) -> LaneResult:
@@ -106,24 +64,6 @@ async def play(plan: LanePlan) -> LaneResult:
     return result
 
 
-class AgentBoard(Protocol):
-    """What starts and ends agents: `Board`, or `PreloadedBoard`."""
-
-    ready: asyncio.Event
-
-    async def start(self, *, mine: tuple[str, int] | None = None) -> None:
-        """Start an agent."""
-
-    async def dead(self) -> int:
-        """Wait until it is dead; return its status."""
-
-    async def kill(self) -> bool:
-        """Kill it; False if it was dead already."""
-
-    async def stop(self) -> None:
-        """End it politely."""
-
-
 class Lane:
     """Plays one plan in one town. `after_death`: what happens to the disk between two agents."""
 
@@ -145,10 +85,11 @@ class Lane:
 
     async def run(self) -> LaneResult:
         """Play it and judge it."""
-        await self._settle(0)
+        self._seen.lives.append(Life(number=0, began_at=boottime(), errand="begin"))
+        await settling.begin(self._town, self._board)
         for number in range(1, self._plan.kills + 1):
             await self._live(self._next_life(number))
-        await self._settle(self._plan.kills + 1)
+        await self._end(self._plan.kills + 1)
         findings = judge(self._seen, self._town.centre.heard)
         if not findings.is_clean:
             self._keep(findings)
@@ -159,6 +100,12 @@ class Lane:
             findings=findings,
             counts=self._counts(),
         )
+
+    async def _end(self, number: int) -> None:
+        self._seen.lives.append(Life(number=number, began_at=boottime(), errand="end"))
+        await settling.end(self._town, self._board, rng=self._rng)
+        if self._read_disk(number).intents:
+            self._seen.leftovers.append("an intent is left on the disk after settling")
 
     # ------------------------------------------------------------------ one life
     def _next_life(self, number: int) -> Life:
@@ -246,62 +193,6 @@ class Lane:
 
     def _read_disk(self, number: int) -> Disk:
         return read_disk(self._town.state, self._plan.folder / "disks" / f"life-{number}")
-
-    # ------------------------------------------------------------------ settling
-    async def _settle(self, number: int) -> None:
-        """Let an agent live until nothing is under way any more, and end politely.
-
-        Raises:
-            TimeoutError, CampaignError: it does not start or does not end.
-        """
-        life = Life(number=number, began_at=boottime(), errand="settle")
-        self._seen.lives.append(life)
-        self._town.centre.acknowledges = True
-        await self._board.start()
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            await self._board.ready.wait()
-        if number == 0:
-            self._town.centre.send_account()
-            await self._town.until(self._knows_account, timeout_s=READY_TIMEOUT_S)
-        else:
-            await attacker.replay(self._town, rng=self._rng, everything=True)
-            self._end_all()
-        await self._town.until(lambda: not self._open_matters(), timeout_s=SETTLE_TIMEOUT_S)
-        await self._answers()
-        await self._board.stop()
-        life.died_at = boottime()
-        if self._read_disk(number).intents:
-            self._seen.leftovers.append("an intent is left on the disk after settling")
-
-    def _end_all(self) -> None:
-        """End what would go on for long: the call, the trackings."""
-        centre, seen = self._town.centre, self._seen
-        if self._town.observer.call_state not in NO_CALL:
-            for event in list(centre.heard.events.values()):
-                if event.kind == Told.ON_CALL_PRESSED:
-                    centre.send_call(event, Call.ENDED)
-        for tracking in seen.trackings:
-            if tracking.request_id not in seen.outcomes:
-                centre.send(m.CaseEnd(vehicle_id=centre.vehicle_id, case_id=tracking.case_id))
-
-    def _open_matters(self) -> bool:
-        seen = self._seen
-        return any(key not in seen.stored for key in seen.accepted) or any(
-            request_id not in seen.results for request_id in seen.intents
-        )
-
-    async def _answers(self) -> None:
-        """Ask for the state: what stands before the answer in the stream has come by then."""
-        events = self._town.centre.heard.events
-        request_id = self._town.centre.send_request(Service.STATE, p.Nothing())
-        await self._town.until(
-            lambda: any(event.request_id == request_id for event in events.values()),
-            timeout_s=READY_TIMEOUT_S,
-        )
-
-    def _knows_account(self) -> bool:
-        events = self._town.centre.heard.events.values()
-        return any(event.kind == Told.ACCOUNT_CHANGED for event in events)
 
     # ------------------------------------------------------------------ telling
     def _keep(self, findings: Findings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 
 from tcu_sim.campaign.judge import Findings
-from tcu_sim.campaign.lane import LaneResult
+from tcu_sim.campaign.plan import LaneResult
 from tcu_sim.campaign.points import POINTS
 
 COUNTED = (

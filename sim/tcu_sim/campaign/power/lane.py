@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tcu_sim.campaign.lane import Lane, LanePlan, LaneResult, in_words
+from tcu_sim.campaign.lane import Lane, in_words
+from tcu_sim.campaign.plan import LanePlan, LaneResult
 from tcu_sim.campaign.points import POINTS
 from tcu_sim.campaign.power.disk import CutDisk
 from tcu_sim.campaign.power.preloaded_board import PRELOADED, PreloadedBoard
