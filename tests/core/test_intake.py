@@ -8,7 +8,7 @@ from tcu_agent.core import events
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Note, SendMessage
 from tcu_agent.core.reports.limits import Bucket
-from tcu_agent.core.reports.refusals import KNOWN_BURST
+from tcu_agent.core.reports.refusals import KNOWN_BURST, KNOWN_PER_MINUTE
 from tcu_agent.core.step import Step
 from tcu_agent.core.verify.verdicts import AcceptedRequest
 from tcu_agent.protocol.messages import Availability, Challenge, Refusal, Result, UnlockParameters
@@ -83,6 +83,29 @@ def test_a_known_sender_always_gets_an_answer(car: Driver) -> None:
         car.receive("request", stale)
     assert car.refusals[5:] == [Reason.STALE_REQUEST] * 10
     assert car.sent(Refusal)[-1].request_id is not None
+
+
+def test_a_stolen_command_key_does_not_make_the_car_talk_itself_dry(car: Driver) -> None:
+    """Each request is new and authentic, and the table is full: some are told `busy`, all are counted."""
+    began, asked = car.now, 600
+    for _ in range(asked):
+        car.ask(Service.UNLOCK)
+        car.pass_time(0.1)
+    answered = [reason for reason in car.refusals if reason is Reason.BUSY]
+    assert len(answered) <= KNOWN_BURST + KNOWN_PER_MINUTE * (car.now - began) / 60
+    assert len(answered) > KNOWN_BURST
+    assert car.notes.count("refused") == asked - len(car.sent(Challenge))
+
+
+def test_repeated_messages_do_not_use_up_the_answers_to_new_ones(car: Driver) -> None:
+    stale = signing.sign(car.centre.request(Service.UNLOCK, seq=0))
+    for _ in range(4):
+        car.ask(Service.UNLOCK)
+    for _ in range(200):
+        car.receive("request", stale)
+    assert car.refusals == [Reason.STALE_REQUEST] * KNOWN_BURST
+    car.ask(Service.UNLOCK)
+    assert car.refusals[-1] is Reason.BUSY
 
 
 def test_a_full_table_is_busy_and_empties_with_time(car: Driver) -> None:

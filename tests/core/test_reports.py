@@ -6,6 +6,8 @@ import pytest
 
 from tcu_agent.core import events, vss
 from tcu_agent.core.events import SecurityObserved, Value
+from tcu_agent.core.reports.reports import STATE_BURST, STATE_PER_MINUTE, STATE_WAITING
+from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
 from tests.core.driver import Driver, settings
 from tests.protocol import signing
@@ -81,6 +83,51 @@ def test_a_state_request_wakes_nothing(car: Driver) -> None:
     car.ask(Service.STATE)
     assert car.wakes == []
     assert set(car.events(EventKind.STATE_REPORT)[0].values.values()) == {None}
+
+
+def reports(car: Driver) -> int:
+    return len(car.events(EventKind.STATE_REPORT))
+
+
+def test_a_stolen_command_key_cannot_fill_the_disk_with_state_reports(car: Driver) -> None:
+    """Nothing is acknowledged: what was asked for waits in the outbox, and more is not put beside it."""
+    for _ in range(50):
+        car.ask(Service.STATE)
+        car.jump(30)
+    assert reports(car) == STATE_WAITING
+    assert set(car.refusals) == {Reason.BUSY}
+    stored = [
+        m for m in car.outbox.values() if isinstance(m, Event) and m.kind is EventKind.STATE_REPORT
+    ]
+    assert len(stored) == STATE_WAITING
+
+
+def test_an_acknowledgement_makes_room_for_another_state_report(car: Driver) -> None:
+    for _ in range(STATE_WAITING + 1):
+        car.ask(Service.STATE)
+    assert car.refusals == [Reason.BUSY]
+    first = car.events(EventKind.STATE_REPORT)[0]
+    car.receive("ack", signing.sign(car.centre.ack(first.seq, first.stream_id)))
+    car.ask(Service.STATE)
+    assert car.refusals == [Reason.BUSY]
+    assert reports(car) == STATE_WAITING + 1
+
+
+def test_a_state_that_is_asked_for_all_the_time_is_told_now_and_then(car: Driver) -> None:
+    """Acknowledged at once, so only how often it is asked for counts."""
+    began = car.now
+    for _ in range(400):
+        car.ask(Service.STATE)
+        last = car.core.snapshot()
+        stream_id = bytes.fromhex(str(last["stream_id"]))
+        car.receive("ack", signing.sign(car.centre.ack(int(str(last["last_seq"])), stream_id)))
+        car.pass_time(0.5)
+    allowed = STATE_BURST + STATE_PER_MINUTE * (car.now - began) / 60
+    assert allowed - 2 <= reports(car) <= allowed
+    car.pass_time(60)
+    before = reports(car)
+    car.ask(Service.STATE)
+    assert reports(car) == before + 1
 
 
 def test_bus_faults_are_told_once(car: Driver) -> None:

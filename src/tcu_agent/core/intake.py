@@ -72,7 +72,9 @@ class Intake:
         elif (reason := self._too_late(step, verdict.request.service)) is not Reason.NONE:
             parts.refusals.known(step, reason, verdict.request.request_id)
         elif verdict.request.service is Service.STATE:
-            parts.reports.tell_state(step, verdict.request)
+            reason = parts.reports.tell_state(step, verdict.request)
+            if reason is not Reason.NONE:
+                parts.refusals.known(step, reason, verdict.request.request_id)
         else:
             parts.challenger.challenge(step, verdict, nonce=arrived.random)
 

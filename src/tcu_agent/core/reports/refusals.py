@@ -1,7 +1,9 @@
 """Saying no: strangers get a few answers, what was signed by a known sender gets more, and neither gets a flood.
 
 A signature does not show who publishes: anybody can repeat an old message of a known sender. So nobody can make the car
-talk itself dry, neither with refusals nor with stored results. Every refusal is counted (a Note), answered or not.
+talk itself dry, neither with refusals nor with stored results. What is new and authentic can come from a known sender
+alone, and has a bucket of its own, which nobody else can empty; it has an end too, for a command key can be stolen.
+Every refusal is counted (a Note), answered or not.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class Refusals:
         self._boot_id = boot_id
         self._strangers = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
         self._known = Bucket(burst=KNOWN_BURST, per_minute=KNOWN_PER_MINUTE, now=now)
+        self._new = Bucket(burst=KNOWN_BURST, per_minute=KNOWN_PER_MINUTE, now=now)
 
     def answer(self, step: Step, refused: Refused) -> None:
         """Count a refusal, and send it unless there have been too many of its kind."""
@@ -53,9 +56,10 @@ class Refusals:
         self.answer(step, Refused(reason=reason, detail=detail, authenticated=False))
 
     def known(self, step: Step, reason: Reason, request_id: bytes | None) -> None:
-        """Count a refusal of what was verified, and send it."""
+        """Count a refusal of what was verified and new, and send it unless there have been too many."""
         step.note("refused", reason=reason.code, authenticated=1)
-        self.send(step, reason, request_id=request_id)
+        if self._new.take(step.now):
+            self.send(step, reason, request_id=request_id)
 
     def send(self, step: Step, reason: Reason, *, request_id: bytes | None) -> None:
         """Send a refusal."""

@@ -6,6 +6,7 @@ about it: what was true before the sleep is compared with what is true after it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 from tcu_agent.core import vss
@@ -22,6 +23,12 @@ from tcu_agent.protocol.vocabulary import EventKind, Reason
 BURST = 10
 PER_MINUTE = 6
 """Bus and security events: an attacker on the bus causes them at will, and must not fill disk or outbox."""
+
+STATE_BURST = 10
+STATE_PER_MINUTE = 10
+"""State requests: an operator looks a few times; more is somebody with a stolen command key, wearing the disk."""
+STATE_WAITING = 8
+"""State reports that the centre has not acknowledged: they are kept until it has, and must not fill the disk."""
 
 MAX_TEXT = 64
 """Characters. Source: docs/protocol.cddl, event."""
@@ -51,6 +58,9 @@ class Reports:
         self._knowledge = knowledge
         self._bus_states: dict[str, str] = {}
         self._bucket = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+        self._asked = Bucket(burst=STATE_BURST, per_minute=STATE_PER_MINUTE, now=now)
+        self._waiting: deque[int] = deque()
+        """Numbers of the state reports of this boot that are not known to be acknowledged."""
 
     def tell_changes(self, step: Step, changes: Iterable[Change]) -> None:
         """Report what really changed, all of one frame in one event."""
@@ -63,16 +73,25 @@ class Reports:
             return
         self._journal.report(step, EventKind.STATE_CHANGED, values=told)
 
-    def tell_state(self, step: Step, request: Request) -> None:
-        """Answer a state request from what is known now (null = unknown or asleep); wakes nothing."""
+    def tell_state(self, step: Step, request: Request) -> Reason:
+        """Answer a state request from what is known now (null = unknown or asleep); wakes nothing.
+
+        Return `BUSY`, and tell nothing, where too much was asked or too many answers wait for the centre.
+        """
+        while self._waiting and self._waiting[0] <= self._journal.acknowledged:
+            self._waiting.popleft()
+        if len(self._waiting) >= STATE_WAITING or not self._asked.take(step.now):
+            return Reason.BUSY
         values = {path: _plain(self._vehicle.value(path)) for path in self._paths}
-        self._journal.report(
+        report = self._journal.report(
             step,
             EventKind.STATE_REPORT,
             values=values,
             request_id=request.request_id,
             incident_id=request.incident_id,
         )
+        self._waiting.append(report.seq)
+        return Reason.NONE
 
     def tell_bus(self, step: Step, fault: BusFaulted) -> None:
         """Report that a bus has a fault, or has none any more."""
