@@ -112,8 +112,9 @@ MUTANTS = (
     Mutant(
         "the broker's acknowledgement is taken for the centre's",
         "src/tcu_agent/runtime/outbox.py",
-        "            await publish(signed)\n",
-        "            await publish(signed)\n            self._state.commit(puts={}, acknowledged=message.seq)\n",
+        "        await asyncio.gather(*(publish(each) for each in signed))\n",
+        "        await asyncio.gather(*(publish(each) for each in signed))\n"
+        "        for each in messages:\n            self._state.commit(puts={}, acknowledged=each.seq)\n",
     ),
     Mutant(
         "what was sent is not sent again",

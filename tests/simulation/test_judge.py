@@ -5,7 +5,7 @@ import pytest
 from tcu_agent.core.position.position import PositionCase
 from tcu_agent.core.unlock import preconditions
 from tcu_sim.bench.simulation.run import run
-from tcu_sim.bench.simulation.steps import Step
+from tcu_sim.bench.simulation.step import Step
 from tcu_sim.bench.simulation.watch import WatchedState
 
 UNLOCK = Step("ask", {"service": "unlock", "after_s": 0.05, "grants": 1, "for_s": 10.0})

@@ -15,7 +15,8 @@ import pytest
 from tcu_sim.bench.simulation.kept import Kept, read_kept
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.shrinking import shrink
-from tcu_sim.bench.simulation.steps import DRAWS, Step, history
+from tcu_sim.bench.simulation.step import Step
+from tcu_sim.bench.simulation.steps import DRAWS, history
 from tcu_sim.cli.main import main
 from tcu_sim.errors import BadInput
 from tests.meta.checkout import ROOT

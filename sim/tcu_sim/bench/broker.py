@@ -94,6 +94,11 @@ class InMemoryLink:
         self._queue: deque[Publication] = deque()
         self._news = asyncio.Event()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has this connection just now."""
+        return self._is_connected
+
     async def connect(self, *, connection: int, will: bytes) -> None:
         """Connect with a will; retained messages come first, then what waited in the session."""
         await asyncio.sleep(0)

@@ -3,11 +3,11 @@
 On top of the oracle of the scenarios (`bench.oracle`) it knows what was on the disk at which true time. Never:
 
 G1  an unlock frame or a sealed position without evidence for it; a command of somebody else that the car obeys
-G2  a second frame for one request, a frame after its result, a frame without its intent on the disk; a lock frame that
-    no executed unlock covers; two results for one request
+G2  a second frame for one request, a frame after its result, a frame without its intent on the disk, an intent that
+    leaves the disk without a result; a lock frame that no executed unlock covers; two results for one request
 G3  a frame after the challenge's lifetime (or the plate's window)
 G4  `executed` where the lock status never said so
-G5  a position after the stop time, after the end of its tracking or in clear
+G5  a position after the stop time, after the end of its tracking or in clear; a tracking that does not end in time
 G6  a frame or position on the strength of a challenge from before a change of generation that the car has accepted
 G7  (each of the above while something is broken)
 G8  two messages under one number; an agent that ends by itself
@@ -21,18 +21,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.protocol.messages import Event, Result
 from tcu_agent.protocol.vocabulary import EventKind, Outcome
 from tcu_agent.protocol.vocabulary import Service as AgentService
 from tcu_sim.bench.light_centre import Deed, LightCentre
 from tcu_sim.bench.oracle import CLOCK_SLACK_S, Evidence, Sealed
 from tcu_sim.bench.oracle import complaints as oracle_complaints
-from tcu_sim.bench.simulation.watch import Watch, WatchedState
+from tcu_sim.bench.simulation.watch import Commit, Watch, WatchedState
 from tcu_sim.vehicle.central_locking import Verdict
 from tcu_sim.vehicle.vehicle import Vehicle
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Kind, Mode, Service
 from tcu_sim.wire.parameters import Locate, Unlock
+
+OVERDUE_S = 2.0
+"""How late a tracking may end that nothing disturbed; a step of the history takes less."""
+HOLD_S = 0.8
+"""While a motor moves, its last position holds (dbc/reference.toml), and what is new is debounced: a car that somebody
+begins to lock just now is still an unlocked one. A motor's longest way, one thin cycle, the debounce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,9 @@ class Judge:
         self.loose_time_s = 0.0
         """Time that passed with the power off while the wall clock had been moved: nothing on the board proves it."""
         self.in_clear = 0
+        self.disturbed_at: list[float] = []
+        """When something happened that may make the agent late: it was off, asleep, or had no disk."""
+        self._now = watch.trace.now
         self._centre = centre
         self._watch = watch
         self._state = state
@@ -80,13 +90,15 @@ class Judge:
             *self._locks(),
             *self._positions(),
             *self._foreign(),
+            *self._dropped(),
+            *self._overdue(),
         ]
 
     # ------------------------------------------------------------------ what was there
     def _evidence(self) -> Evidence:
         """What the scenarios' oracle can judge by itself; commands and positions are judged more strictly here."""
         return Evidence(
-            ledger=self._deeds(),
+            ledger=[replace(deed, at=deed.at - HOLD_S) for deed in self._deeds()],
             statuses=self._watch.statuses,
             results=self.said.results,
             published_in_clear=self.in_clear,
@@ -193,6 +205,31 @@ class Judge:
                 else:
                     yield f"the car obeyed a command at {record.at_s:.3f} s that the agent did not send"
 
+    def _dropped(self) -> Iterator[str]:
+        """An intent leaves the disk with its result, in one transaction."""
+        for key in (records.UNLOCK, records.POSITION):
+            is_there = False
+            for commit in self._state.commits:
+                if key not in commit.puts:
+                    continue
+                if is_there and commit.puts[key] is None and not _has_result(commit):
+                    yield f"{key} left the disk at {commit.at:.3f} s without a result"
+                is_there = commit.puts[key] is not None
+
+    def _overdue(self) -> Iterator[str]:
+        """A tracking that nothing disturbed is over at its stop time."""
+        for deed in self._centre.ledger:
+            parameters = deed.parameters
+            if not isinstance(parameters, Locate) or parameters.kind is not Kind.TRACKING:
+                continue
+            began, ended = self._tracked(deed.request_id)
+            if began is None:
+                continue
+            latest = began + (parameters.duration_s or 0) + OVERDUE_S
+            is_disturbed = any(began - OVERDUE_S <= at <= latest for at in self.disturbed_at)
+            if not is_disturbed and latest < min(ended, self._now()):
+                yield f"the tracking that began at {began:.3f} s was not over at {latest:.3f} s"
+
     def _positions(self) -> Iterator[str]:
         deeds = [deed for deed in self._deeds() if deed.case_id is not None]
         for case_id in dict.fromkeys(sealed.case_id for sealed in self._state.sealings):
@@ -225,6 +262,10 @@ class Judge:
             elif event.request_id == request_id and event.kind is EventKind.TRACKING_ENDED:
                 ended = min(ended, at)
         return began, ended
+
+
+def _has_result(commit: Commit) -> bool:
+    return any(isinstance(each, Result) for each in commit.append)
 
 
 def _latest_unlock(deed: Deed) -> float:

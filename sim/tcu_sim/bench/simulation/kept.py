@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcu_sim.bench.simulation.steps import DRAWS, Step
+from tcu_sim.bench.simulation.step import Step
+from tcu_sim.bench.simulation.steps import DRAWS
 from tcu_sim.errors import BadInput
 
 SCHEMA = 1

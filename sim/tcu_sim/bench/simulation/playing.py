@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tcu_sim.bench.fuse import Point
 from tcu_sim.bench.light_centre import seeded_key
-from tcu_sim.bench.simulation.steps import Step
+from tcu_sim.bench.simulation.step import Step
 from tcu_sim.bench.simulation.town import Town
 from tcu_sim.errors import NotPossible
 from tcu_sim.vehicle.body import Jam
@@ -61,7 +61,9 @@ class Player:
 
     async def suspend(self, of: Values) -> None:
         """Let the board sleep."""
+        self._disturb()
         self._town.suspend(of["s"])
+        self._disturb()
 
     async def cut(self, of: Values) -> None:
         """Cut the power, or kill the process, now."""
@@ -79,13 +81,17 @@ class Player:
 
     async def disk(self, of: Values) -> None:
         """Let the next commits fail."""
+        self._disturb()
         self._town.state.failing_commits = of["failing"]
 
     async def corrupt(self, of: Values) -> None:
         """Let one start find a state that cannot be read; the next one finds it whole again."""
-        self._town.state.is_corrupt = True
+        self._town.state.is_corrupt = self._town.was_corrupt = True
         await self._die(of)
         self._town.state.is_corrupt = False
+
+    def _disturb(self) -> None:
+        self._town.judge.disturbed_at.append(self._town.now())
 
     async def _die(self, of: Values) -> None:
         if self._moved_wall:

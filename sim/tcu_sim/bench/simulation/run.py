@@ -12,7 +12,7 @@ from typing import Any
 from tcu_sim.bench.simulated_loop import run_simulated
 from tcu_sim.bench.simulation.playing import Player
 from tcu_sim.bench.simulation.settling import settle
-from tcu_sim.bench.simulation.steps import Step
+from tcu_sim.bench.simulation.step import Step
 from tcu_sim.bench.simulation.town import Town
 from tcu_sim.errors import SimulatorError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tcu_sim.bench.simulation.steps import Step
+from tcu_sim.bench.simulation.step import Step
 
 MOST_RUNS = 150
 """A run takes about half a second; what is not short by then is short enough to read."""

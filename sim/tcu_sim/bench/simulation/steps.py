@@ -1,22 +1,20 @@
-"""What can happen, as data: a history is a list of steps, drawn from one seed, written as JSON, shrunk, replayed.
-
-A step carries all that it needs. Where it points at something that came before (the n-th recorded message), it does so
-by a number that is taken modulo what is there: every sublist of a history is a history too, which shrinking needs.
-"""
+"""What can happen, as data: a history is a list of steps, drawn from one seed, written as JSON, shrunk, replayed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
 from tcu_sim.bench.fuse import Point
+from tcu_sim.bench.simulation.plots import PLOTS
+from tcu_sim.bench.simulation.step import Step
 from tcu_sim.vehicle.central_locking import Behaviour
 from tcu_sim.vehicle.reference import Door
 
 LEAST_STEPS, MOST_STEPS = 4, 20
 SHARE: Final = 0.45
+SHARE_OF_PLOTS: Final = 0.5
 ALWAYS: Final = frozenset({"ask", "wait"})
 ANY_NUMBER: Final = 1_000_000
 WAITS_S: Final = (0.01, 0.3, 1.0, 3.0, 8.0, 25.0, 60.0, 125.0, 125.0, 600.0, 3600.0, 6 * 3600.0)
@@ -34,32 +32,11 @@ WAYS_ON_THE_BUS: Final = (
 DAYS_10_YEARS: Final = 3650 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens. `do`: a name of `DRAWS`; `of`: what it needs, plain JSON values."""
-
-    do: str
-    of: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object."""
-        return {"do": self.do, **self.of}
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> Step:
-        """Return the step that `to_json` wrote."""
-        return Step(value["do"], {name: item for name, item in value.items() if name != "do"})
-
-    def __str__(self) -> str:
-        """Return one short line."""
-        return " ".join([self.do, *(f"{name}={value}" for name, value in self.of.items())])
-
-
 def history(seed: int) -> list[Step]:
     """Return the history of a seed.
 
     Each history leaves out about half of the things that can happen, so that what is left can unfold: a run in which
-    everything fails at once never gets to the interesting places.
+    everything fails at once never gets to the interesting places. Every second one has a plot in it.
     """
     rng = Random(f"history {seed}")
     weights = [
@@ -68,7 +45,11 @@ def history(seed: int) -> list[Step]:
     ]
     length = rng.randint(LEAST_STEPS, MOST_STEPS)
     names = rng.choices(list(DRAWS), weights, k=length)
-    return [Step(name, DRAWS[name][1](rng)) for name in names]
+    steps = [Step(name, DRAWS[name][1](rng)) for name in names]
+    if rng.random() < SHARE_OF_PLOTS:
+        at = rng.randint(0, len(steps))
+        steps[at:at] = rng.choice(PLOTS)(rng)
+    return steps
 
 
 Draw = Callable[[Random], dict[str, Any]]

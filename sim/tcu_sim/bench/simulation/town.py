@@ -63,6 +63,8 @@ class Town(World):
             prefix=f"tcu/v1/{VEHICLE_ID}",
             grants=self.errands.grants,
         )
+        self.was_corrupt = False
+        """Whether an agent has found a state that it could not read."""
         self._by_number: dict[tuple[bytes, int], m.Message] = {}
 
     @override
@@ -81,11 +83,16 @@ class Town(World):
             awake_s -= 0 if is_asleep and self.car.vehicle.is_asleep else min(slice_s, SLICE_S)
             self.agent.check()
 
+    async def revive(self) -> None:
+        """Start the agent anew, as after a restart of the process alone."""
+        await self.die(off_s=1.0, by_power=False)
+
     async def die(self, *, off_s: float, by_power: bool) -> None:
         """End the agent where it stands (or bring back one that has ended), and start it again after a while.
 
         `by_power`: the kernel starts anew as well; else only the process.
         """
+        self.judge.disturbed_at.append(self.now())
         self.fuse.is_blown = True
         await self.agent.kill()
         self.link.lose()
@@ -94,6 +101,7 @@ class Town(World):
         if by_power:
             self.clock.reboot(off_s=0.0)
         self.judge.starts += 1
+        self.judge.disturbed_at.append(self.now())
         await self.agent.start()
 
     @override
