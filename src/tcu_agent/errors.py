@@ -13,6 +13,7 @@
     +-- StorageError             durable state: corrupt or not writable; fails closed
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- PowerError               the board cannot be suspended, or not be woken
+    +-- EnrolmentError           no new certificate or trust bundle; the old one stays; `temporary`
     +-- DeadlinePassedError      what the core asked for would come too late: it was not done
     +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
 
@@ -104,6 +105,17 @@ class DamagedMessageError(StorageError):
 
 class DeadlinePassedError(AgentError):
     """The `not_after` of an effect has passed before it was carried out; nothing of it has happened."""
+
+
+class EnrolmentError(AgentError):
+    """The vehicle could not be enrolled; what was in force still is.
+
+    `temporary`: trying later can help.
+    """
+
+    def __init__(self, detail: str, *, temporary: bool) -> None:
+        super().__init__(detail)
+        self.temporary = temporary
 
 
 class PowerError(AgentError):

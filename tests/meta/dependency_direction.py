@@ -21,9 +21,11 @@ MAY_IMPORT = {
     "config": {"errors", "protocol", "core", "config"},
     "adapters": {"errors", "protocol", "core", "ports", "config", "adapters"},
     "runtime": {"errors", "protocol", "core", "ports", "config", "adapters", "runtime"},
+    "enrolment": {"errors", "protocol", "config", "adapters", "enrolment"},
     "doctor": {"errors", "ports", "config", "adapters", "doctor"},
     "cli": {
-        "errors", "protocol", "core", "ports", "config", "adapters", "runtime", "doctor", "cli",
+        "errors", "protocol", "core", "ports", "config", "adapters", "runtime", "doctor", "enrolment",
+        "cli",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ PARTS = {
     "bus": ("tcu_sim.bus.cli", "a CAN bus between processes, also without CAN in the kernel"),
     "vehicle": ("tcu_sim.vehicle.cli", "the virtual vehicle: ECUs that behave and misbehave"),
     "pki": ("tcu_sim.pki.cli", "keys of a bench: make them, show the public ones"),
+    "est": ("tcu_sim.est.cli", "where vehicles enrol: certificates and trust"),
     "centre": (
         "tcu_sim.centre.cli",
         "the assistance centre: PIN authority, command, account, theft desk",

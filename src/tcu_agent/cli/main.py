@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tcu_agent.cli import check, completion, decode, doctor, key, run, signals
-from tcu_agent.errors import AgentError, KeyStoreError
+from tcu_agent.cli import check, completion, decode, doctor, enrol, key, run, signals
+from tcu_agent.errors import AgentError, EnrolmentError, KeyStoreError
 
 EXIT_BAD_INPUT = 2
 EXIT_BUG = 70
 EXIT_TEMPORARY = 75
-"""sysexits.h, EX_TEMPFAIL: the token with the key is away. The service manager tries again, for it may come late."""
+"""sysexits.h, EX_TEMPFAIL: the token with the key, or the enrolment server, is away. Whoever called may try again."""
 EXIT_INTERRUPTED = 130
 
 
@@ -22,11 +22,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tcu-agent",
         description="The software of a car's telematics control unit.",
-        epilog="Status: 0 well, 2 something given to it is wrong, 70 a bug, 75 the token with the key is away.",
+        epilog="Status: 0 well, 2 something given to it is wrong, 70 a bug, 75 try again later: "
+        "the token with the key, or the enrolment server, is away.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('tcu-agent')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, doctor, key, signals, decode, completion):
+    for command in (run, check, doctor, enrol, key, signals, decode, completion):
         command.add_parser(subparsers)
     return parser
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.func(args)
     except AgentError as error:
         print(f"tcu-agent: {error}", file=sys.stderr)
-        is_temporary = isinstance(error, KeyStoreError) and error.temporary
+        is_temporary = isinstance(error, KeyStoreError | EnrolmentError) and error.temporary
         return EXIT_TEMPORARY if is_temporary else EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tcu_agent.config.can_bus import BusConfig, CanAdapter
+from tcu_agent.config.enrolment import EnrolmentConfig
 from tcu_agent.config.load import REFERENCE_MAPPING, examine, examine_further, load
 from tcu_agent.config.schema import (
     Config,
@@ -19,6 +20,7 @@ __all__ = [
     "BusConfig",
     "CanAdapter",
     "Config",
+    "EnrolmentConfig",
     "KeysConfig",
     "LogConfig",
     "MqttConfig",

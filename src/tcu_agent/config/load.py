@@ -10,6 +10,7 @@ from tcu_agent.config.board import read_suspend_command
 from tcu_agent.config.brokers import read_brokers
 from tcu_agent.config.can_bus import read_bus
 from tcu_agent.config.core_settings import read_core_settings
+from tcu_agent.config.enrolment import read_enrolment
 from tcu_agent.config.outbox import read_outbox
 from tcu_agent.config.roots import read_roots
 from tcu_agent.config.schema import (
@@ -94,6 +95,7 @@ def _read(top: Table, findings: Findings) -> Config:
         trust=trust,
         state_directory=directory,
         log=log,
+        enrolment=read_enrolment(top),
         suspend_command=read_suspend_command(top.table("board")),
         outbox=read_outbox(top.table("outbox")),
         core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tcu_agent.config.can_bus import BusConfig
+from tcu_agent.config.enrolment import EnrolmentConfig
 from tcu_agent.config.signing_key import SigningKey
 from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
@@ -100,6 +101,7 @@ class Config:
     log: LogConfig
     core: CoreSettings
     outbox: OutboxBounds = field(default_factory=OutboxBounds)
+    enrolment: EnrolmentConfig | None = None
     suspend_command: tuple[str, ...] = ()
     """Program and arguments that suspend the board; none: it stays on."""
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 
 from tcu_agent.core.events import Connected, Disconnected, MessageArrived
-from tcu_agent.errors import KeyStoreError, MqttTransportError
+from tcu_agent.errors import ConfigError, KeyStoreError, MqttTransportError
 from tcu_agent.ports import EventSink, LinkPort
 from tcu_agent.protocol.messages import Availability
 from tcu_agent.protocol.vocabulary import Presence
@@ -75,7 +75,7 @@ class Connection:
         self._logbook = around.logbook
         self._supervisor = around.supervisor
         self._number = 0
-        self._is_connected = False
+        self._is_connected = self._has_connected = False
         self._may_connect = asyncio.Event()
         self._may_connect.set()
         self._must_leave = asyncio.Event()
@@ -99,6 +99,13 @@ class Connection:
             except (MqttTransportError, KeyStoreError) as error:
                 self._is_away.set()
                 await self._pause("connect-failed", error)
+                continue
+            except ConfigError as error:
+                self._is_away.set()
+                if not self._has_connected:
+                    raise
+                # It was good before: its certificate is being exchanged for a new one, or somebody works on the files.
+                await self._pause("connect-failed", _for_now(error))
                 continue
             started = self._clock.boottime()
             lost = await self._live()
@@ -134,7 +141,7 @@ class Connection:
         will = self._notary.sign(self._availability(Presence.OFFLINE)).data
         await self._link.connect(connection=self._number, will=will)
         self._refused.reset()
-        self._is_connected = True
+        self._is_connected = self._has_connected = True
 
     async def _live(self) -> MqttTransportError:
         """Live through one connection; return why it ended."""
@@ -220,3 +227,7 @@ class Connection:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
             self._supervisor.status(f"listening; the broker refuses us: {error}")
         await self._around.wait_s(delay_s)
+
+
+def _for_now(error: ConfigError) -> MqttTransportError:
+    return MqttTransportError(str(error), may_have_happened=False, temporary=True)

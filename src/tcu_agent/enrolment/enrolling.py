@@ -1,0 +1,220 @@
+"""Enrolment from key to installed identity.
+
+In these steps, each of which may fail and leave the old identity in force:
+
+1. the vehicle's signing key is made, if there is none (file or token); the TLS key is made anew for each certificate,
+   in a file, since Python's TLS cannot use a token;
+2. the TLS key is certified: with the certificate in force as long as that lasts, else with the one-time password;
+3. the signing key is entered at the centre, unless the certificate in force of it says that it is already;
+4. the trust bundle is fetched, and believed if the configured roots have signed it; an older one is left where it is;
+5. all of it goes in force in one step. The agent takes it up at its next connection.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tcu_agent.adapters.clock import BUILD_FLOOR_S
+from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.adapters.keys.signing_key import PrivateSigner, create_key, load_signer
+from tcu_agent.config import Config, EnrolmentConfig
+from tcu_agent.enrolment import judging
+from tcu_agent.enrolment.csr import public_key_info, request_for
+from tcu_agent.enrolment.est import ClientIdentity, EstClient
+from tcu_agent.enrolment.identity_directory import (
+    CERTIFICATE,
+    KEY,
+    SIGNING,
+    TRUST,
+    IdentityDirectory,
+)
+from tcu_agent.errors import ConfigError, EnrolmentError, KeyStoreError, MalformedError
+from tcu_agent.protocol.trust import Keyring, open_container, root_keys
+
+_SIGNING_LABEL = "signing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """What there is now. `is_new`: whether this run brought it."""
+
+    is_new: bool
+    ends: str
+    """Last day of the certificate, ISO 8601."""
+    kid: str
+    trust_version: int
+    trust_epoch: int
+
+
+def enrol(config: Config, *, now_s: float | None = None, is_forced: bool = False) -> Enrolled:
+    """Enrol, or renew what ends soon (or in any case). `now_s`: s since 1970-01-01, for tests.
+
+    Raises:
+        ConfigError: [enrolment] is missing, or other settings do not fit it.
+        EnrolmentError: the server refused or is out of reach, or what it sent is not fit to be installed.
+        KeyStoreError: a key cannot be made or used.
+    """
+    wanted = _checked(config)
+    directory = IdentityDirectory(wanted.directory)
+    now = _believable(time.time() if now_s is None else now_s)
+    with directory.alone():
+        signer = _signer(config)
+        enrolment = _Enrolment(config, wanted, directory, signer, now)
+        old = judging.read_certificate(directory.current / CERTIFICATE)
+        if old is None or is_forced or enrolment.is_due(old):
+            return enrolment.run(old)
+        return enrolment.described(is_new=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolment:
+    config: Config
+    wanted: EnrolmentConfig
+    directory: IdentityDirectory
+    signer: PrivateSigner
+    now_s: float | None
+
+    def is_due(self, old: x509.Certificate) -> bool:
+        """Whether something is not there or ends soon."""
+        is_entered = self._entered() is not None
+        ends_soon = judging.is_due(old, now_s=self.now_s, before_days=self.wanted.renew_before_days)
+        return ends_soon or not is_entered
+
+    def run(self, old: x509.Certificate | None) -> Enrolled:
+        new = self.directory.begin()
+        client = self._client(old)
+        tls_key = new / KEY
+        create_key(tls_key)
+        tls_signer = load_signer(tls_key)
+        certificate = client.enrol(self._request(tls_signer))
+        self._check(certificate, tls_signer, old)
+        self.directory.put(new / CERTIFICATE, certificate.public_bytes(Encoding.PEM))
+        self.directory.put(new / SIGNING, self._enter(client).public_bytes(Encoding.PEM))
+        self.directory.put(new / TRUST, self._trust(client))
+        self.directory.install(new)
+        return self.described(is_new=True)
+
+    def described(self, *, is_new: bool) -> Enrolled:
+        certificate = judging.read_certificate(self.directory.current / CERTIFICATE)
+        keyring = self._installed_trust()
+        if certificate is None or keyring is None:
+            raise EnrolmentError(
+                f"{self.directory.current}: damaged (enrol with --force)", temporary=False
+            )
+        return Enrolled(
+            is_new=is_new,
+            ends=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+            kid=self.signer.kid.hex(),
+            trust_version=keyring.trust.version,
+            trust_epoch=keyring.trust.epoch,
+        )
+
+    def _client(self, old: x509.Certificate | None) -> EstClient:
+        return EstClient(url=self.wanted.url, ca=self.wanted.ca, identity=self._identity(old))
+
+    def _identity(self, old: x509.Certificate | None) -> ClientIdentity:
+        """Return the certificate in force while it lasts, else the one-time password."""
+        lasts = old is not None and (self.now_s is None or judging.is_in_force(old, self.now_s))
+        current = self.directory.current
+        if lasts and self._entered() is not None:
+            return ClientIdentity(certificate=current / CERTIFICATE, key=current / KEY)
+        file = self.wanted.password_file
+        if file is None:
+            what = "no certificate in force, and no one-time password configured"
+            raise ConfigError(what, where="[enrolment] password_file")
+        return ClientIdentity(username=self.config.vehicle_id, password=read_secret(file).strip())
+
+    def _request(self, signer: PrivateSigner) -> bytes:
+        return request_for(signer, common_name=self.config.vehicle_id)
+
+    def _check(
+        self, new: x509.Certificate, signer: PrivateSigner, old: x509.Certificate | None
+    ) -> None:
+        judging.check_certificate(
+            new,
+            old=old,
+            public_key_info=public_key_info(signer),
+            common_name=self.config.vehicle_id,
+            now_s=self.now_s,
+        )
+
+    def _entered(self) -> x509.Certificate | None:
+        """Return the certificate of the signing key, if it is of the key that there is."""
+        known = judging.read_certificate(self.directory.current / SIGNING)
+        is_ours = known is not None and judging.public_key_of(known) == public_key_info(self.signer)
+        return known if is_ours else None
+
+    def _enter(self, client: EstClient) -> x509.Certificate:
+        known = self._entered()
+        if known is not None:
+            return known
+        certificate = client.enrol(self._request(self.signer), label=_SIGNING_LABEL)
+        self._check(certificate, self.signer, None)
+        return certificate
+
+    def _trust(self, client: EstClient) -> bytes:
+        """Return the server's trust bundle, or ours where that is not older."""
+        container = client.trust()
+        try:
+            keyring = self._opened(container)
+        except MalformedError as error:
+            raise judging.bad_bundle(error) from error
+        if judging.is_newer(keyring, self._installed_trust()):
+            return container
+        return (self.directory.current / TRUST).read_bytes()
+
+    def _installed_trust(self) -> Keyring | None:
+        try:
+            return self._opened((self.directory.current / TRUST).read_bytes())
+        except (OSError, MalformedError):
+            return None
+
+    def _opened(self, container: bytes) -> Keyring:
+        trust = self.config.trust
+        return open_container(
+            container,
+            roots=root_keys(trust.roots),
+            threshold=trust.threshold,
+            environment=self.config.environment,
+        )
+
+
+def _checked(config: Config) -> EnrolmentConfig:
+    """Return [enrolment], if the rest of the configuration uses what it installs."""
+    wanted = config.enrolment
+    if wanted is None:
+        raise ConfigError("is missing", where="[enrolment]", hint="see docs/enrolment.md")
+    current = IdentityDirectory(wanted.directory).current
+    tls = config.mqtt.tls
+    for where, file, name in (
+        ("mqtt.tls.certificate", None if tls is None else tls.certificate, CERTIFICATE),
+        ("mqtt.tls.key", None if tls is None else tls.key, KEY),
+        ("trust.bundle", config.trust.bundle, TRUST),
+    ):
+        if file != current / name:
+            hint = f"write {current / name}"
+            what = "is not what `tcu-agent enrol` installs"
+            raise ConfigError(what, where=f"{config.file}: {where}", hint=hint)
+    if not config.trust.roots:
+        raise ConfigError("no root keys: nothing could be believed", where="[trust] roots")
+    return wanted
+
+
+def _signer(config: Config) -> PrivateSigner:
+    where = config.keys.signing
+    try:
+        return load_signer(where)
+    except KeyStoreError:
+        if isinstance(where, Path) and where.exists():
+            raise  # it is there, and cannot be used: never made anew in its place
+        create_key(where)
+        return load_signer(where)
+
+
+def _believable(now_s: float) -> float | None:
+    return now_s if now_s >= BUILD_FLOOR_S else None

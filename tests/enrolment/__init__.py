@@ -1,0 +1,1 @@
+"""Enrolment against the simulator's own EST server."""
