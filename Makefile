@@ -93,8 +93,8 @@ power-cut: setup ## The same N=100 times on a disk that loses what was not synce
 	@scripts/power-cut $(or $(N),100) $(SEED)
 
 .PHONY: benchmark
-benchmark: setup ## Compare ways in ratios, each pair in one run (benchmarks/README.md)
-	@$(BIN)/python -m benchmarks.decode_path
+benchmark: setup ## Compare ways in ratios, each pair in one run (ARGS="NAME --rounds 3", JSON=FILE; docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks $(if $(JSON),--json $(JSON)) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove all that is not in git but was made here, except the virtual environment

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tcu_agent.adapters.can.socketcan.filters import Selection
+from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.frames import pack, unpack
 from tcu_agent.adapters.can.socketcan.sockets import SO_RXQ_OVFL, SO_TIMESTAMPNS_NEW, Sockets
 from tcu_agent.ports import CanFrame

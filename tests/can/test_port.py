@@ -12,7 +12,9 @@ from typing import Any
 import can
 import pytest
 
+from tcu_agent.adapters.can.batches import SAMPLE_S
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, CanPort
 from tests.can.peers import WAIT_S, SlcanPeer, peer_of
@@ -296,3 +298,46 @@ def test_stamps_of_another_clock_are_not_believed(
         assert frame.timestamp_s == stamp_s
 
     on(scripted(monkeypatch, bus), test, boottime=lambda: 1000.0, wall=lambda: 2e9)
+
+
+# ------------------------------------------------------------------ what nobody wants
+
+
+WANTED = Selection(wanted=frozenset({(0x100, False)}))
+
+
+def test_what_nobody_wants_is_counted_and_handed_on_as_a_sign_of_life_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [message(0x200 + step) for step in range(50)]
+    extended = can.Message(arbitration_id=0x100, is_extended_id=True, is_rx=True)
+    error = can.Message(arbitration_id=0x40, is_error_frame=True, is_extended_id=False)
+    bus = ScriptedBus([*others, message(0x100), extended, error, message(0x100)])
+
+    async def test(port: PythonCanBus) -> None:
+        await asyncio.to_thread(bus.drained.wait, WAIT_S)
+        seen = await take(port, 3)
+        wanted = [one for one in seen if not one.is_extended_id and one.arbitration_id < 0x200]
+        assert [one.arbitration_id for one in wanted] == [0x100, 0x40, 0x100]
+        assert len(seen) <= 3 + 2  # a sign of life of each batch at most
+        assert port.counters().on_bus == 54
+
+    on(scripted(monkeypatch, bus), test, selection=WANTED)
+
+
+@pytest.mark.parametrize("interface", ["socketcan", "gs_usb"])
+def test_a_bus_of_strangers_lives_and_wakes(
+    monkeypatch: pytest.MonkeyPatch, interface: str
+) -> None:
+    """One of them in each tenth of a second, and the first at once. By the port's clock a batch takes a millisecond."""
+    times = iter(step / 1000 for step in range(10_000))
+    bus = ScriptedBus([message(0x200, at=time.time() + 1.0) for _ in range(100)])
+
+    async def test(port: PythonCanBus) -> None:
+        (first, *_) = await port.receive()
+        assert first.arbitration_id == 0x200
+        await asyncio.to_thread(bus.drained.wait, WAIT_S)
+        assert port.counters().on_bus == 100
+        assert port.counters().received <= 1 + 100 / 1000 / SAMPLE_S
+
+    on(scripted(monkeypatch, bus, interface), test, selection=WANTED, boottime=lambda: next(times))

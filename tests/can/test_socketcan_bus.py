@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
-from tcu_agent.adapters.can.socketcan.filters import Selection
 from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame

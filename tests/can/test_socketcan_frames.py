@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.can.socketcan.filters import Selection, all_but, exactly, select
+from tcu_agent.adapters.can.selection import Selection, select
+from tcu_agent.adapters.can.socketcan.filters import all_but, exactly
 from tcu_agent.adapters.can.socketcan.frames import pack, unpack
 from tcu_agent.adapters.can.socketcan.stamps import StampClock
 from tcu_agent.errors import BugError

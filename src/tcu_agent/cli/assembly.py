@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.secoc import KEY_BYTES
+from tcu_agent.adapters.can.selection import Selection, select
 from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
-from tcu_agent.adapters.can.socketcan.filters import Selection, select
 from tcu_agent.adapters.clock import SystemClock
 from tcu_agent.adapters.cloud.brokers import BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
@@ -220,13 +220,9 @@ def open_link(config: Config, *, clock: Clock) -> LinkPort:
 
 def open_bus(bus: BusConfig, mapping: VehicleMapping | None = None) -> CanPort:
     """Return the port of one bus, not opened yet. With a `mapping`, it may leave out what that does not name."""
+    selection = select(mapping, bus.name) if mapping is not None else Selection()
     if bus.adapter == "native":
-        return SocketCanBus(
-            name=bus.name,
-            channel=bus.channel,
-            fd=bus.fd,
-            selection=select(mapping, bus.name) if mapping is not None else Selection(),
-        )
+        return SocketCanBus(name=bus.name, channel=bus.channel, fd=bus.fd, selection=selection)
     fd = {"fd": True} if bus.fd else {}
     interface = CanInterface(
         interface=bus.interface,
@@ -234,7 +230,7 @@ def open_bus(bus: BusConfig, mapping: VehicleMapping | None = None) -> CanPort:
         bitrate=bus.bitrate,
         options=fd | dict(bus.options),
     )
-    return PythonCanBus(name=bus.name, interface=interface)
+    return PythonCanBus(name=bus.name, interface=interface, selection=selection)
 
 
 def _opened(config: Config, container: bytes) -> Keyring:

@@ -23,8 +23,8 @@ SEND_TIMEOUT_S = 0.5
 class Decoder(Protocol):
     """What is needed of `adapters.can.signals.SignalDecoder`."""
 
-    def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
-        """Take one frame."""
+    def receive_all(self, frames: Sequence[CanFrame]) -> Sequence[CoreEvent]:
+        """Take frames, oldest first."""
 
     def handle_timer(self, now: float) -> Sequence[CoreEvent]:
         """Let time pass."""
@@ -135,8 +135,7 @@ class CanBus:
     async def _take(self, frames: Sequence[CanFrame]) -> None:
         self.awake.set()
         async with self._in_order:
-            for frame in frames:
-                await self._put_all(self._decoder.receive(frame))
+            await self._put_all(self._decoder.receive_all(frames))
         self._alarm.set(self._decoder.next_deadline())
 
     async def _watch_time(self) -> None:

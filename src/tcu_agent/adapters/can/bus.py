@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import select
 import threading
 import time
 from collections import deque
@@ -20,22 +19,17 @@ from typing import Any
 
 import can
 
+from tcu_agent.adapters.can.batches import POLL_S, Batches
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.opening import close_bus, open_bus
+from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 
 _QUEUE_FRAMES = 16_384
 """About four seconds of a full 500 kbit/s bus."""
-_POLL_S = 0.1
-"""How long the reader waits at most before it looks whether it shall stop."""
-_BATCH_FRAMES = 512
 _ROOM_RETRY_S = 0.002
 """Eight frames at 500 kbit/s: the transmit queue of a controller has room again by then."""
-_OLDEST_STAMP_S = 5.0
-"""A stamp that is older, or in the future, is not of this clock (device time, or the wall clock has jumped)."""
-_CLASSIC_BYTES = 8
-_LARGEST_ID = {False: 0x7FF, True: 0x1FFF_FFFF}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +49,7 @@ class CanInterface:
         if self.interface == "slcan":
             # python-can waits 2 s for an Arduino to boot, and polls a thousand times a second.
             is_pty = self.channel.startswith("/dev/pts/")
-            arguments |= {"timeout": _POLL_S} | ({"sleep_after_open": 0.0} if is_pty else {})
+            arguments |= {"timeout": POLL_S} | ({"sleep_after_open": 0.0} if is_pty else {})
         return arguments | dict(self.options)
 
 
@@ -67,6 +61,7 @@ class PythonCanBus:
         *,
         name: str,
         interface: CanInterface,
+        selection: Selection = Selection(),  # noqa: B008 -- frozen
         queue_frames: int = _QUEUE_FRAMES,
         boottime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         wall: Callable[[], float] = time.time,
@@ -74,6 +69,7 @@ class PythonCanBus:
         """`name`: the bus's name in the mapping."""
         self._name = name
         self._interface = interface
+        self._selection = selection
         self._boottime = boottime
         self._wall = wall
         self._queue_frames = queue_frames
@@ -85,7 +81,9 @@ class PythonCanBus:
         self._reader: threading.Thread | None = None
         self._stop = threading.Event()
         self._failure: str | None = None
-        self._received = self._sent = self._dropped = self._malformed = 0
+        self._batches: Batches | None = None
+        self._counted = BusCounters()
+        self._received = self._sent = self._dropped = 0
 
     @property
     def name(self) -> str:
@@ -94,11 +92,13 @@ class PythonCanBus:
 
     def counters(self) -> BusCounters:
         """Return what was counted so far."""
-        return BusCounters(
+        reading = self._batches
+        return self._counted + BusCounters(
             received=self._received,
             sent=self._sent,
             dropped=self._dropped,
-            malformed=self._malformed,
+            malformed=reading.malformed if reading else 0,
+            on_bus=reading.on_bus if reading else 0,
         )
 
     async def open(self) -> None:
@@ -117,7 +117,14 @@ class PythonCanBus:
         self._failure = None
         self._ready.clear()
         self._stop = threading.Event()
-        reading = (self._bus, self._stop, asyncio.get_running_loop())
+        self._batches = Batches(
+            self._bus,
+            interface=self._interface.interface,
+            selection=self._selection,
+            boottime=self._boottime,
+            wall=self._wall,
+        )
+        reading = (self._batches, self._stop, asyncio.get_running_loop())
         self._reader = threading.Thread(
             target=self._read, args=reading, name=f"can-{self._name}", daemon=True
         )
@@ -128,6 +135,9 @@ class PythonCanBus:
         self._stop.set()
         bus, reader, self._bus, self._reader = self._bus, self._reader, None, None
         await close_bus(bus, reader)
+        if (batches := self._batches) is not None:
+            self._batches = None
+            self._counted += BusCounters(malformed=batches.malformed, on_bus=batches.on_bus)
         self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
@@ -183,63 +193,27 @@ class PythonCanBus:
     # ------------------------------------------------------------------ the reader's thread
 
     def _read(
-        self, bus: can.BusABC, stop: threading.Event, loop: asyncio.AbstractEventLoop
+        self, batches: Batches, stop: threading.Event, loop: asyncio.AbstractEventLoop
     ) -> None:
-        has_more = _poller(bus)
         while not stop.is_set() and self._failure is None:
             batch: list[CanFrame] = []
-            failure = None
+            failure, is_busy = None, False
             try:
-                self._read_batch(bus, has_more, batch)
+                is_busy = batches.read(batch)
             except Exception as error:  # noqa: BLE001 -- each interface has its own; any of them ends the reading
                 failure = f"cannot be read: {error}"
             self._put(batch)
             self._failure = failure  # behind the frames that came before it
             if batch or failure is not None:
                 self._wake(loop)
-
-    def _read_batch(
-        self, bus: can.BusABC, has_more: Callable[[], bool], batch: list[CanFrame]
-    ) -> None:
-        """Wait for a frame, and take what else is there; what was read before an error is in `batch`."""
-        now, wall = 0.0, 0.0
-        for count in range(_BATCH_FRAMES):
-            if count and not has_more():
-                return
-            try:
-                message = bus.recv(0 if count else _POLL_S)
-            except (ValueError, IndexError, KeyError):  # a serial line with noise on it (slcan)
-                self._malformed += 1
-                return
-            if message is None:
-                return
-            if not count:
-                now, wall = self._boottime(), self._wall()
-            if (frame := self._accept(message, now, wall)) is not None:
-                batch.append(frame)
+            if is_busy:
+                batches.pause()
 
     def _put(self, batch: list[CanFrame]) -> None:
         with self._lock:
             self._received += len(batch)
             self._dropped += max(0, len(self._queue) + len(batch) - self._queue_frames)
             self._queue.extend(batch)
-
-    def _accept(self, message: can.Message, now: float, wall: float) -> CanFrame | None:
-        if not message.is_rx and self._interface.interface != "socketcan":
-            return None  # an echo of our own; on SocketCAN we ask for none, and others on this host are not "rx" either
-        if not message.is_error_frame and not _is_well_formed(message):
-            self._malformed += 1
-            return None
-        age = wall - message.timestamp
-        return CanFrame(
-            message.arbitration_id,
-            bytes(message.data),
-            message.is_extended_id,
-            message.is_fd,
-            message.is_error_frame,
-            message.is_remote_frame,
-            now - age if 0.0 <= age <= _OLDEST_STAMP_S else now,
-        )
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
@@ -254,28 +228,6 @@ class PythonCanBus:
         return CanTransportError(
             f"{where} {what}", may_have_happened=may_have_happened, temporary=temporary
         )
-
-
-def _is_well_formed(message: can.Message) -> bool:
-    """Return whether id and length are possible; a serial line that lost characters brings others."""
-    length = len(message.data)
-    return (
-        message.arbitration_id <= _LARGEST_ID[message.is_extended_id]
-        and (message.is_remote_frame or length == message.dlc)
-        and (message.is_fd or length <= _CLASSIC_BYTES)
-    )
-
-
-def _poller(bus: can.BusABC) -> Callable[[], bool]:
-    """Return what tells whether another frame can be read at once.
-
-    Interfaces with a file descriptor are asked through it: slcan's `recv(0)` waits for its serial timeout all the same.
-    """
-    try:
-        number = bus.fileno()
-    except NotImplementedError:
-        return lambda: True
-    return lambda: bool(select.select([number], [], [], 0)[0])
 
 
 def _message_of(frame: CanFrame) -> can.Message:

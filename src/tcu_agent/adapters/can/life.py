@@ -18,7 +18,7 @@ class BusLife:
     def __init__(self, bus: str, *, asleep_after_s: float | None, started_at: float) -> None:
         """`asleep_after_s`: silence of a sleeping bus; None = it never sleeps."""
         self._bus = bus
-        self._asleep_after_s = math.inf if asleep_after_s is None else asleep_after_s
+        self.asleep_after_s = math.inf if asleep_after_s is None else asleep_after_s
         self._heard_at = started_at
         self._is_asleep = False
         self._state = ERROR_ACTIVE
@@ -27,6 +27,11 @@ class BusLife:
     def is_asleep(self) -> bool:
         """Whether the bus sleeps."""
         return self._is_asleep
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether hearing another node would be no news."""
+        return not self._is_asleep and self._state not in _OVER_WHEN_HEARD
 
     @property
     def heard_at(self) -> float:
@@ -38,17 +43,17 @@ class BusLife:
         """When it will be asleep if nothing more is heard; infinite while silence is no sleep."""
         if self._is_asleep or self._state in _DISCONNECTED:
             return math.inf
-        return self._heard_at + self._asleep_after_s
+        return self._heard_at + self.asleep_after_s
 
     @property
     def goes_stale_by_timer(self) -> bool:
         """Whether a signal gets stale by time alone; else only while other frames come."""
-        return math.isinf(self._asleep_after_s) or self._state in _DISCONNECTED
+        return math.isinf(self.asleep_after_s) or self._state in _DISCONNECTED
 
     def heard(self, at: float) -> list[CoreEvent]:
         """A frame came from another node: the bus is awake and works."""
         self._heard_at = at
-        if not self._is_asleep and self._state not in _OVER_WHEN_HEARD:
+        if self.is_plain:
             return []
         events: list[CoreEvent] = self.faulted(ERROR_ACTIVE)
         if self._is_asleep:

@@ -14,7 +14,7 @@ silent bus.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tcu_agent.adapters.can.counters import DecoderCounters, Tally
 from tcu_agent.adapters.can.faults import LINK_DOWN, bus_state
@@ -64,6 +64,34 @@ class SignalDecoder:
         self._taps = dict(taps or {})
         self._tally = Tally()
         self._now = started_at
+        self._plain: set[FrameKey] = set()
+        """Seen before, and nothing to anybody: only counted."""
+
+    def receive_all(self, frames: Iterable[CanFrame]) -> list[CoreEvent]:
+        """Take frames, oldest first: as `receive` one by one, and quick where nobody wants most of them."""
+        events: list[CoreEvent] = []
+        plain, others = self._plain, self._tally.others
+        passed, last = 0, self._now
+        due_at, gap_s = self._passing_limits()
+        for frame in frames:
+            at = frame.timestamp_s if frame.timestamp_s > last else last  # noqa: FURB136 -- a call of max costs more than all the rest
+            key = (frame.arbitration_id, frame.is_extended_id)
+            if (
+                key in plain
+                and at < due_at
+                and at - last < gap_s
+                and not (frame.is_error_frame or frame.is_remote_frame)
+            ):
+                others[key] += 1
+                passed += 1
+                last = at
+                continue
+            self._pass(passed, last)
+            events += self.receive(frame)
+            passed, last = 0, self._now
+            due_at, gap_s = self._passing_limits()
+        self._pass(passed, last)
+        return events
 
     def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
         """Take one frame, oldest first; return what it, and the time until it, brought."""
@@ -85,6 +113,8 @@ class SignalDecoder:
         plan = self._plans.get(key)
         if plan is None:
             self._tally.other(key)
+            if key in self._tally.others and not tap and not (self._own and key in self._own):
+                self._plain.add(key)
             return events
         plan.frames += 1
         self._take(plan, frame.data, at, events)
@@ -166,6 +196,19 @@ class SignalDecoder:
         plan.last_data = data
         events += _changed(self._values.observe(plan, raws, at))
         return True
+
+    def _passing_limits(self) -> tuple[float, float]:
+        """Until when, and for what shortest silence, a frame without meaning changes nothing but a count."""
+        if self._values.has_pending or not self._life.is_plain:
+            return -math.inf, 0.0
+        return self._values.stale_at, self._life.asleep_after_s
+
+    def _pass(self, count: int, at: float) -> None:
+        """Take note of `count` frames without meaning, the last of them at `at`."""
+        if count:
+            self._tally.frames += count
+            self._now = at
+            self._life.heard(at)
 
     def _is_due(self, at: float) -> bool:
         return self._values.has_pending or at >= self._values.stale_at or at >= self._life.asleep_at

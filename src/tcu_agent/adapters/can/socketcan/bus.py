@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from tcu_agent.adapters.can.counters import BusCounters
-from tcu_agent.adapters.can.socketcan.filters import Selection
+from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.session import Session
 from tcu_agent.adapters.can.socketcan.sockets import Sockets, open_sockets
 from tcu_agent.errors import CanTransportError

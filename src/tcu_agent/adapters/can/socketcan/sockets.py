@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tcu_agent.adapters.can.plans import FrameKey
-from tcu_agent.adapters.can.socketcan.filters import MOST_FILTERS, Selection, all_but, exactly
+from tcu_agent.adapters.can.selection import Selection
+from tcu_agent.adapters.can.socketcan.filters import MOST_FILTERS, all_but, exactly
 
 SO_RXQ_OVFL = 40
 SO_TIMESTAMPNS_NEW = 64

@@ -1,0 +1,203 @@
+"""The ways to listen to a bus that are compared, each as one would write it, and what each frame costs them.
+
+`python -m benchmarks.listeners --way ours --interface virtual --channel x --case small --seconds 5` plays so much of
+the recording on that bus at its own pace and prints one JSON object: frames sent and noticed, CPU seconds of listening.
+On `virtual` the player is a thread of this process, whose CPU time is taken off; on SocketCAN it is another process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import can
+from cantools.database.errors import DecodeError
+
+from benchmarks.drive import CASES, Case, case, frames, play
+from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
+from tcu_agent.adapters.can.counters import BusCounters
+from tcu_agent.adapters.can.selection import select
+from tcu_agent.adapters.can.signals import SignalDecoder
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.clock import SystemClock
+from tcu_agent.adapters.entropy import SystemEntropy
+from tcu_agent.core.events import CoreEvent
+from tcu_agent.ports import CanFrame, CanPort
+from tcu_agent.runtime.can_bus import CanBus
+from tcu_agent.runtime.surroundings import Surroundings
+
+_SETTLE_S = 0.3
+"""Behind the last frame, for what is still in a queue."""
+
+
+class CountingPort(CanPort, Protocol):
+    """A port that says what it has counted."""
+
+    def counters(self) -> BusCounters:
+        """Return what was counted so far."""
+
+
+class Player:
+    """Plays the recording on a bus from elsewhere. `cpu_s`: what it took of this process."""
+
+    def __init__(self, *, interface: str, channel: str, seconds: float) -> None:
+        """Prepare everything, so that `run` does nothing but play."""
+        self.frames = frames(seconds)
+        self.cpu_s = 0.0
+        self._channel = channel
+        self._messages = {id(frame): _message(frame) for frame in self.frames}
+        self._process: subprocess.Popen[str] | None = None
+        if interface != "virtual":
+            command = (sys.executable, "-m", "benchmarks.player", channel, str(seconds))
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: S603 -- this very program
+            if self._answer() != "ready":
+                raise SystemExit("the player did not start")
+
+    def run(self) -> None:
+        """Play to the end, and wait a moment for what is under way."""
+        if self._process is None:
+            self._play_here()
+        else:
+            self._tell("play")
+            if self._answer() != "done":
+                raise SystemExit("the player did not play to the end")
+        threading.Event().wait(_SETTLE_S)
+
+    def _play_here(self) -> None:
+        messages = self._messages
+        with can.Bus(interface="virtual", channel=self._channel) as bus:
+            started = time.thread_time()
+            play(self.frames, lambda frame: bus.send(messages[id(frame)]))
+            self.cpu_s = time.thread_time() - started
+
+    def _tell(self, word: str) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            print(word, file=self._process.stdin, flush=True)
+
+    def _answer(self) -> str:
+        if self._process is None or self._process.stdout is None:
+            return ""
+        return self._process.stdout.readline().strip()
+
+
+class Sink:
+    """Where the agent's events would go."""
+
+    def __init__(self) -> None:
+        self.events = 0
+
+    async def put(self, event: CoreEvent) -> None:
+        """Count one."""
+        self.events += isinstance(event, object)
+
+
+async def ours(player: Player, known: Case, interface: str, channel: str) -> tuple[int, float]:
+    """The agent's own: port, decoder, and what joins them."""
+    port: CountingPort
+    selection = select(known.mapping, known.bus)
+    if interface == "socketcan":
+        port = SocketCanBus(name=known.bus, channel=channel, selection=selection)
+    else:
+        options = CanInterface(interface=interface, channel=channel)
+        port = PythonCanBus(name=known.bus, interface=options, selection=selection)
+    clock = SystemClock(floor_s=0.0)
+    decoder = SignalDecoder(known.mapping, known.bus, started_at=clock.boottime())
+    around = Surroundings(clock=clock, entropy=SystemEntropy())
+    bus = CanBus(port=port, decoder=decoder, sink=Sink(), around=around)
+    running = asyncio.create_task(bus.run())
+    await bus.opened.wait()
+    cpu_s = await _cost(player)
+    counted = port.counters()
+    running.cancel()
+    await asyncio.wait([running])
+    if counted.dropped:
+        raise SystemExit(f"{counted.dropped} frames were dropped: no fair figure")
+    return counted.on_bus or counted.received, cpu_s
+
+
+async def notifier(player: Player, known: Case, interface: str, channel: str) -> tuple[int, float]:
+    """The usual way in asyncio: python-can's Notifier on the loop, cantools for each frame."""
+    noticed = 0
+    decode = known.database.decode_message
+
+    def take(message: can.Message) -> None:
+        nonlocal noticed
+        noticed += 1
+        with contextlib.suppress(KeyError, DecodeError):
+            decode(message.arbitration_id, bytes(message.data))
+
+    with can.Bus(interface=interface, channel=channel) as bus:
+        listening = can.Notifier(bus, [take], loop=asyncio.get_running_loop())
+        cpu_s = await _cost(player)
+        await asyncio.to_thread(listening.stop)
+    return noticed, cpu_s
+
+
+async def blocking(player: Player, known: Case, interface: str, channel: str) -> tuple[int, float]:
+    """The plainest way: a thread that does nothing else."""
+    noticed = 0
+    ended = threading.Event()
+    decode = known.database.decode_message
+    with can.Bus(interface=interface, channel=channel) as bus:
+
+        def listen() -> None:
+            nonlocal noticed
+            while not ended.is_set():
+                message = bus.recv(0.1)
+                if message is not None:
+                    noticed += 1
+                    with contextlib.suppress(KeyError, DecodeError):
+                        decode(message.arbitration_id, bytes(message.data))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        cpu_s = await _cost(player)
+        ended.set()
+        await asyncio.to_thread(thread.join)
+    return noticed, cpu_s
+
+
+WAYS = {"ours": ours, "notifier": notifier, "blocking": blocking}
+
+
+async def _cost(player: Player) -> float:
+    """Return the CPU time of this process while the player plays, without its own."""
+    started = time.process_time()
+    await asyncio.to_thread(player.run)
+    return time.process_time() - started - player.cpu_s
+
+
+def _message(frame: CanFrame) -> can.Message:
+    return can.Message(
+        arbitration_id=frame.arbitration_id,
+        data=frame.data,
+        is_extended_id=frame.is_extended_id,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure one way."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--way", choices=WAYS, required=True)
+    parser.add_argument("--interface", required=True)
+    parser.add_argument("--channel", required=True)
+    parser.add_argument("--case", choices=CASES, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    given = parser.parse_args(arguments)
+    player = Player(interface=given.interface, channel=given.channel, seconds=given.seconds)
+    way = WAYS[given.way](player, case(given.case), given.interface, given.channel)
+    noticed, cpu_s = asyncio.run(way)
+    print(json.dumps({"sent": len(player.frames), "noticed": noticed, "cpu_s": cpu_s}))
+
+
+if __name__ == "__main__":
+    main()

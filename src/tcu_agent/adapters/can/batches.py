@@ -1,0 +1,147 @@
+"""Frames of a python-can bus in batches: wait for the first, take what else is there, leave out what nobody wants.
+
+Waking up for a frame costs twenty times as much as the frame. So where frames wait for us in a buffer, we look again
+only after a moment: on a busy bus a batch has several, on a quiet one the first comes at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import can
+
+from tcu_agent.adapters.can.selection import Selection
+from tcu_agent.adapters.can.waiting_frames import waiting
+from tcu_agent.ports import CanFrame
+
+POLL_S = 0.1
+"""How long one batch waits at most for its first frame."""
+PAUSE_S = 0.02
+"""Between two batches where frames are buffered; how late a frame may be for it."""
+SAMPLE_S = 0.1
+"""How often one frame of those that nobody wants is handed on all the same, as a sign of life."""
+_NOISE = (ValueError, IndexError, KeyError)
+"""What slcan makes of a serial line with noise on it."""
+_BUFFERED = frozenset({"virtual", "socketcan", "slcan"})
+"""Interfaces known to keep more than comes in a pause: a queue; the kernel's socket, 278 frames; the line's 4 KiB."""
+_OLDEST_STAMP_S = 5.0
+"""A stamp that is older, or in the future, is not of this clock (device time, or the wall clock has jumped)."""
+_CLASSIC_BYTES = 8
+_LARGEST_ID = {False: 0x7FF, True: 0x1FFF_FFFF}
+
+
+class Batches:
+    """Reads one open bus, in one thread. `malformed`, `on_bus`: frames so far, unreadable and all of others."""
+
+    def __init__(
+        self,
+        bus: can.BusABC,
+        *,
+        interface: str,
+        selection: Selection,
+        boottime: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._bus = bus
+        self._take_waiting = waiting(bus)
+        self._takes_echoes = interface == "socketcan"
+        self._pause_s = PAUSE_S if interface in _BUFFERED else 0.0
+        self._wanted = selection.wanted
+        self._numbers = frozenset(number for number, _ in selection.wanted or ())
+        self._boottime = boottime
+        self._wall = wall
+        self._sampled_at = float("-inf")
+        self._is_busy = False
+        self.malformed = 0
+        self.on_bus = 0
+
+    def read(self, batch: list[CanFrame]) -> bool:
+        """Add the next frames to `batch`; what was read before an error is in it.
+
+        False when none came for `POLL_S`.
+
+        Raises:
+            Exception: whatever the interface raises.
+        """
+        messages: list[can.Message] = []
+        try:
+            self._gather(messages)
+        except _NOISE:
+            self.malformed += 1
+        finally:
+            self._is_busy = bool(messages)
+            self.on_bus += len(messages)
+            self._pick(messages, batch)
+        return self._is_busy
+
+    def pause(self) -> None:
+        """Let frames gather."""
+        if self._pause_s:
+            time.sleep(self._pause_s)  # noqa: TID251 -- in a thread of its own; an Event's wait costs twice as much
+        else:
+            self._is_busy = False
+
+    def _gather(self, messages: list[can.Message]) -> None:
+        if not self._is_busy and (first := self._bus.recv(POLL_S)) is not None:
+            messages.append(first)
+        self._take_waiting(messages)
+
+    def _pick(self, messages: list[can.Message], batch: list[CanFrame]) -> None:
+        if not messages:
+            return
+        now, wall = self._boottime(), self._wall()
+        for message in messages if self._wanted is None else self._wanted_of(messages):
+            self._add(message, now, wall, batch)
+        if self._wanted is not None and now - self._sampled_at >= SAMPLE_S:
+            self._sampled_at = now
+            self._add_sample(messages, now, wall, batch)
+
+    def _wanted_of(self, messages: list[can.Message]) -> list[can.Message]:
+        # One cheap look at each; the few that are left are looked at again.
+        numbers, wanted = self._numbers, self._wanted or ()
+        likely = [
+            each for each in messages if each.arbitration_id in numbers or each.is_error_frame
+        ]
+        return [
+            each
+            for each in likely
+            if each.is_error_frame or (each.arbitration_id, each.is_extended_id) in wanted
+        ]
+
+    def _add_sample(
+        self, messages: list[can.Message], now: float, wall: float, batch: list[CanFrame]
+    ) -> None:
+        last = messages[-1]
+        if not self._wanted_of([last]):
+            self._add(last, now, wall, batch)
+
+    def _add(self, message: can.Message, now: float, wall: float, batch: list[CanFrame]) -> None:
+        if not message.is_rx and not self._takes_echoes:
+            self.on_bus -= 1
+            return  # an echo of our own; on SocketCAN we ask for none, and others on this host are not "rx" either
+        if not message.is_error_frame and not _is_well_formed(message):
+            self.malformed += 1
+            return
+        age = wall - message.timestamp
+        batch.append(
+            CanFrame(
+                message.arbitration_id,
+                bytes(message.data),
+                message.is_extended_id,
+                message.is_fd,
+                message.is_error_frame,
+                message.is_remote_frame,
+                now - age if 0.0 <= age <= _OLDEST_STAMP_S else now,
+            )
+        )
+
+
+def _is_well_formed(message: can.Message) -> bool:
+    """Return whether id and length are possible; a serial line that lost characters brings others."""
+    length = len(message.data)
+    return (
+        message.arbitration_id <= _LARGEST_ID[message.is_extended_id]
+        and (message.is_remote_frame or length == message.dlc)
+        and (message.is_fd or length <= _CLASSIC_BYTES)
+    )
