@@ -92,6 +92,14 @@ crash-mutants: setup ## Let the crash campaign loose on agents with one safeguar
 power-cut: setup ## The same N=100 times on a disk that loses what was not synced (in user-mode Linux; needs root)
 	@scripts/power-cut $(or $(N),100) $(SEED)
 
+.PHONY: cloud-faults
+cloud-faults: setup ## Break the link to a real broker in every way, and count what got through
+	@$(BIN)/tcu-sim cloud-faults --acl deploy/mosquitto/tcu.acl $(ARGS)
+
+.PHONY: cloud-second-brokers
+cloud-second-brokers: setup ## The same on two brokers of other makers (installs them apart; needs node and npm)
+	@scripts/second-brokers $(ARGS)
+
 .PHONY: benchmark
 benchmark: setup ## Compare ways in ratios, each pair in one run (ARGS="NAME --rounds 3", JSON=FILE; docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks $(if $(JSON),--json $(JSON)) $(ARGS)

@@ -38,6 +38,7 @@ PARTS = {
         "tcu_sim.campaign.power.cli",
         "as crash, with a disk that loses what was not synced (in a guest)",
     ),
+    "cloud-faults": ("tcu_sim.faults.cli", "break the link to the broker in every way, and count"),
     "demo": ("tcu_sim.demo.cli", "the main job from end to end, each step as an observer saw it"),
 }
 """Name of the sub-command: module with `add_parser(subparsers)`, and its line in `--help`."""

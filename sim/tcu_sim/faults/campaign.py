@@ -1,0 +1,108 @@
+"""Plays the wanted faults one after the other on one site, and makes the table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcu_sim.errors import BadInput
+from tcu_sim.faults.broker import FaultBroker, mosquitto
+from tcu_sim.faults.papers import PaperAuthority
+from tcu_sim.faults.play import Case, Row, play
+from tcu_sim.faults.site import VEHICLE_ID, Papers, Site, open_site
+
+FAKETIME = "faketime/libfaketime.so.1"
+"""Where the Debian package libfaketime puts it, below a directory of libraries."""
+HEAD = (
+    "fault",
+    "made",
+    "stored",
+    "covered",
+    "lost",
+    "again",
+    "stale acted",
+    "after",
+    "s",
+    "verdict",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to play. `broker`: makes a broker of another maker in the folder; None = mosquitto with TLS."""
+
+    cases: Sequence[Case]
+    folder: Path
+    seed: int = 1
+    broker: Callable[[Path], FaultBroker] | None = None
+    acl: Path | None = None
+    """The rules that are shipped for cars, for mosquitto."""
+
+
+async def rows(plan: Plan) -> AsyncIterator[Row]:
+    """Play all cases that this broker can play, and yield each line of the table."""
+    async with site(plan) as opened:
+        for case in playable(plan.cases, opened):
+            yield await play(opened, case)
+
+
+def playable(cases: Iterable[Case], site: Site) -> list[Case]:
+    """Return the cases for which everything is there. Only a broker may lack something; a missing tool is an error.
+
+    Raises:
+        BadInput: faketime is wanted and not installed.
+    """
+    has = {"tls"} if site.papers else set()
+    has |= {"store"} if site.broker.store else set()
+    found = [case for case in cases if case.needs - {"faketime"} <= has]
+    if site.faketime is None and any("faketime" in case.needs for case in found):
+        raise BadInput("libfaketime is missing, and two cases need it: apt-get install faketime")
+    return found
+
+
+@asynccontextmanager
+async def site(plan: Plan) -> AsyncIterator[Site]:
+    """Open a site in the plan's folder, which is emptied first."""
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    (plan.folder / "logs").mkdir(parents=True)
+    papers = None
+    if plan.broker is None:
+        (plan.folder / "papers").mkdir()
+        authority = PaperAuthority(plan.folder / "papers", "authority")
+        papers = Papers(authority=authority, good=authority.issue(VEHICLE_ID))
+        paper = authority.issue("broker")
+        broker = mosquitto(plan.folder, authority=authority.file, paper=paper, acl=plan.acl)
+    else:
+        broker = plan.broker(plan.folder)
+    async with open_site(
+        plan.folder, broker, papers=papers, seed=plan.seed, faketime=find_faketime()
+    ) as opened:
+        yield opened
+
+
+def find_faketime() -> Path | None:
+    """Return libfaketime, or None."""
+    return next(Path("/usr/lib").glob(f"*/{FAKETIME}"), None)
+
+
+def line(row: Row) -> tuple[str, ...]:
+    """Return a row as words."""
+    stored = row.stored
+    lost = row.made - len(stored.doors) - stored.presses
+    verdict = "well" if row.is_well else "FAILED"
+    notes = f" ({'; '.join(row.notes)})" if row.notes else ""
+    return (
+        row.case.name + notes,
+        str(row.made),
+        str(len(stored.doors) + stored.presses),
+        str(stored.covered),
+        str(lost),
+        str(stored.again),
+        f"{row.stale_acted} of {row.stale_sent}",
+        "unlocks" if row.is_well_after else "DOES NOT UNLOCK",
+        f"{row.took_s:.0f}",
+        verdict,
+    )

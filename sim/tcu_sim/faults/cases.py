@@ -1,0 +1,294 @@
+"""The faults: what is wrong with the link while people use the car."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from os import PathLike
+from random import Random
+
+from tcu_sim.errors import SimulatorError
+from tcu_sim.faults.packets import shuffled
+from tcu_sim.faults.papers import Paper, PaperAuthority
+from tcu_sim.faults.play import READY_WITHIN_S, Act, Case, connected
+from tcu_sim.faults.proxy import LOOPBACK
+from tcu_sim.faults.site import KEEPALIVE_S
+
+FOUND_WITHIN_S = 2.0 * KEEPALIVE_S + 2
+"""Twice the keepalive, and a second for the agent's and the machine's clockwork."""
+LATENCY_S = 3.0
+"""Each way. A tenth of what is asked for (30 s), with the agent's own patience a tenth of what that would need."""
+PATIENT = {"timeout_s": 30, "keepalive_s": 15}
+"""An answer takes two ways, and the agent (paho) takes a CONNACK that is later than the keepalive for none."""
+RATE_BYTES_PER_S = 1000.0
+OUTAGE_S = 2.0
+TEN_YEARS = timedelta(days=3652)
+
+
+async def nothing(act: Act) -> None:
+    """Nothing is wrong."""
+    await act.make()
+
+
+async def broker_with_store(act: Act) -> None:
+    """The broker is killed and starts again with all that it had stored."""
+    await _broker_killed(act, forget=False)
+
+
+async def broker_without_store(act: Act) -> None:
+    """The broker is killed and starts again as a new one: no session, no queued command, no message."""
+    await _broker_killed(act, forget=True)
+
+
+async def _broker_killed(act: Act, *, forget: bool) -> None:
+    await act.make(2, press=False)
+    act.send_grant()
+    await act.site.broker.kill(forget=forget)
+    await act.make()
+    await asyncio.sleep(OUTAGE_S)
+    await act.site.broker.start()
+
+
+async def cut_in_packets(act: Act) -> None:
+    """The connection breaks in the middle of a packet, again and again."""
+    way = act.site.car_way
+    for after_bytes in (1, 40, 120, 333, 1000):
+        way.faults.cut_after_bytes = after_bytes
+        await act.make(
+            2, press=after_bytes == 40
+        )  # each time at the next packet, on the next connection
+    way.faults.cut_after_bytes = None
+    way.cut()
+
+
+async def half_open(act: Act) -> None:
+    """Everything is swallowed, and both sides believe that the connection lives."""
+    way, loop = act.site.car_way, asyncio.get_running_loop()
+    way.swallow()
+    began, mark = loop.time(), act.site.agent.mark()
+    act.send_grant()
+    found_at = await act.site.agent.says('"link-lost"', since=mark, within_s=READY_WITHIN_S)
+    act.note(f"idle, found after {found_at - began:.1f} s")
+    if found_at - began > FOUND_WITHIN_S:
+        raise SimulatorError(f"half-open for {found_at - began:.1f} s and not found")
+    await act.make()
+    way.faults.swallows = False
+
+
+async def latency(act: Act) -> None:
+    """Everything comes late, in both directions."""
+    act.site.car_way.faults.delay_s = LATENCY_S
+    act.send_grant()
+    await act.make()
+    await asyncio.sleep(2 * LATENCY_S)
+    mark = act.site.agent.mark()
+    act.site.car_way.cut()
+    await act.make(press=False)
+    # TLS, CONNECT and SUBSCRIBE take one round trip each.
+    await act.site.agent.says('"connected"', since=mark, within_s=READY_WITHIN_S)
+    stored = await act.site.until(lambda: act.ledger.is_balanced, timeout_s=90)
+    act.note("all stored through it" if stored else "not all stored through it")
+    act.site.car_way.faults.delay_s = 0.0
+
+
+async def slow(act: Act) -> None:
+    """A thousand bytes a second, also for the handshake."""
+    act.site.car_way.faults.bytes_per_s = RATE_BYTES_PER_S
+    act.site.car_way.cut()
+    await act.make()
+    stored = await act.site.until(lambda: act.ledger.is_balanced, timeout_s=90)
+    act.note("all stored through it" if stored else "not all stored through it")
+    act.site.car_way.faults.bytes_per_s = None
+
+
+async def shuffled_both_ways(act: Act) -> None:
+    """PUBLISH packets come late, in another order and twice: to the car, from the car, and to the centre."""
+    rng = Random(1)
+    make = shuffled(rng, most_s=0.5, twice=0.3)
+    ways = act.site.car_way, act.site.centre_way
+    for way in ways:
+        way.up = way.down = make
+        way.cut()
+    for _ in range(3):
+        await act.make(press=not act.ledger.made.presses)
+    await asyncio.sleep(1.0)
+    for way in ways:
+        way.up = way.down = None
+        way.cut()
+
+
+async def expired_broker(act: Act) -> None:
+    """Somebody answers with a certificate that is out of its dates; later the broker does again."""
+    authority = _authority(act)
+    paper = authority.issue("expired", age=timedelta(days=10))
+    await _impostor(act, authority_paper=paper, restarts=False)
+
+
+async def foreign_broker(act: Act) -> None:
+    """Somebody answers with a certificate of another authority."""
+    other = PaperAuthority(act.site.folder / "papers", "other")
+    await _impostor(act, authority_paper=other.issue("impostor"), restarts=True)
+
+
+async def our_certificate_expired(act: Act) -> None:
+    """The broker refuses the car's certificate, which is out of its dates."""
+    old = _authority(act).issue("car-1", file="car-1-old", age=timedelta(days=10))
+    await _refused(act, old)
+
+
+async def our_certificate_foreign(act: Act) -> None:
+    """The broker refuses the car's certificate, which is of another authority."""
+    other = PaperAuthority(act.site.folder / "papers", "stranger")
+    await _refused(act, other.issue("car-1", file="car-1-foreign"))
+
+
+async def clock_behind(act: Act) -> None:
+    """The board's clock stands ten years back at the start, and is set right while the agent runs."""
+    await _wrong_clock(act, -TEN_YEARS)
+
+
+async def clock_ahead(act: Act) -> None:
+    """The board's clock stands ten years ahead at the start, and is set right while the agent runs."""
+    await _wrong_clock(act, TEN_YEARS)
+
+
+async def disk_full(act: Act) -> None:
+    """No file of the agent can grow any more."""
+    pid = act.site.agent.pid
+    files = act.site.database_file.parent.iterdir()
+    size = max(file.stat().st_size for file in files)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    mark = act.site.agent.mark()
+    for _ in range(4):
+        await act.make(press=not act.ledger.made.presses)
+    await act.site.agent.says("not-durable", since=mark, within_s=READY_WITHIN_S)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+
+async def outbox_damaged(act: Act) -> None:
+    """While the agent is off line, one stored message is damaged on the disk; it is told as lost, alone."""
+    way = act.site.car_way
+    way.faults.is_down = True
+    way.cut()
+    await act.make()
+    mark = act.site.agent.mark()
+    await act.site.agent.kill()
+    lost = _damage(act.site.database_file)
+    # Which event that was is known here: a door's opening and the closing after it look like nothing at all.
+    for index in sorted(lost, reverse=True):
+        del act.ledger.made.doors[index]
+    way.faults.is_down = False
+    await act.site.restart()
+    await act.site.agent.says("message-lost", since=mark, within_s=READY_WITHIN_S)
+
+
+# ------------------------------------------------------------------------------------------ how
+def _authority(act: Act) -> PaperAuthority:
+    if act.site.papers is None:
+        raise SimulatorError("this case needs TLS")
+    return act.site.papers.authority
+
+
+async def _impostor(act: Act, *, authority_paper: Paper, restarts: bool) -> None:
+    site, way = act.site, act.site.car_way
+    right = way.upstream
+    async with _answering(authority_paper) as port:
+        way.upstream = port
+        mark = site.agent.mark()
+        way.cut()
+        act.send_grant()
+        await act.make()
+        await site.agent.says("certificate verify failed", since=mark, within_s=READY_WITHIN_S)
+        way.upstream = right
+    if restarts:
+        # It waits 5 to 30 minutes before it asks who refused it again; a person who has mended it starts it.
+        await site.agent.says('"link-refused"', since=mark, within_s=READY_WITHIN_S)
+        await connected(site)
+
+
+@asynccontextmanager
+async def _answering(paper: Paper) -> AsyncIterator[int]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(paper.certificate, paper.key)
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(close, LOOPBACK, 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def _refused(act: Act, paper: Paper) -> None:
+    mark = act.site.agent.mark()
+    before = len(act.site.car_way.accepted_at)
+    await act.site.restart(paper=paper)
+    act.send_grant()
+    await act.site.agent.says('"link-refused"', since=mark, within_s=READY_WITHIN_S)
+    await act.make()
+    attempts = len(act.site.car_way.accepted_at) - before
+    act.note(f"{attempts} attempt(s) while refused")
+    await connected(act.site)
+
+
+async def _wrong_clock(act: Act, offset: timedelta) -> None:
+    site = act.site
+    clock = site.folder / "clock"
+    clock.write_text(f"{offset.total_seconds():+.0f}\n")
+    site.agent.environment = {
+        "LD_PRELOAD": str(act.site.faketime),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    mark = site.agent.mark()
+    try:
+        await site.restart()
+        await site.agent.says("certificate verify failed", since=mark, within_s=READY_WITHIN_S)
+        act.send_grant()
+        await act.make()
+        clock.write_text("+0\n")
+        began = asyncio.get_running_loop().time()
+        at = await site.agent.says('"connected"', since=mark, within_s=READY_WITHIN_S)
+        act.note(f"connected {at - began:.1f} s after the clock was right")
+    finally:
+        site.agent.environment = {}
+
+
+def _damage(file: PathLike[str]) -> list[int]:
+    """Flip a bit in the first stored change of the door; return its place among the changes of the door."""
+    with sqlite3.connect(file, isolation_level=None) as database:
+        rows = database.execute("SELECT seq, payload FROM outbox ORDER BY seq").fetchall()
+        seq, payload = next(row for row in rows if b"Row2.PassengerSide.IsOpen" in row[1])
+        spoilt = bytes([*payload[:-1], payload[-1] ^ 1])
+        database.execute("UPDATE outbox SET payload = ? WHERE seq = ?", (spoilt, seq))
+    database.close()
+    return [0, 1]
+
+
+CASES = (
+    Case(name="nothing", play=nothing),
+    Case(name="broker killed, back with its store", play=broker_with_store, needs=frozenset({"store"})),
+    Case(name="broker killed, back without it", play=broker_without_store),
+    Case(name="cut in the middle of packets", play=cut_in_packets),
+    Case(name="half-open", play=half_open),
+    Case(name="latency 3 s each way", play=latency, settings=PATIENT),
+    Case(name="1 kB/s", play=slow),
+    Case(name="repeated and out of order", play=shuffled_both_ways, plain=True),
+    Case(name="broker's certificate expired", play=expired_broker, needs=frozenset({"tls"})),
+    Case(name="broker of another authority", play=foreign_broker, needs=frozenset({"tls"})),
+    Case(name="our certificate expired", play=our_certificate_expired, needs=frozenset({"tls"})),
+    Case(name="our certificate of another authority", play=our_certificate_foreign, needs=frozenset({"tls"})),
+    Case(name="clock ten years behind at boot", play=clock_behind, needs=frozenset({"tls", "faketime"})),
+    Case(name="clock ten years ahead at boot", play=clock_ahead, needs=frozenset({"tls", "faketime"})),
+    Case(name="disk full", play=disk_full),
+    Case(name="a stored message damaged", play=outbox_damaged, covers=1),
+)  # fmt: skip
