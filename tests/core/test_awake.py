@@ -8,7 +8,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.availability.record import ParkedRecord
-from tcu_agent.core.effects import Persist
+from tcu_agent.core.effects import Persist, WakeUp
 from tcu_agent.core.events import Value
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import CallState, EventKind, PositionKind, Reason, Service
@@ -78,6 +78,16 @@ def test_a_tracking_is_not_slept_over(car: Driver) -> None:
     assert state(car) == "listening"
     car.pass_time(120)
     assert state(car) == "asleep"
+
+
+def test_what_begins_in_the_last_moment_before_the_link_is_down_wakes_it(car: Driver) -> None:
+    until(car, LISTEN_S)
+    assert state(car) == "asleep"
+    grant = car.grant_for(car.ask(Service.POSITION))
+    car.receive("grant", grant)
+    car.fire()
+    assert state(car) == "visiting"
+    assert len(car.seen(WakeUp)) == 1
 
 
 def test_a_call_is_not_slept_over(car: Driver) -> None:

@@ -165,6 +165,13 @@ def _trust(config: Config, report: Report) -> None:
         report.remarks.append(f"trust bundle {bundle.version}, epoch {bundle.epoch}")
 
 
+def _enrolment(config: Config, _: Report) -> None:
+    from tcu_agent.enrolment.enrolling import fitting
+
+    if config.enrolment is not None:
+        fitting(config)
+
+
 def _state(config: Config, report: Report) -> None:
     """Look without touching: a first start makes the directory itself."""
     from tcu_agent.adapters.storage.store import prepare_directory
@@ -228,6 +235,7 @@ _STEPS: tuple[tuple[tuple[str, ...], Callable[[Config, Report], None]], ...] = (
     (("mqtt.password_file",), _password),
     (("mqtt.tls",), _tls),
     (("vehicle.environment", "trust.roots", "trust.bundle"), _trust),
+    (("enrolment", "mqtt.tls", "trust.bundle"), _enrolment),
     (("state.directory",), _state),
 )
 """Each step, and the settings without which it would look at the wrong thing."""

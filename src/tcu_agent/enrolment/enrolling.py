@@ -59,7 +59,7 @@ def enrol(config: Config, *, now_s: float | None = None, is_forced: bool = False
         EnrolmentError: the server refused or is out of reach, or what it sent is not fit to be installed.
         KeyStoreError: a key cannot be made or used.
     """
-    wanted = _checked(config)
+    wanted = fitting(config)
     directory = IdentityDirectory(wanted.directory)
     now = _believable(time.time() if now_s is None else now_s)
     with directory.alone():
@@ -184,8 +184,12 @@ class _Enrolment:
         )
 
 
-def _checked(config: Config) -> EnrolmentConfig:
-    """Return [enrolment], if the rest of the configuration uses what it installs."""
+def fitting(config: Config) -> EnrolmentConfig:
+    """Return [enrolment], if the rest of the configuration uses what it installs.
+
+    Raises:
+        ConfigError: it is missing, or other settings name something else.
+    """
     wanted = config.enrolment
     if wanted is None:
         raise ConfigError("is missing", where="[enrolment]", hint="see docs/enrolment.md")

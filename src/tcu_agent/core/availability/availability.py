@@ -85,6 +85,9 @@ class Reachability:
         for change in changes:
             if change.path == vss.USAGE_MODE and self._is_scheduled:
                 self._take_mode(step, change)
+        if self.machine.state in RESTING and self._goes_on(step.now):
+            # Something began in the last moment before the link was down, or in the car.
+            self.stir(step)
         if self.deadline is None or step.now < self.deadline:
             return
         if self.machine.move(Trigger.WAKE_TIME):
