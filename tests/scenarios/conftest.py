@@ -9,7 +9,7 @@ import pytest
 
 from tcu_sim.bench.simulated_loop import run_simulated
 from tcu_sim.bench.world import World
-from tests.scenarios.worlds import Scenario, check, options_of
+from tests.scenarios.worlds import Scenario, options_of
 
 LIMIT_S = 30 * 86_400.0
 """The longest story: a parked car until it sleeps for good, 22 days."""
@@ -36,4 +36,3 @@ async def _played(scenario: Scenario, arguments: dict[str, object]) -> None:
     assert isinstance(world, World)
     async with world:
         await scenario(**arguments)
-    check(scenario, world.complaints())

@@ -1,11 +1,16 @@
 """The oracle sees each rule broken, and leaves a lawful run alone."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tcu_agent.ports import CanFrame
 from tcu_sim.bench.light_centre import Deed
 from tcu_sim.bench.oracle import Command, Evidence, LockStatus, Sealed, complaints
+from tcu_sim.bench.simulated_loop import run_simulated
+from tcu_sim.bench.world import CondemnedError, World
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Kind, Lock, Mode, Outcome, Relock, Service
 from tcu_sim.wire.parameters import Locate, Unlock
@@ -164,3 +169,38 @@ def test_a_lawful_run_is_left_alone(run: Evidence) -> None:
 )
 def test_each_broken_rule_is_seen(run: Evidence, words: str) -> None:
     assert any(words in complaint for complaint in complaints(run))
+
+
+async def _unlocked_by_nobody(world: World) -> None:
+    """A command frame of the TCU's identifier, which no evidence covers."""
+    async with world:
+        arbitration_id = world.car.vehicle.database.arbitration_id("CentralLockCommand")
+        world.bus.put(CanFrame(arbitration_id, bytes([1, 0, 0, 0, 0, 0, 0, 0])))
+
+
+def test_every_world_is_judged_when_it_ends() -> None:
+    with pytest.raises(CondemnedError, match="without unused evidence"):
+        run_simulated(_unlocked_by_nobody(World()))
+
+
+def test_a_world_that_expects_a_complaint_is_content_with_it() -> None:
+    run_simulated(_unlocked_by_nobody(World(expects="without unused evidence")))
+
+
+def test_a_world_that_expects_a_complaint_insists_on_it() -> None:
+    async def nothing_happens() -> None:
+        async with World(expects="without unused evidence"):
+            pass
+
+    with pytest.raises(CondemnedError, match="no complaint says"):
+        run_simulated(nothing_happens())
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parent.glob("test_*.py")), ids=lambda p: p.stem
+)
+def test_every_scenario_has_a_world(path: Path) -> None:
+    """A coroutine test without the fixture would be a run that nobody judges."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            assert "world" in {argument.arg for argument in node.args.args}, node.name

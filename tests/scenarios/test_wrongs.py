@@ -53,7 +53,7 @@ async def test_2_success_is_what_the_doors_did(world: World) -> None:
     assert is_locked(world)
 
 
-@of_world(complaint="executed")
+@of_world(expects="executed")
 async def test_2_the_oracle_sees_an_agent_that_takes_sending_for_doing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +65,7 @@ async def test_2_the_oracle_sees_an_agent_that_takes_sending_for_doing(
     assert (await world.operator.unlock()).outcome is Outcome.EXECUTED
 
 
-@of_world(complaint="without unused evidence")
+@of_world(expects="without unused evidence")
 async def test_1_the_oracle_sees_a_frame_that_nobody_allowed(world: World) -> None:
     request_id = await world.operator.challenged(Service.UNLOCK, unlock_parameters())
     world.centre.send(world.centre.grant(request_id))
@@ -73,7 +73,7 @@ async def test_1_the_oracle_sees_a_frame_that_nobody_allowed(world: World) -> No
     await world.operator.result(request_id)
 
 
-@of_world(complaint="more than its evidence")
+@of_world(expects="more than its evidence")
 async def test_7_the_oracle_sees_a_position_that_nobody_allowed(world: World) -> None:
     await world.operator.locate()
     world.centre.ledger.clear()

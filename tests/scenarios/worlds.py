@@ -12,18 +12,14 @@ Scenario = Callable[..., Awaitable[None]]
 F = TypeVar("F", bound=Scenario)
 AWAKE = VehicleSettings(sleep_after_s=3600.0)
 """A car whose bus does not fall asleep while a scenario lasts."""
-_OPTIONS, _COMPLAINT = "world_options", "expected_complaint"
+_OPTIONS = "world_options"
 
 
-def of_world(*, complaint: str = "", **options: Any) -> Callable[[F], F]:
-    """Say how the world of a scenario is built: arguments of `World`.
-
-    `complaint`: words of a complaint that the oracle must have, where a scenario shows that it sees something.
-    """
+def of_world(**options: Any) -> Callable[[F], F]:
+    """Say how the world of a scenario is built: arguments of `World`."""
 
     def remember(scenario: F) -> F:
         setattr(scenario, _OPTIONS, options)
-        setattr(scenario, _COMPLAINT, complaint)
         return scenario
 
     return remember
@@ -33,15 +29,6 @@ def options_of(scenario: Callable[..., Any]) -> dict[str, Any]:
     """Return what `of_world` said about a scenario."""
     options: dict[str, Any] = getattr(scenario, _OPTIONS, {})
     return options
-
-
-def check(scenario: Callable[..., Any], complaints: list[str]) -> None:
-    """Hold what the oracle says against what the scenario expects: nothing, unless it says otherwise."""
-    expected: str = getattr(scenario, _COMPLAINT, "")
-    if expected:
-        assert any(expected in complaint for complaint in complaints), complaints
-    else:
-        assert complaints == []
 
 
 def press(world: World, for_s: float, *, bounces: int = 0) -> None:

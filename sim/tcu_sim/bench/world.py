@@ -1,8 +1,8 @@
 """The whole agent, the virtual vehicle, a broker and a light centre in one process, on simulated time.
 
 `async with World(...) as world:` gives a car that is online, trusts its centre and knows its account. Everything then
-happens when the scenario says so; minutes of the car's life take milliseconds. At the end `complaints` holds what the
-oracle found.
+happens when the scenario says so; minutes of the car's life take milliseconds. Every world is judged when it ends: it
+raises what the oracle has to complain of. Nobody can build one that is not, or forget to ask.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tcu_sim.bench.power import SimulatedPower, SimulatedRtc
 from tcu_sim.bench.recorder import Recorder
 from tcu_sim.bench.vehicle_run import VehicleRun
 from tcu_sim.bench.waiting import Waiting
+from tcu_sim.errors import SimulatorError
 from tcu_sim.vehicle.vehicle import VehicleSettings
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Call, Told
@@ -44,6 +45,10 @@ AWAKE_S = 15.0
 """The virtual vehicle's bus stays awake so long after something has happened; sleeping time costs next to nothing."""
 
 Make = Callable[[Car, AgentWorld], Agent]
+
+
+class CondemnedError(SimulatorError):
+    """A world has ended, and the oracle's verdict is not the expected one."""
 
 
 @cache
@@ -57,6 +62,7 @@ class World:
 
     `settings`: fields of the agent's `CoreSettings` to set otherwise. `vehicle`: how the virtual vehicle is built.
     `make`: another agent than the real one, to see that the oracle notices. `suspends`: the board does when told to.
+    `expects`: words of a complaint that the oracle must have, of a world that shows that it sees something.
     """
 
     def __init__(
@@ -67,7 +73,9 @@ class World:
         vehicle: VehicleSettings | None = None,
         make: Make | None = None,
         suspends: bool = False,
+        expects: str = "",
     ) -> None:
+        self._expects = expects
         self.clock = SimulatedClock()
         self.fuse = Fuse()
         self._suspended_s = 0.0
@@ -146,9 +154,27 @@ class World:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop both."""
+        """Stop both, and judge what they have done.
+
+        Raises:
+            CondemnedError: the oracle complains, or does not although it is expected to.
+        """
         await self.agent.stop()
         await self.car.stop()
+        if kind is None:
+            self.judge_all()
+
+    def judge_all(self) -> None:
+        """Hold the whole run against the oracle's rules.
+
+        Raises:
+            CondemnedError: the oracle complains, or does not although it is expected to.
+        """
+        found = self.complaints()
+        if self._expects and not any(self._expects in each for each in found):
+            raise CondemnedError(f"no complaint says {self._expects!r}: {found}")
+        if found and not self._expects:
+            raise CondemnedError("; ".join(found))
 
     async def restart_agent(self, *, off_s: float = 1.0) -> None:
         """Stop the agent cleanly if it runs, wait, and start it again on the same durable state."""

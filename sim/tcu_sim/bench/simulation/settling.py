@@ -26,6 +26,8 @@ RELOCKED_EVERY: Final = 4
 """In one town of so many nobody opens a door after the last unlock: the agent locks the car again. That takes two
 minutes of the car's life, and as long to simulate as the rest."""
 INTENTS: Final = (records.UNLOCK, records.POSITION, records.RELOCK, records.CALL)
+ON_DISK: Final = "{} on the disk"
+A_CALL: Final = ON_DISK.format(records.CALL)
 
 
 async def settle(town: Town) -> list[str]:
@@ -35,6 +37,8 @@ async def settle(town: Town) -> list[str]:
     await _leave(town)
     receiver = town.car.vehicle.bcm.gate.receiver
     await _until(town, lambda: not receiver.is_locked_out(town.car.now()))
+    await _until(town, lambda: set(_left(town)) <= {A_CALL})
+    _end_calls(town)
     if not await _until(town, lambda: not list(_left(town))):
         return [f"never settled: {', '.join(_left(town))}", *_lost(town)]
     found = [*_lost(town), *await _on_call_works(town), *await _unlock_works(town)]
@@ -86,6 +90,12 @@ async def _leave(town: Town) -> None:
     await town.live(1.0)
 
 
+def _end_calls(town: Town) -> None:
+    """A connected call has no end of its own."""
+    for press in town.waiting.events(Told.ON_CALL_PRESSED):
+        town.centre.send_call(press, Call.ENDED)
+
+
 async def _until(town: Town, condition: Callable[[], bool]) -> bool:
     ends_at = town.now() + PATIENCE_S
     while town.now() < ends_at:
@@ -96,7 +106,7 @@ async def _until(town: Town, condition: Callable[[], bool]) -> bool:
 
 
 def _left(town: Town) -> Iterator[str]:
-    yield from (f"{key} on the disk" for key in INTENTS if key in town.state.values)
+    yield from (ON_DISK.format(key) for key in INTENTS if key in town.state.values)
     if town.state.messages:
         yield f"{len(town.state.messages)} messages not acknowledged"
     if waiting := [key for key in town.state.sealed if not _is_behind_a_gap(town, *key)]:

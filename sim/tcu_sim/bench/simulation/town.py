@@ -72,6 +72,10 @@ class Town(World):
         self.watched = WatchedState(now=self.now, fuse=self.fuse, trace=self.trace)
         return self.watched
 
+    @override
+    def judge_all(self) -> None:
+        """Nothing: `run` asks the judge of the town, who knows more, after every step and at the end."""
+
     async def live(self, seconds: float) -> None:
         """Let time pass, long stretches only while the bus sleeps; a power cut by the fuse ends it early."""
         left_s, awake_s = seconds, AWAKE_BUDGET_S
