@@ -1,0 +1,158 @@
+"""How long from a grant's arrival to the unlock frame, against what nobody can save: two signatures and one fdatasync.
+
+The whole agent with its SQLite store on the disk, the virtual vehicle on a bus in memory, real time. A grant arrives
+when the broker in memory hands it to the agent's link; the frame is handed over when the CAN port is given it. MQTT and
+the kernel's CAN are outside: they would be the same for any agent. Floor and agent take turns, on the same disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from typing_extensions import override
+
+from benchmarks.drive import ROOT
+from benchmarks.figures import Figure, compared
+from tcu_agent.adapters.storage.store import SqliteState
+from tcu_agent.ports import CanFrame
+from tcu_agent.protocol.messages import Event, Result
+from tcu_sim.bench.fuse import COMMAND_ID, FusedState
+from tcu_sim.bench.operator import unlock_parameters
+from tcu_sim.bench.world import World
+from tcu_sim.vehicle.reference import LockPosition
+from tcu_sim.vehicle.vehicle import VehicleSettings
+from tcu_sim.wire.keys import ES256, generate
+from tcu_sim.wire.numbers import Role, Service
+
+TARGET: Final = 0.5
+"""At most twice the floor."""
+AWAKE_S: Final = 600.0
+_STEP_S: Final = 0.02
+_SETTLE_S: Final = 0.3
+"""For what the round before has left: an acknowledgement that is made durable just then is no part of this path."""
+_PAGE_BYTES: Final = 4096
+"""What SQLite writes at least."""
+_SIGNATURES: Final = 2
+_WARM_UP: Final = 2
+_UNLOCKS_A_ROUND: Final = 4
+_HASH: Final = ec.ECDSA(hashes.SHA256())
+
+
+class _DurableState(FusedState):
+    """What the bench keeps for its oracle, and beside it the agent's own store on the disk."""
+
+    disk: SqliteState
+
+    @override
+    def commit(
+        self,
+        *,
+        puts: Mapping[str, bytes | None],
+        append: Iterable[Result | Event] = (),
+        acknowledged: int | None = None,
+    ) -> None:
+        """Do all of it on the disk too, before anybody is told."""
+        messages = tuple(append)
+        self.disk.commit(puts=puts, append=messages, acknowledged=acknowledged)
+        super().commit(puts=puts, append=messages, acknowledged=acknowledged)
+
+
+class _TimedWorld(World):
+    """Notes when a grant came and when an unlock frame went."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.frame_at = 0.0
+        super().__init__(vehicle=VehicleSettings(sleep_after_s=AWAKE_S))
+        send = self.port.send
+
+        async def timed(frame: CanFrame, *, timeout_s: float) -> None:
+            if frame.arbitration_id == COMMAND_ID:
+                self.frame_at = time.perf_counter()
+            await send(frame, timeout_s=timeout_s)
+
+        self.port.send = timed  # type: ignore[method-assign]  # to look at it, on this one object
+
+    @override
+    def make_state(self) -> FusedState:
+        """Return a state with a disk under it."""
+        state = _DurableState(now=self.now, fuse=self.fuse)
+        state.disk = SqliteState(self._folder / "state")
+        return state
+
+    async def grant_to_frame_s(self) -> float:
+        """Let the car be unlocked once; return how long the frame took."""
+        request_id = await self.operator.challenged(Service.UNLOCK, unlock_parameters(None))
+        grant = self.centre.grant(request_id)
+        await self.pass_time(_SETTLE_S)
+        started = time.perf_counter()
+        self.centre.send(grant)
+        await self.operator.result(request_id)
+        await self._lock()
+        return self.frame_at - started
+
+    async def _lock(self) -> None:
+        """Let the owner lock the car, as before."""
+        vehicle = self.car.vehicle
+        self.car.do(lambda now: self.car.person.lock(now=now))
+        while any(lock is not LockPosition.LOCKED for lock in vehicle.locks.values()):
+            await self.pass_time(_STEP_S)
+
+
+class _Floor:
+    """What is left when everything else is free."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._data = os.urandom(300)
+        key = ec.generate_private_key(ec.SECP256R1())
+        self._signature = key.sign(self._data, _HASH)
+        self._public = key.public_key()
+
+    def measure_s(self) -> float:
+        """Return how long two verifications and one fdatasync take now."""
+        with self._file.open("ab", buffering=0) as stream:
+            started = time.perf_counter()
+            for _ in range(_SIGNATURES):
+                self._public.verify(self._signature, self._data, _HASH)
+            stream.write(bytes(_PAGE_BYTES))
+            os.fdatasync(stream.fileno())
+            return time.perf_counter() - started
+
+
+async def _play(folder: Path, rounds: int) -> tuple[list[float], list[float]]:
+    ours, floors = [], []
+    world, floor = _TimedWorld(folder), _Floor(folder / "floor")
+    world.centre.keys = {role: generate(ES256) for role in Role}
+    async with world:
+        for _ in range(rounds + _WARM_UP):
+            floors.append(floor.measure_s())
+            ours.append(await world.grant_to_frame_s())
+    if complaints := world.complaints():
+        raise SystemExit(f"the oracle complains: {complaints}")
+    return ours[_WARM_UP:], floors[_WARM_UP:]
+
+
+def measure(rounds: int) -> list[Figure]:
+    """Return the figure."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tcu-benchmark-", dir=ROOT / "build") as folder:
+        ours, floors = asyncio.run(_play(Path(folder), rounds * _UNLOCKS_A_ROUND))
+    return [
+        compared(
+            "grant to frame",
+            ours=[1000 * each for each in ours],
+            others=[1000 * each for each in floors],
+            unit="ms",
+            against="two signature verifications and one fdatasync",
+            target=TARGET,
+        )
+    ]
