@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tcu_agent.core import vss
 from tcu_agent.core.effects import Effect, Lamp, Persist, SealPosition, TransmitUnlock
-from tcu_agent.core.events import Resumed, SuspendBegan, Value
+from tcu_agent.core.events import Resumed, SuspendBegan, TimeProven, Value
 from tcu_agent.protocol.messages import (
     Challenge,
     Parameters,
@@ -86,6 +86,10 @@ class AnyCar(RuleBasedStateMachine):
     @rule(offset=st.sampled_from([None, 0.0, 1.8e9, 1.8e9 + 1e6]))
     def the_wall_clock_jumps(self, offset: float | None) -> None:
         self.car.wall_offset = offset
+
+    @rule()
+    def the_time_is_proven(self) -> None:
+        self.car.put(TimeProven())
 
     @rule()
     def the_board_sleeps(self) -> None:

@@ -9,7 +9,8 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
-from tcu_agent.core.events import EffectFailed, Value
+from tcu_agent.core.events import EffectFailed, TimeProven, Value
+from tcu_agent.core.position.position import PROOF_WAIT_S
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import (
     EventKind,
@@ -18,7 +19,7 @@ from tcu_agent.protocol.vocabulary import (
     Reason,
     Service,
 )
-from tests.core.driver import Driver, Failure, PowerCut, settings
+from tests.core.driver import WALL_AT_0, Driver, Failure, PowerCut, settings
 from tests.protocol import signing
 
 CASE = signing.id16("incident or case")
@@ -98,14 +99,92 @@ def test_after_a_power_cut_never_longer_than_was_left(located: Driver) -> None:
     assert last < began + 480
 
 
-@pytest.mark.parametrize("offset", [None, 0.0])
-def test_when_nothing_is_proven_it_stops(located: Driver, offset: float | None) -> None:
+def test_a_clock_that_went_back_proves_nothing(located: Driver) -> None:
     track(located)
-    located.wall_offset = offset
+    located.wall_offset = 0.0
     located.restart(new_session=True)
     assert verdict(located) == (Outcome.CANCELLED, Reason.TIME_NOT_PROVEN)
     located.pass_time(600)
     assert len(located.positions) == 1
+
+
+def unplugged(car: Driver, *, off_s: float) -> float:
+    """Track for 480 s, pull the plug for a while, and come back without the time; return when that was."""
+    track(car, duration_s=480)
+    car.wall_offset = None
+    car.restart(new_session=True, off_s=off_s)
+    car.change(dict(HERE))
+    return car.now
+
+
+def test_without_the_time_it_waits_and_then_stops(located: Driver) -> None:
+    unplugged(located, off_s=1)
+    located.pass_time(PROOF_WAIT_S - 1)
+    assert located.results == []
+    assert len(located.positions) == 1
+    located.pass_time(1)
+    assert verdict(located) == (Outcome.CANCELLED, Reason.TIME_NOT_PROVEN)
+    located.pass_time(600)
+    assert len(located.positions) == 1
+
+
+def test_with_the_time_it_goes_on_and_the_waiting_counts(located: Driver) -> None:
+    """Whoever pulls the plug for a second has not shaken it off, and has not won it any time either."""
+    back_at = unplugged(located, off_s=100)
+    located.pass_time(50)
+    assert len(located.positions) == 1
+    located.wall_offset = WALL_AT_0
+    located.put(TimeProven())
+    assert len(located.positions) == 2
+    located.pass_time(1000)
+    sealed = [at for at, effect in located.done if is_seal(effect)]
+    assert back_at + 300 < max(sealed) < back_at + 380
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_the_time_that_says_it_is_over_ends_it(located: Driver) -> None:
+    unplugged(located, off_s=480)
+    located.wall_offset = WALL_AT_0
+    located.put(TimeProven())
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+    assert len(located.positions) == 1
+
+
+def test_the_time_that_proves_nothing_ends_it(located: Driver) -> None:
+    unplugged(located, off_s=1)
+    located.wall_offset = 0.0
+    located.put(TimeProven())
+    assert verdict(located) == (Outcome.CANCELLED, Reason.TIME_NOT_PROVEN)
+
+
+def test_a_power_cut_while_it_waits_gives_no_time(located: Driver) -> None:
+    unplugged(located, off_s=100)
+    located.pass_time(100)
+    located.restart(new_session=True, off_s=100)
+    located.change(dict(HERE))
+    located.wall_offset = WALL_AT_0
+    located.put(TimeProven())
+    began = located.now
+    located.pass_time(1000)
+    assert max(at for at, effect in located.done if is_seal(effect)) < began + 180
+
+
+def test_the_end_of_the_case_ends_the_waiting(located: Driver) -> None:
+    unplugged(located, off_s=1)
+    located.receive("case-end", signing.sign(located.centre.case_end()))
+    assert verdict(located) == (Outcome.EXECUTED, Reason.CASE_ENDED)
+    located.wall_offset = WALL_AT_0
+    located.put(TimeProven())
+    located.pass_time(600)
+    assert len(located.positions) == 1
+
+
+def test_the_time_changes_nothing_where_nobody_waits_for_it(located: Driver) -> None:
+    located.put(TimeProven())
+    track(located, duration_s=100)
+    located.put(TimeProven())
+    located.pass_time(120)
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
 
 
 def test_without_a_wall_clock_before_the_power_cut_it_stops() -> None:

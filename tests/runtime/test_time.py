@@ -11,6 +11,7 @@ from tcu_agent.core.events import (
     MessageArrived,
     Resumed,
     TimePassed,
+    TimeProven,
 )
 from tcu_agent.runtime.pump import QUEUE_EVENTS
 from tests.runtime.rig import (
@@ -100,6 +101,12 @@ def test_a_suspend_is_told_before_what_came_after_it() -> None:
     play(body)
 
 
+async def touched(rig: Rig, *, number: int) -> None:
+    """Let one message arrive: the `number`-th."""
+    send(rig)
+    await rig.core.wait_for(MessageArrived, number=number)
+
+
 def test_a_flood_waits_at_its_source_and_nothing_is_lost() -> None:
     async def body(rig: Rig) -> None:
         rig.start()
@@ -107,5 +114,36 @@ def test_a_flood_waits_at_its_source_and_nothing_is_lost() -> None:
         for _ in range(3 * QUEUE_EVENTS):
             send(rig)
         await rig.core.wait_for(MessageArrived, number=3 * QUEUE_EVENTS)
+
+    play(body)
+
+
+def test_the_first_time_that_is_set_from_outside_is_told_once() -> None:
+    """After a power cut the core waits for it: at the start a clock may stand where it stood."""
+
+    async def body(rig: Rig) -> None:
+        rig.clock.synchronised = False
+        rig.start()
+        await rig.core.wait_for(Connected)
+        await touched(rig, number=1)
+        assert rig.core.of(TimeProven) == []
+        rig.clock.synchronised = True
+        await touched(rig, number=2)
+        rig.clock.synchronised = False
+        await touched(rig, number=3)
+        rig.clock.synchronised = True
+        await touched(rig, number=4)
+        kinds = [type(each) for each in rig.core.events if not isinstance(each, Connected)]
+        assert kinds == [MessageArrived, TimeProven, *[MessageArrived] * 3]
+
+    play(body)
+
+
+def test_a_time_that_was_known_at_the_start_is_no_news() -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        await touched(rig, number=1)
+        assert rig.core.of(TimeProven) == []
 
     play(body)

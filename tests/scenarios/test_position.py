@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tcu_agent.core.position.position import PROOF_WAIT_S
 from tcu_agent.protocol.vocabulary import Reason
 from tcu_sim.bench.operator import locate_parameters
 from tcu_sim.bench.world import World
@@ -127,7 +128,8 @@ async def test_without_any_clock_the_rest_cannot_be_proven(world: World) -> None
     count = len(world.state.sealings)
     world.clock.set_wall(None)
     await world.power_cut(off_s=5)
-    assert (await world.waiting.event(Told.TRACKING_ENDED)).reason == Reason.TIME_NOT_PROVEN
+    ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=PROOF_WAIT_S + 30)
+    assert ended.reason == Reason.TIME_NOT_PROVEN
     await world.pass_time(60)
     assert len(world.state.sealings) == count
 
@@ -141,9 +143,26 @@ async def test_a_wall_clock_that_was_only_restored_from_a_disk_proves_nothing(wo
     world.clock.synchronised = False
     world.clock.set_wall(stood_at - 3600)
     await world.power_cut(off_s=3600)
-    assert (await world.waiting.event(Told.TRACKING_ENDED)).reason == Reason.TIME_NOT_PROVEN
+    ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=PROOF_WAIT_S + 30)
+    assert ended.reason == Reason.TIME_NOT_PROVEN
     await world.pass_time(60)
     assert len(world.state.sealings) == count
+
+
+async def test_tracking_goes_on_once_the_network_has_told_the_time(world: World) -> None:
+    """A plug that was pulled for a second: the board is back before its clock is. The oracle knows the stop time."""
+    await track(world)
+    await world.pass_time(12)
+    count = len(world.state.sealings)
+    world.clock.synchronised = False
+    await world.power_cut(off_s=1)
+    await world.pass_time(10)
+    assert len(world.state.sealings) == count
+    world.clock.synchronised = True
+    await world.pass_time(5)
+    assert len(world.state.sealings) > count
+    ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=60)
+    assert ended.reason == Reason.STOP_TIME
 
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])

@@ -175,6 +175,8 @@ class Core:
             case events.Connected():
                 self._tell_presence(step, event.connection, Presence.ONLINE)
                 self._parts.on_call.connected(step)
+            case events.TimeProven():
+                self._parts.position.time_proven(step)
             case _:
                 self._observed_sleep(step, event)
         return ()

@@ -133,6 +133,14 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeProven:
+    """Something outside (NTP, GNSS) has set the wall clock for the first time since the kernel booted.
+
+    From now on `wall` proves how long the power was off; before, it may stand where it stood.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """A deadline that `next_deadline` gave has come (or nothing has: harmless)."""
 
@@ -153,5 +161,6 @@ CoreEvent = (
     | EffectFailed
     | SuspendBegan
     | Resumed
+    | TimeProven
     | TimePassed
 )

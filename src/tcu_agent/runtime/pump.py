@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from tcu_agent.core.effects import Effect
-from tcu_agent.core.events import CoreEvent, EffectFailed, Resumed, TimePassed
+from tcu_agent.core.events import CoreEvent, EffectFailed, Resumed, TimePassed, TimeProven
 from tcu_agent.errors import DeadlinePassedError, KeyStoreError, StorageError, TransportError
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import Alarm
@@ -62,6 +62,7 @@ class Pump:
         self._rang = False
         self._is_stopping = False
         self._suspended_s = 0.0
+        self._is_time_proven = False
         self._alarm = Alarm(clock=around.clock, ring=self._news.set)
 
     async def put(self, event: CoreEvent) -> None:
@@ -92,10 +93,12 @@ class Pump:
             self._suspended_s = self._suspended()
             alarm = group.create_task(self._alarm.run(), name="core timer")
             # What a start concludes from the wall clock (how long was the power cut?) needs one that can be believed.
-            wall = self._clock.wall() if self._clock.is_synchronised() else None
+            self._is_time_proven = self._clock.is_synchronised()
+            wall = self._clock.wall() if self._is_time_proven else None
             await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
             while (event := await self._next()) is not None:
                 await self._notice_suspend()
+                await self._notice_time()
                 await self._settle(self._decide(event))
                 # Others must run even when there is always something to do.
                 await asyncio.sleep(0)
@@ -142,6 +145,13 @@ class Pump:
         if self._suspended_s - before >= LEAST_SUSPEND_S:
             self._logbook.info("resumed", suspended_s=self._suspended_s - before)
             await self._settle(self._decide(Resumed()))
+
+    async def _notice_time(self) -> None:
+        """Tell the core once that the wall clock can be believed; the core's own timer sees to it that we look."""
+        if not self._is_time_proven and self._clock.is_synchronised():
+            self._is_time_proven = True
+            self._logbook.info("time-proven")
+            await self._settle(self._decide(TimeProven()))
 
     def _suspended(self) -> float:
         # The event loop's clock (CLOCK_MONOTONIC) stands still in a suspend, CLOCK_BOOTTIME does not.

@@ -20,6 +20,11 @@ from tcu_agent.core.unlock.outcomes import Outcomes
 from tcu_agent.core.verify.authorisation import PositionAuthorisation, resume_position
 from tcu_agent.protocol.vocabulary import EventKind, FixQuality, Outcome, PositionKind, Reason
 
+PROOF_WAIT_S = 300.0
+"""How long a tracking waits, after a power cut, for a clock that proves what is left: modems take their time."""
+PROOF_LOOK_S = 1.0
+"""How often it wants to be called meanwhile, so that whoever knows of the clock looks at it."""
+
 __all__ = ["TABLE", "PositionCase", "State", "Trigger"]
 
 
@@ -39,6 +44,8 @@ class _Job:
     has_place: bool = False
     is_late: bool = False
     """The last fix was not sealed because its time was over by then."""
+    proof_until: float | None = None
+    """Tracking after a power cut: nothing proves yet how much time is left; waits for it so long, and takes no fix."""
     is_new: bool = True
     """Its acceptance is part of this very step or the one before: not known to be durable."""
 
@@ -100,14 +107,34 @@ class PositionCase:
             self._end(step, Trigger.RESTARTED, Outcome.UNKNOWN, Reason.RESTARTED)
         elif is_corrupt:
             self._end(step, Trigger.RIGHT_ENDED, Outcome.CANCELLED, Reason.STATE_CORRUPT)
-        elif left_s is None:
+        elif left_s is None and step.wall is None and record.saved_wall is not None:
+            # A board that has just booted seldom has the time: a thief need not do more than pull a plug for a second.
+            self._job.proof_until = self._job.until = step.now + PROOF_WAIT_S
+        else:
+            self._go_on(step, self._job, left_s)
+
+    def time_proven(self, step: Step) -> None:
+        """The wall clock can be believed from now on: go on with what it leaves, if that was waited for."""
+        job = self._job
+        if job is not None and job.proof_until is not None:
+            job.proof_until = None
+            left_s = job.record.provable_s(
+                boot_session=self._boot_session, now=step.now, wall=step.wall
+            )
+            self._go_on(step, job, left_s)
+
+    def _go_on(self, step: Step, job: _Job, left_s: float | None) -> None:
+        """Go on with a tracking after a restart, as long as is proven to be left (s; None = nothing is)."""
+        if left_s is None:
             reason = Reason.TIME_NOT_PROVEN
             self._end(step, Trigger.TIME_NOT_PROVEN, Outcome.CANCELLED, reason)
         elif left_s <= 0:
             self._end(step, Trigger.STOP_TIME, Outcome.EXECUTED, Reason.STOP_TIME)
         else:
             self.machine.move(Trigger.RESTARTED)
-            self._save(step, self._job)
+            job.until = step.now + left_s
+            job.next_fix_at = job.deadline = step.now
+            self._save(step, job)
 
     def accept(self, step: Step, grant: PositionAuthorisation) -> None:
         """Begin what a grant allows, or settle it as busy."""
@@ -206,6 +233,11 @@ class PositionCase:
             self._end(step, Trigger.SEALED, Outcome.EXECUTED, Reason.NONE)
 
     def _track(self, step: Step, job: _Job) -> None:
+        if job.proof_until is not None:
+            if step.now >= job.proof_until:
+                self._go_on(step, job, None)
+            job.deadline = min(job.proof_until, step.now + PROOF_LOOK_S)
+            return
         if step.now >= job.until:
             self._end(step, Trigger.STOP_TIME, Outcome.EXECUTED, Reason.STOP_TIME)
             return

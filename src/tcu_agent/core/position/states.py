@@ -10,8 +10,9 @@ SEARCHING  An interval is due: waits for a fix (a sleeping bus is woken), shorte
 
 Before each fix of a tracking the time that is left becomes durable. The stop time counts from acceptance on
 CLOCK_BOOTTIME; after a power cut tracking goes on with what can be proven to be left (`record`), and stops if
-nothing can. A change of owner, the end of the subscription and the end of the case stop it; a new PIN does not: nobody
-can ask a thief for it. No position before acceptance, none after the stop.
+nothing can. A board that has just booted seldom knows the time: without a wall clock it waits some minutes for one, and
+takes no fix meanwhile. A change of owner, the end of the subscription and the end of the case stop it; a new PIN does
+not: nobody can ask a thief for it. No position before acceptance, none after the stop.
 
 A place that is only the last one known is said to be that, with its age. Where there is none at all, a snapshot seals
 that too and ends as failed/no-fix: so the theft desk hears it from the car itself and not from the command service.
