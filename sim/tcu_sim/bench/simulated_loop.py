@@ -17,6 +17,8 @@ from tcu_sim.errors import SimulatorError
 
 T = TypeVar("T")
 
+MOST_ROUNDS = 100_000
+"""At one instant; a flood of frames and all that follows from it takes some hundreds."""
 DEFAULT_LIMIT_S = 24 * 3600.0
 """After so much simulated time a run is taken for endless: cyclic frames never let it run dry."""
 
@@ -29,17 +31,26 @@ class SimulationTooLong(SimulatorError):
     """Simulated time has passed the limit of the run."""
 
 
+class SimulationStuck(SimulatorError):
+    """Something goes round and round, and no time passes."""
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     """Never looks at a file: there is none on such a loop. Where asyncio would wait, `idle` moves the time."""
 
     def __init__(self, idle: Callable[[float | None], None]) -> None:
         super().__init__()
         self._idle = idle
+        self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Move the time if there is nothing else to do, and return nothing."""
         if timeout is None or timeout > 0:
+            self._rounds = 0
             self._idle(timeout)
+        self._rounds += 1
+        if self._rounds > MOST_ROUNDS:
+            raise SimulationStuck(f"{MOST_ROUNDS} rounds, and no time has passed")
         return []
 
 
@@ -85,6 +96,7 @@ def run_simulated(main: Coroutine[Any, Any, T], *, limit_s: float = DEFAULT_LIMI
     Raises:
         SimulationDeadlock: nothing was left that could happen.
         SimulationTooLong: `limit_s` seconds of simulated time passed.
+        SimulationStuck: time has stopped.
     """
     with asyncio.Runner(loop_factory=lambda: SimulatedEventLoop(limit_s=limit_s)) as runner:
         return runner.run(main)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tcu_sim.bench.simulation.covered import in_lines
 from tcu_sim.bench.simulation.run import Verdict, run
 from tcu_sim.bench.simulation.steps import history
 
@@ -22,6 +23,7 @@ class Sum:
     unlocks: int = 0
     positions: int = 0
     starts: int = 0
+    covered: dict[str, int] = field(default_factory=dict)
 
     def add(self, verdict: Verdict) -> None:
         """Count one run."""
@@ -31,13 +33,16 @@ class Sum:
         self.unlocks += verdict.unlocks
         self.positions += verdict.positions
         self.starts += verdict.starts
+        for name, count in verdict.covered.items():
+            self.covered[name] = self.covered.get(name, 0) + count
 
     def __str__(self) -> str:
-        """Return one line."""
-        return (
+        """Return one line, and one for each kind of thing that was played or told."""
+        head = (
             f"simulate: {self.seeds} seeds, {self.failures} failing; {self.vehicle_s / 3600:.1f} vehicle-hours,"
             f" {self.unlocks} unlock frames, {self.positions} positions, {self.starts} starts of an agent"
         )
+        return "\n".join([head, *in_lines(self.covered)])
 
 
 def verdicts(seeds: Iterable[int], *, processes: int) -> Iterator[Verdict]:

@@ -62,10 +62,12 @@ def _cut_off_unlock(rng: Random) -> list[Step]:
 
 
 def _relock_cut_off(rng: Random) -> list[Step]:
-    points = ("BEFORE_COMMAND", "AFTER_COMMAND")
+    """The lock frame was out, the car did not lock, and the power failed: whoever tries again tries twice."""
+    fuse = _fuse(rng, "AFTER_COMMAND")
     return [
         _ask("unlock", for_s=10.0),
-        _fuse(rng, *points),
+        Step("car", {"is": rng.choice(["never", "boast"]), "late_s": 1.0}),
+        Step("fuse", {**fuse.of, "number": 1}),
         Step("wait", {"s": RELOCK_S}),
         Step("wait", {"s": RELOCK_S}),
     ]
@@ -103,10 +105,15 @@ def _forged(rng: Random) -> list[Step]:
 
 
 def _said_into_the_void(rng: Random) -> list[Step]:
-    """The network loses what the broker has acknowledged."""
+    """The network loses what the broker has acknowledged: people are at the car, and each lock is an event."""
     lossy = {"loss": 0.6, "copies": 0.0, "delay_s": 0.0}
-    person = {"act": rng.choice(["lock", "open", "unlock"]), "door": "front-left"}
-    return [Step("network", lossy), _ask("unlock", for_s=3.0), Step("person", person)]
+    return [
+        Step("network", lossy),
+        Step("person", {"act": "unlock", "door": "front-left"}),
+        Step("wait", {"s": rng.choice([1.0, 3.0])}),
+        Step("person", {"act": rng.choice(["open", "lock"]), "door": "front-left"}),
+        Step("wait", {"s": rng.choice([1.0, 3.0])}),
+    ]
 
 
 PLOTS: Final[tuple[Callable[[Random], list[Step]], ...]] = (

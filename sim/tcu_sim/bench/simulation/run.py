@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from tcu_sim.bench.simulated_loop import run_simulated
+from tcu_sim.bench.simulated_loop import SimulationStuck, SimulationTooLong, run_simulated
+from tcu_sim.bench.simulation.covered import covered
 from tcu_sim.bench.simulation.playing import Player
 from tcu_sim.bench.simulation.settling import settle
 from tcu_sim.bench.simulation.step import Step
@@ -31,6 +32,8 @@ class Verdict:
     unlocks: int
     positions: int
     starts: int
+    covered: Mapping[str, int] = field(default_factory=dict)
+    """How often what was played and told (`covered`)."""
     trace: tuple[str, ...] = ()
 
     @property
@@ -64,6 +67,8 @@ def run(seed: int, steps: Sequence[Step], *, keeps_trace: bool = False) -> Verdi
     )  # thousands of failed connections are of no interest, and cost time
     try:
         return run_simulated(_played(seed, steps, keeps_trace), limit_s=LIMIT_S)
+    except (SimulationStuck, SimulationTooLong) as error:
+        return Verdict(seed, (f"{type(error).__name__}: {error}",), "", 0.0, 0, 0, 0)
     finally:
         logging.disable(was_disabled)
 
@@ -86,6 +91,7 @@ async def _played(seed: int, steps: Sequence[Step], keeps_trace: bool) -> Verdic
         unlocks=sum(command.is_unlock for command in town.watch.commands),
         positions=len(town.watched.sealings),
         starts=town.judge.starts,
+        covered=covered(steps, town.watched.commits),
         trace=tuple(town.trace.lines) if keeps_trace else (),
     )
 
