@@ -80,6 +80,10 @@ MINUTES ?= 5
 fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in all (ARGS="mqtt record": only these)
 	@scripts/fuzz $(MINUTES) $(ARGS)
 
+.PHONY: mutants
+mutants: setup ## Change one thing after the other in what decides; a test has to notice (ARGS='*/challenges.py')
+	@$(BIN)/python scripts/mutants $(ARGS)
+
 .PHONY: crash
 crash: setup ## Kill a real agent N=1000 times (SEED=... to repeat), restart it, and count what must never happen
 	@$(BIN)/tcu-sim crash --kills $(or $(N),1000) $(if $(SEED),--seed $(SEED)) $(ARGS)
