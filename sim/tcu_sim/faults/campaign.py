@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,8 +15,7 @@ from tcu_sim.faults.papers import PaperAuthority
 from tcu_sim.faults.play import Case, Row, play
 from tcu_sim.faults.site import VEHICLE_ID, Papers, Site, open_site
 
-FAKETIME = "faketime/libfaketime.so.1"
-"""Where the Debian package libfaketime puts it, below a directory of libraries."""
+WRONG_CLOCK = Path(__file__).with_name("wrong_clock.c")
 HEAD = (
     "fault",
     "made",
@@ -53,13 +53,13 @@ def playable(cases: Iterable[Case], site: Site) -> list[Case]:
     """Return the cases for which everything is there. Only a broker may lack something; a missing tool is an error.
 
     Raises:
-        BadInput: faketime is wanted and not installed.
+        BadInput: a wrong clock is wanted, and nothing compiles it.
     """
     has = {"tls"} if site.papers else set()
     has |= {"store"} if site.broker.store else set()
-    found = [case for case in cases if case.needs - {"faketime"} <= has]
-    if site.faketime is None and any("faketime" in case.needs for case in found):
-        raise BadInput("libfaketime is missing, and two cases need it: apt-get install faketime")
+    found = [case for case in cases if case.needs - {"wrong clock"} <= has]
+    if site.wrong_clock is None and any("wrong clock" in case.needs for case in found):
+        raise BadInput("gcc is missing, and two cases need it: apt-get install gcc libc6-dev")
     return found
 
 
@@ -78,14 +78,18 @@ async def site(plan: Plan) -> AsyncIterator[Site]:
     else:
         broker = plan.broker(plan.folder)
     async with open_site(
-        plan.folder, broker, papers=papers, seed=plan.seed, faketime=find_faketime()
+        plan.folder, broker, papers=papers, seed=plan.seed, wrong_clock=_wrong_clock(plan.folder)
     ) as opened:
         yield opened
 
 
-def find_faketime() -> Path | None:
-    """Return libfaketime, or None."""
-    return next(Path("/usr/lib").glob(f"*/{FAKETIME}"), None)
+def _wrong_clock(folder: Path) -> Path | None:
+    """Return the library that shifts a program's wall clock, or None without a compiler."""
+    compiler, library = shutil.which("gcc"), folder / "wrong_clock.so"
+    if compiler is None:
+        return None
+    words = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(WRONG_CLOCK)]
+    return library if subprocess.run(words, check=False).returncode == 0 else None
 
 
 def line(row: Row) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ class Case:
     settings: Mapping[str, int] = field(default_factory=dict)
     """Of the agent's [mqtt], where the case needs another than usual."""
     needs: frozenset[str] = frozenset()
-    """``tls``, ``store``, ``faketime``."""
+    """``tls``, ``store``, ``wrong clock``."""
     covers: int = 0
 
 

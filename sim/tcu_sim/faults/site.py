@@ -88,7 +88,7 @@ class Site:
     agent: Program
     papers: Papers | None
     outgoing: asyncio.Queue[tuple[str, bytes]]
-    faketime: Path | None = None
+    wrong_clock: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     """What the next `restart` writes into [mqtt] beside the usual."""
 
@@ -171,7 +171,7 @@ async def open_site(
     *,
     papers: Papers | None,
     seed: int,
-    faketime: Path | None = None,
+    wrong_clock: Path | None = None,
 ) -> AsyncIterator[Site]:
     """Start everything but the agent.
 
@@ -241,7 +241,7 @@ async def open_site(
                 agent=agent,
                 papers=papers,
                 outgoing=outgoing,
-                faketime=faketime,
+                wrong_clock=wrong_clock,
             )
         finally:
             for task in tasks:
