@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
+from decimal import Decimal
 from pathlib import Path
 
 import can
 import pytest
+from can.io.canutils import CanutilsLogReader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcu_agent.adapters.can.recording import Recording
+from tcu_agent.adapters.can.recording import Recording, _usual_line, frame_of
 from tcu_agent.errors import RecordingError
+from tcu_agent.ports import CanFrame
 from tests.foreign_data import foreign_data
 
 LINES = [
@@ -178,3 +182,34 @@ def test_any_damage_gives_frames_or_a_recording_error(
     except RecordingError:
         frames = 0
     assert frames <= 51
+
+
+@given(
+    at=st.decimals(0, 10**9, places=6),
+    number=st.one_of(
+        st.integers(0, 0xFFF).map("{:03X}".format),
+        st.integers(0, 0xFFFF_FFFF).map("{:08X}".format),
+        st.sampled_from(["7ff", "1F", "00001", "123456789"]),
+    ),
+    rest=st.one_of(
+        st.binary(max_size=9).map(lambda data: "#" + data.hex()),
+        st.sampled_from(["#R", "#R8", "##1AABB", "#ABC", "#", "", "#AA R", "#AA T", "#AA X"]),
+    ),
+    channel=st.sampled_from(["can0", "0", "vcan-1"]),
+)
+def test_the_quick_way_reads_a_line_as_python_can_does(
+    at: Decimal, number: str, rest: str, channel: str
+) -> None:
+    line = f"({at:.6f}) {channel} {number}{rest}\n"
+    quick = _usual_line(line)
+    if quick is None:
+        return
+    (message,) = CanutilsLogReader(io.StringIO(line))
+    assert quick == (str(message.channel), frame_of(message))
+
+
+def test_the_usual_line_is_read_the_quick_way() -> None:
+    assert _usual_line("(1.5) can0 123#AABB\n") == (
+        "can0",
+        CanFrame(0x123, b"\xaa\xbb", timestamp_s=1.5),
+    )

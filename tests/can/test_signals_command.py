@@ -155,7 +155,7 @@ def test_progress_is_told_on_standard_error_alone(
 
     told = Terminal()
     monkeypatch.setattr(sys, "stderr", told)
-    monkeypatch.setattr(signals, "_PROGRESS_EACH_FRAMES", 50)
+    monkeypatch.setattr(signals, "_BATCH_FRAMES", 50)
     monkeypatch.setattr(signals, "_PROGRESS_S", {True: -1.0})
     _, summary = run_json(capsys, "--map", REFERENCE, "--log", own_recording(tmp_path))
     assert summary["frames"] == 122

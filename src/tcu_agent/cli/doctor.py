@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 import time
@@ -80,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(file: Path, *, listen_s: float) -> list[Finding]:
     """Return all findings, those of the files first."""
+    import asyncio
+
     from tcu_agent.cli import check
     from tcu_agent.config import examine_further
     from tcu_agent.doctor.findings import failure, note, ok, warning
@@ -108,6 +109,8 @@ def _surroundings(config: Config) -> Iterable[Finding]:
 
 
 async def _outside(config: Config, *, listen_s: float) -> list[Finding]:
+    import asyncio
+
     from tcu_agent.doctor.broker import examine_broker
 
     mapping = _mapping(config)
@@ -131,6 +134,8 @@ def _mapping(config: Config) -> VehicleMapping | None:
 async def _bus(
     bus: BusConfig, config: Config, mapping: VehicleMapping | None, *, listen_s: float
 ) -> Sequence[Finding]:
+    import asyncio
+
     from tcu_agent.cli import assembly
     from tcu_agent.doctor import interface, traffic
     from tcu_agent.doctor.findings import Level, count, note

@@ -7,12 +7,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcu_agent.cli.reader import forget_reader
 from tcu_agent.errors import ConfigError
-from tcu_agent.ports import CanFrame
 
 if TYPE_CHECKING:
     from tcu_agent.adapters.can.counters import DecoderCounters
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tcu_agent.adapters.can.signals import SignalDecoder
     from tcu_agent.adapters.mapping.mapping import VehicleMapping
     from tcu_agent.core.events import CoreEvent
+    from tcu_agent.ports import CanFrame
 
-_PROGRESS_EACH_FRAMES = 20_000
+_BATCH_FRAMES = 512
 _PROGRESS_S = {True: 0.5, False: 10.0}
 """Between two progress lines: on a terminal, and where standard error is a file."""
 
@@ -104,10 +105,9 @@ def _play(
     start_s = first.timestamp_s if first else 0.0
     decoder = SignalDecoder(mapping, bus, started_at=start_s, audit=True, listen_only=True)
     changes, last_s = 0, start_s
-    for frame in _with_progress(_rejoin(first, frames), recording):
-        last_s = frame.timestamp_s
-        if events := decoder.receive(frame):
-            changes += _print_events(events, start_s, as_json=as_json)
+    for batch in _with_progress(_rejoin(first, frames), recording):
+        last_s = batch[-1].timestamp_s
+        changes += _print_events(decoder.receive_all(batch), start_s, as_json=as_json)
     elapsed_s = time.perf_counter() - started
     return _summary(
         decoder, recording, changes=changes, duration_s=last_s - start_s, elapsed_s=elapsed_s
@@ -120,18 +120,17 @@ def _rejoin(first: CanFrame | None, rest: Iterator[CanFrame]) -> Iterator[CanFra
     yield from rest
 
 
-def _with_progress(frames: Iterable[CanFrame], recording: Recording) -> Iterator[CanFrame]:
+def _with_progress(frames: Iterator[CanFrame], recording: Recording) -> Iterator[list[CanFrame]]:
+    """Yield the frames in batches, and say now and then how far it is."""
     is_terminal = sys.stderr.isatty()
-    told_at = time.monotonic()
-    for count, frame in enumerate(frames, start=1):
-        if (
-            count % _PROGRESS_EACH_FRAMES == 0
-            and time.monotonic() - told_at > _PROGRESS_S[is_terminal]
-        ):
+    told_at, count = time.monotonic(), 0
+    while batch := list(islice(frames, _BATCH_FRAMES)):
+        count += len(batch)
+        if time.monotonic() - told_at > _PROGRESS_S[is_terminal]:
             told_at = time.monotonic()
             end = "\r" if is_terminal else "\n"
             print(f"{recording.file.name}: {count:,} frames", end=end, file=sys.stderr, flush=True)
-        yield frame
+        yield batch
 
 
 def _print_events(events: Iterable[CoreEvent], start_s: float, *, as_json: bool) -> int:
