@@ -37,10 +37,6 @@ class Outcomes:
         for result in sorted(results, key=lambda result: result.seq):
             self._results[result.common.request_id] = result
 
-    def __contains__(self, request_id: object) -> bool:
-        """Whether this request has an outcome."""
-        return request_id in self._results
-
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over request ids, oldest outcome first."""
         return iter(self._results)
