@@ -22,11 +22,10 @@ OUT_OF_TIME: Final = 124
 INSIDE: Final = Path(__file__).with_name("inside")
 CONSOLE_LINES: Final = 40
 """So many of the console's last lines are shown when the guest itself failed."""
-_ENDS_WITH_US: Final = (
-    *("setpriv", "--pdeathsig", "KILL", "--"),
-    *(("unshare", "--pid", "--fork", "--kill-child=KILL", "--") if os.geteuid() == 0 else ()),
-)
-"""Whatever happens to this process, the guest goes too; as root with every process it has made of itself."""
+_ENDS_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Whatever happens to this process, the guest's first process goes too."""
+_IN_A_WORLD_OF_ITS_OWN: Final = ("unshare", "--pid", "--fork", "--kill-child=KILL", "--")
+"""And with it all that it has started, where that is allowed: to root, but not in every container."""
 
 
 class Machine(Protocol):
@@ -104,7 +103,7 @@ def _process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A guest in a session of its own, all of which is ended at the end; it does not outlive this process either."""
     process = subprocess.Popen(
-        [*_ENDS_WITH_US, *argv],
+        [*_ENDS_WITH_US, *_world(), *argv],
         stdin=subprocess.DEVNULL,
         stdout=console,
         stderr=console,
@@ -118,6 +117,11 @@ def _process(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _world() -> tuple[str, ...]:
+    tried = subprocess.run([*_IN_A_WORLD_OF_ITS_OWN, "true"], capture_output=True, check=False)
+    return _IN_A_WORLD_OF_ITS_OWN if tried.returncode == 0 else ()
 
 
 def _pass_on(output: BinaryIO, log: BinaryIO, *, deadline: float) -> bool:

@@ -15,6 +15,7 @@ from tcu_sim.demo.play import DemoOptions
 from tcu_sim.demo.processes import Command, Ensemble, ProgramError
 from tcu_sim.demo.sightings import NotSeenError, Sightings
 from tcu_sim.demo.steps import AT_THE_CAR, STEPS
+from tcu_sim.demo.steps_unlock import RELOCK_AFTER_S, RELOCK_TOLERANCE_S, judge_relock
 from tcu_sim.errors import BadInput
 
 
@@ -80,3 +81,14 @@ def test_the_steps_at_the_car_keep_the_storys_order_and_begin_and_end_on_the_bus
     assert "unlock with the right PIN" in names
     assert "the stop time has come" in names
     assert not [name for name in names if "app" in name.split(":")[0].split()]
+
+
+@pytest.mark.parametrize(("patience", "slack"), [(1.0, 1.0), (2.5, 2.5), (15.0, 3.0)])
+def test_on_a_slow_machine_times_may_be_less_exact_but_are_judged(
+    tmp_path: Path, patience: float, slack: float
+) -> None:
+    assert Sightings(tmp_path / "trace", patience=patience).slack == slack
+    unlocked, late_s = {"t": 100.0}, RELOCK_AFTER_S + RELOCK_TOLERANCE_S * slack
+    judge_relock(unlocked, {"t": 100.0 + late_s - 0.1}, slack=slack)
+    with pytest.raises(NotSeenError, match="instead of"):
+        judge_relock(unlocked, {"t": 100.0 + late_s + 0.1}, slack=slack)

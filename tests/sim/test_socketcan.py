@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -155,3 +156,16 @@ def test_hub_options_and_socketcan_exclude_each_other() -> None:
     )
     assert ended.returncode == 2
     assert "use --interface slcan" in ended.stderr
+
+
+def test_the_receive_buffer_is_enlarged_as_far_as_one_may() -> None:
+    class Bus:
+        def __init__(self) -> None:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    bus = Bus()
+    with bus.socket as raw:
+        before = raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        socketcan.enlarge_receive_buffer(bus)
+        assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > before
+    socketcan.enlarge_receive_buffer(object())

@@ -53,7 +53,7 @@ class VirtualBench:
 
     agent, far = "vcan0", "vcan1"
     patience = 3.0
-    gap_ms = 1.0
+    gap_ms = 2.0
 
     def __init__(self, results: Path) -> None:
         self.results = results
@@ -93,7 +93,7 @@ class ControllerBench:
     """can0 and can1: two controllers on one bus, behind the kernel's driver for Kvaser PCI cards."""
 
     agent, far = "can0", "can1"
-    patience = 6.0
+    patience = 15.0
     gap_ms = 10.0
 
     def __init__(self, results: Path) -> None:
@@ -140,6 +140,15 @@ def take_down(interface: str) -> None:
 
 def bring_up(interface: str) -> None:
     run("ip", "link", "set", interface, "up")
+
+
+def hold_back(interface: str, *, seconds: int) -> None:
+    """Let the kernel hold back each frame before the driver gets it; 0 = not any more."""
+    if seconds:
+        delay = ("netem", "delay", f"{seconds}s")
+        run("tc", "qdisc", "replace", "dev", interface, "root", *delay)
+    else:
+        run("tc", "qdisc", "del", "dev", interface, "root")
 
 
 def report_error(interface: str, error_class: int) -> None:

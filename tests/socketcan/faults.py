@@ -16,11 +16,11 @@ from tcu_sim.demo.conditions import (
     is_unlock,
     signal_is,
 )
-from tcu_sim.demo.sightings import NotSeenError
+from tcu_sim.demo.sightings import NotSeenError, Sighting
 from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.story import Step
 from tcu_sim.vehicle.e2e import E2eSender
-from tests.socketcan.bench import Bench, VirtualBench, bring_up, report_error, take_down
+from tests.socketcan.bench import Bench, VirtualBench, bring_up, hold_back, report_error, take_down
 from tests.socketcan.foreign import Candump, babbling, cansend
 
 BUS_OFF, RESTARTED = 0x040, 0x100
@@ -30,6 +30,7 @@ ON_CALL_BUTTON, ON_CALL_DATA_ID = 0x1A0, 0x01A0
 NOT_DONE = ("failed", "unknown")
 PRESSES = 12
 INCIDENT_S = 20.0
+HELD_BACK_S = 4
 A_WHILE_FRAMES = 10
 """The car sends its lock status ten times a second."""
 LOCK_STATUS = "1B0"
@@ -151,11 +152,15 @@ async def command_lost(scene: Scene, stage: Stage) -> str:
 
 
 async def _outcome(stage: Stage, request_id: bytes, since: int) -> str:
-    mine = about(from_car("result"), request_id.hex())
-    result = await stage.seen("result", mine, since=since, timeout_s=30.0)
+    result = await _result(stage, request_id, since)
     if result["outcome"] not in NOT_DONE:
         raise NotSeenError(f"result {result['outcome']}, though nobody has seen the locks move")
     return f"signed result {result['outcome']} {result['reason']}"
+
+
+async def _result(stage: Stage, request_id: bytes, since: int) -> Sighting:
+    mine = about(from_car("result"), request_id.hex())
+    return await stage.seen("result", mine, since=since, timeout_s=30.0)
 
 
 async def _not_again(stage: Stage, told: str, since: int, *, commands: int) -> str:
@@ -163,6 +168,22 @@ async def _not_again(stage: Stage, told: str, since: int, *, commands: int) -> s
     if seen != commands:
         raise NotSeenError(f"{told}; {seen} unlock commands on CAN instead of {commands}")
     return f"{told}, no further command; then: {await doors_unlock(stage)}"
+
+
+async def transmit_queue_blocked(scene: Scene, stage: Stage) -> str:
+    """Hold every frame of the agent back in the kernel for seconds, and ask for an unlock meanwhile."""
+    await stage.control.do("lock key")
+    await stage.locked()
+    since = stage.sightings.mark()
+    hold_back(scene.bench.agent, seconds=HELD_BACK_S)
+    try:
+        await passed(scene)
+        result = await _result(stage, await ask_for_unlock(stage), since)
+        await stage.sightings.settle(timeout_s=60.0)  # what the kernel held has come out by then
+    finally:
+        hold_back(scene.bench.agent, seconds=0)
+    told = f"signed result {result['outcome']} {result['reason']}"
+    return await _not_again(stage, told, since, commands=int(result["outcome"] == "executed"))
 
 
 async def bus_off(scene: Scene, stage: Stage) -> str:
@@ -250,6 +271,11 @@ EVERYWHERE: tuple[tuple[str, str, Play], ...] = (
     ("unlock by cansend with a wrong authenticator", "no lock moves", forged_unlock),
     ("the agent's link goes down and up", "the doors unlock", link_down_and_up),
     ("the agent's interface is pulled and plugged", "the doors unlock", interface_pulled),
+    (
+        "the transmit queue is blocked",
+        "executed late or not at all, and told so",
+        transmit_queue_blocked,
+    ),
     (
         "the link goes down with a command in flight",
         "failed or unknown, never twice",

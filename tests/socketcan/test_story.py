@@ -22,7 +22,7 @@ from tests.socketcan.bench import Bench, VirtualBench, bench_of_this_run, is_on_
 from tests.socketcan.faults import Scene, faults
 from tests.socketcan.foreign import Candump
 
-STORY_LIMIT_S = 900
+STORY_LIMIT_S = 1500
 AGENT = (str(Path(sys.executable).with_name("tcu-agent")),)
 COMMAND_ID = "0A0"
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 import can
 
 from tcu_sim.bus.frame import Frame
+from tcu_sim.bus.socketcan import enlarge_receive_buffer
 from tcu_sim.errors import BusUnreachable
 
 QUEUE_FRAMES: Final = 65536
@@ -140,10 +141,12 @@ def _opened(interface: str, channel: str, bitrate: int | None) -> can.BusABC:
     if interface == "slcan":
         options |= {"sleep_after_open": 0, "timeout": 0}
     try:
-        return can.Bus(interface=interface, channel=channel, **options)
+        bus = can.Bus(interface=interface, channel=channel, **options)
     except (can.CanError, OSError, ValueError, ImportError) as error:
         hint = "" if interface != "slcan" or Path(channel).exists() else NO_BUS_HINT
         raise BusUnreachable(f"{interface}:{channel}: cannot be opened: {error}{hint}") from error
+    enlarge_receive_buffer(bus)
+    return bus
 
 
 def _frame(message: can.Message) -> Frame:

@@ -15,6 +15,10 @@ from typing import Any
 from tcu_sim.errors import BusUnreachable
 
 INTERFACES = Path("/sys/class/net")
+SO_RCVBUFFORCE = 33
+"""Source: Linux include/uapi/asm-generic/socket.h; Python's `socket` lacks it."""
+RECEIVE_BUFFER_BYTES = 8 << 20
+"""About ten thousand frames, as the kernel counts them."""
 
 
 def kernel_has_can() -> bool:
@@ -62,6 +66,20 @@ def remove_vcan(channel: str) -> None:
         BusUnreachable: it could not be removed.
     """
     _ip("link", "delete", channel)
+
+
+def enlarge_receive_buffer(bus: object) -> None:
+    """Let a python-can bus on SocketCAN hold seconds of a full bus; others are left as they are.
+
+    The kernel's usual buffer holds 278 frames, a sixth of a second, and drops what comes then without a word.
+    """
+    raw = getattr(bus, "socket", None)
+    if not isinstance(raw, socket.socket):
+        return
+    try:
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except PermissionError:  # it may only be as large as everybody's
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
 async def hold_vcan(channel: str, *, report: Callable[[dict[str, Any]], None]) -> None:

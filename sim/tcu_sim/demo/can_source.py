@@ -13,6 +13,7 @@ from typing import Any
 import can
 from can.interfaces.slcan import slcanBus
 
+from tcu_sim.bus.socketcan import enlarge_receive_buffer
 from tcu_sim.errors import BadInput, BusUnreachable
 
 READ_TIMEOUT_S = 0.2
@@ -63,6 +64,7 @@ def frames_of(address: str, take: Take, failed: Callable[[Exception], None]) -> 
         bus = can.Bus(**bus_options(address))
     except (can.CanError, OSError, ValueError) as error:
         raise BusUnreachable(f"{address}: {error}") from error
+    enlarge_receive_buffer(bus)
     _await_adapter(bus)
     ended = threading.Event()
     loop = asyncio.get_running_loop()

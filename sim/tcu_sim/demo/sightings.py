@@ -27,6 +27,9 @@ class NotSeenError(Exception):
     """What a step expects did not show; the text says what did."""
 
 
+MOST_SLACK = 3.0
+
+
 class Sightings:
     """All sightings of a run, in the observer's order. `keep`: the file they are copied to.
 
@@ -50,6 +53,11 @@ class Sightings:
                 file.write(line + "\n")
             self._seen.append(sighting)
             self._grew.set()
+
+    @property
+    def slack(self) -> float:
+        """Factor for how exactly times must be kept: the patience, at most 3, or nothing would be judged any more."""
+        return min(self._patience, MOST_SLACK)
 
     def mark(self) -> int:
         """Return a mark: what is seen from now on stands behind it."""

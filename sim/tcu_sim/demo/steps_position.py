@@ -89,10 +89,10 @@ async def tracking_stops(stage: Stage) -> str:
     request = stage.recall(stage.memory.tracking_id, "tracking").hex()
     granted = await stage.seen("grant", about(is_grant, request), since=since)
     ended = await stage.seen("tracking-ended", event("tracking-ended"), since=since, timeout_s=20)
-    next_due_s = (DURATION_S // INTERVAL_S + 1) * INTERVAL_S + LATE_S
+    next_due_s = (DURATION_S // INTERVAL_S + 1) * INTERVAL_S + LATE_S * stage.sightings.slack
     await stage.seen_at(granted["t"] + next_due_s)
     positions = stage.sightings.since(since, is_position)
-    judge_stop(granted, ended, positions)
+    judge_stop(granted, ended, positions, slack=stage.sightings.slack)
     _expect_none_in_clear(stage)
     case_id = stage.recall(stage.memory.case_id, "theft case")
     await _opened_at_desk(stage, case_id, len(positions))
@@ -103,19 +103,24 @@ async def tracking_stops(stage: Stage) -> str:
     )
 
 
-def judge_stop(granted: Sighting, ended: Sighting, positions: Sequence[Sighting]) -> None:
+def judge_stop(
+    granted: Sighting, ended: Sighting, positions: Sequence[Sighting], *, slack: float = 1.0
+) -> None:
     """Hold what was seen against the time that was granted, not against what the car says of it.
+
+    `slack`: factor for how late things may be.
 
     Raises:
         NotSeenError: a position after the stop time or after the end that the car tells, or no end at that time.
     """
+    late_s = LATE_S * slack
     stop_s = granted["t"] + DURATION_S
-    if late := [each for each in positions if each["t"] > stop_s + LATE_S]:
+    if late := [each for each in positions if each["t"] > stop_s + late_s]:
         over_s = max(each["t"] for each in late) - stop_s
         raise NotSeenError(f"{len(late)} positions after the stop time, by up to {over_s:.1f} s")
     if late := [each for each in positions if each["t"] > ended["t"]]:
         raise NotSeenError(f"{len(late)} positions after the car has told the end")
-    if abs(ended["t"] - stop_s) > LATE_S or ended["reason"] != "stop-time":
+    if abs(ended["t"] - stop_s) > late_s or ended["reason"] != "stop-time":
         after_s = ended["t"] - granted["t"]
         raise NotSeenError(
             f"tracking-ended ({ended['reason']}) {after_s:.1f} s after a grant for {DURATION_S} s"

@@ -77,7 +77,7 @@ async def locks_itself(stage: Stage) -> str:
         "relocked event", event("relocked"), since=0, timeout_s=RELOCK_TIMEOUT_S
     )
     command = await stage.seen("lock command", _after_unlock(stage), since=0)
-    judge_relock(unlocked, command)
+    judge_relock(unlocked, command, slack=stage.sightings.slack)
     for lock in LOCKS:
         await stage.seen(
             f"{lock} locked", both(signal_is(lock, "Locked"), _after(command)), since=0
@@ -89,14 +89,14 @@ async def locks_itself(stage: Stage) -> str:
     )
 
 
-def judge_relock(unlocked: Sighting, command: Sighting) -> None:
-    """Make sure that the car gave the owner his time, and no more.
+def judge_relock(unlocked: Sighting, command: Sighting, *, slack: float = 1.0) -> None:
+    """Make sure that the car gave the owner his time, and no more. `slack`: factor for how far off it may be.
 
     Raises:
         NotSeenError: the lock command came too early or too late after the unlock's result.
     """
     after_s = command["t"] - unlocked["t"]
-    if abs(after_s - RELOCK_AFTER_S) > RELOCK_TOLERANCE_S:
+    if abs(after_s - RELOCK_AFTER_S) > RELOCK_TOLERANCE_S * slack:
         raise NotSeenError(
             f"lock command {after_s:.1f} s after the unlock's result instead of {RELOCK_AFTER_S} s"
         )
