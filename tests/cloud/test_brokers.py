@@ -197,3 +197,14 @@ def test_plain_text_to_a_further_broker_is_refused_and_with_leave_warned_of(tmp_
 def test_3_1_1_is_warned_of(tmp_path: Path) -> None:
     assert any("3.1.1" in w for w in load(with_brokers(tmp_path, 'protocol = "3.1.1"')).warnings)
     assert load(with_brokers(tmp_path, "")).warnings == ()
+
+
+def test_an_id_that_looks_like_a_vin_is_warned_of(tmp_path: Path) -> None:
+    file = with_brokers(tmp_path, "")
+    for name, looks_so in (
+        ("YV1FZ12345A678901", True),
+        ("yv1fz12345a678901", False),
+        ("car-1", False),
+    ):
+        file.write_text(minimal().replace('id = "car-1"', f'id = "{name}"'))
+        assert any("VIN" in warning for warning in load(file).warnings) == looks_so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Literal, cast
 
@@ -31,6 +32,8 @@ SCHEMA = 1
 REFERENCE_MAPPING = Path(__file__).parent.parent / "dbc" / "reference.toml"
 LEVELS = ("debug", "info", "warning", "error")
 _DAY_S = 86_400
+_VIN = re.compile("[A-HJ-NPR-Z0-9]{17}")
+"""Source: ISO 3779: no I, O and Q."""
 
 
 def load(file: Path) -> Config:
@@ -118,6 +121,8 @@ def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
         tls=_read_tls(table),
         further_brokers=read_brokers(table),
     )
+    if _VIN.fullmatch(vehicle_id):
+        warnings.append("the vehicle's id looks like a VIN; it stands in MQTT topics: use an opaque one")
     if mqtt.protocol == "3.1.1":
         warnings.append("MQTT 3.1.1 does not show which command a broker has retained")
     _check_plain_text(mqtt, table, warnings)
