@@ -161,6 +161,16 @@ def test_each_alarm_is_told(car: Driver) -> None:
     assert len(told(car)) == 2
 
 
+def test_the_key_that_ended_one_alarm_does_not_end_the_next(car: Driver) -> None:
+    goes_off(car)
+    car.change({**BY_KEY, vss.ALARM: "off"})
+    car.change({**dict.fromkeys(vss.DOOR_LOCKS, True), vss.ALARM: "armed"})
+    goes_off(car)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(100)
+    assert len(told(car)) == 1
+
+
 def test_without_a_subscription_nothing_is_told() -> None:
     car = Driver()
     car.receive("trust", signing.trust_container())

@@ -17,9 +17,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from tcu_agent.enrolment.judging import UNREADABLE, strictly
 from tcu_agent.errors import ConfigError, EnrolmentError
 from tcu_agent.protocol.trust import CONTAINER_LIMIT
 
@@ -78,14 +78,7 @@ class EstClient:
         verb = "simplereenroll" if self._identity.is_certificate else "simpleenroll"
         path = "/".join(part for part in (self._path, label, verb) if part)
         answer = self._ask("POST", path, base64.encodebytes(request), _REQUEST)
-        try:
-            certificates = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer))
-        except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
-            raise EnrolmentError("the answer is no certificate", temporary=False) from error
-        if len(certificates) != 1:  # RFC 7030, 4.2.3: the certificate alone
-            what = f"the answer holds {len(certificates)} certificates instead of one"
-            raise EnrolmentError(what, temporary=False)
-        return certificates[0]
+        return certificate_in(answer)
 
     def trust(self) -> bytes:
         """Return the trust container, as it is: who signed it is for the caller to see.
@@ -119,6 +112,23 @@ class EstClient:
             return {}
         pair = self._identity.username.encode() + b":" + self._identity.password
         return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
+
+
+def certificate_in(answer: bytes) -> x509.Certificate:
+    """Return the one certificate of an answer: PKCS #7, certs-only, base64 (RFC 7030, 4.2.3).
+
+    Raises:
+        EnrolmentError: anything else.
+    """
+    try:
+        with strictly():
+            certificates = pkcs7.load_der_pkcs7_certificates(base64.b64decode(answer))
+    except (binascii.Error, *UNREADABLE) as error:
+        raise EnrolmentError("the answer is no certificate", temporary=False) from error
+    if len(certificates) != 1:
+        what = f"the answer holds {len(certificates)} certificates instead of one"
+        raise EnrolmentError(what, temporary=False)
+    return certificates[0]
 
 
 def _context(ca: Path, identity: ClientIdentity) -> ssl.SSLContext:

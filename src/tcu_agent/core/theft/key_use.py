@@ -16,7 +16,7 @@ def shows_key(changes: Iterable[Change], vehicle: VehicleState, locks: Collectio
     """
     by_key = vehicle.value(vss.LOCKING_SOURCE) == "key"
     return any(
-        (change.path == vss.USAGE_MODE and change.new in vss.KEY_MODES and change.new != change.old)
+        (change.path == vss.USAGE_MODE and change.new in vss.KEY_MODES)
         or (by_key and _moves_locks(change, locks))
         for change in changes
     )
