@@ -1,12 +1,17 @@
 """The judge sees what is wrong: a liar of an agent is found by one short history, an honest one is not."""
 
+from typing import Any
+
 import pytest
 
 from tcu_agent.core.position.position import PositionCase
 from tcu_agent.core.unlock import preconditions
+from tcu_agent.protocol.messages import Result
+from tcu_sim.bench.simulation.judge import Judge
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.step import Step
 from tcu_sim.bench.simulation.watch import WatchedState
+from tcu_sim.vehicle.secoc import Authentication, CommandReceiver
 
 UNLOCK = Step("ask", {"service": "unlock", "after_s": 0.05, "grants": 1, "for_s": 10.0})
 TRACKING = Step(
@@ -58,3 +63,41 @@ def test_executed_on_sending_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Step("car", {"is": "never", "late_s": 1.0})
     monkeypatch.setattr(preconditions, "all_are", lambda *_: True)
     assert "executed at" in run(1, (refused, UNLOCK)).complaints[0]
+
+
+def test_an_intent_that_vanishes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = WatchedState.commit
+
+    def silent(self: WatchedState, **given: Any) -> None:
+        told = [each for each in given.get("append", ()) if not isinstance(each, Result)]
+        commit(self, **(given | {"append": told}))
+
+    monkeypatch.setattr(WatchedState, "commit", silent)
+    assert "unlock left the disk" in run(1, (UNLOCK,)).complaints[0]
+
+
+def test_a_tracking_that_is_not_over_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "_tracked", lambda *_: (1.0, float("inf")))
+    found = run(1, (TRACKING, WAIT)).complaints
+    assert any("was not over at 13.000 s" in each for each in found), found
+
+
+def test_a_car_that_obeys_an_intruder_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    intruder = Step("intrude", {"how": "command", "which": 5, "other": 6, "bit": 0})
+    asked = Step("ask", {**UNLOCK.of, "for_s": 0.5})  # the bus is still awake
+    assert run(1, (asked, intruder)).complaints == ()
+    monkeypatch.setattr(CommandReceiver, "judge", lambda *_, **__: Authentication.PASSED)
+    assert "that the agent did not send" in run(1, (asked, intruder)).complaints[0]
+
+
+@pytest.mark.parametrize(("bit", "is_believed"), [(0, True), (1, False)])
+def test_a_lock_status_counts_only_with_its_crc(bit: int, is_believed: bool) -> None:
+    """Forged with the right CRC and counter, it is what the car said; else it is nothing."""
+    boast = Step("car", {"is": "never", "late_s": 1.0})
+    asked = Step("ask", {**UNLOCK.of, "for_s": 0.5})
+    forged = Step("intrude", {"how": "lock-status", "which": 0, "other": 0, "bit": bit})
+    verdict = run(1, (boast, asked, forged), keeps_trace=True)
+    shown = "can locks ['UNLOCKED', 'UNLOCKED', 'UNLOCKED', 'UNLOCKED', 'UNLOCKED']"
+    before = [line for line in verdict.trace if shown in line and float(line.split()[0]) < 3.0]
+    assert bool(before) == is_believed
+    assert verdict.complaints == ()

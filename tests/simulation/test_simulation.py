@@ -1,18 +1,25 @@
-"""Any history: some dozens of seeds at each test run, each kept failure for ever, and the same seed is the same run.
+"""Any history: some hundreds of seeds at each test run, each kept failure for ever, and the same seed is the same run.
 
 `make simulate SEEDS=10000` plays many more.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from tcu_sim.bench.simulation.kept import Kept, read_kept
+from tcu_agent.core.unlock import preconditions
+from tcu_sim.bench.simulation.campaign import Sum
+from tcu_sim.bench.simulation.kept import Kept, fails_like, read_kept
+from tcu_sim.bench.simulation.playing import STEPS, Player
+from tcu_sim.bench.simulation.plots import PLOTS
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.shrinking import shrink
 from tcu_sim.bench.simulation.step import Step
@@ -21,10 +28,11 @@ from tcu_sim.cli.main import main
 from tcu_sim.errors import BadInput
 from tests.meta.checkout import ROOT
 
+NOTHING_LOST = {"loss": 0.0, "copies": 0.0, "delay_s": 0.0}
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
-SEEDS_IN_A_TEST = 10
-SEEDS = 60
-"""About half a minute of one core; `make simulate` goes on where this ends."""
+SEEDS_IN_A_TEST = 8
+SEEDS = 200
+"""About a minute of one core; `make simulate` goes on where this ends."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_IN_A_TEST))
@@ -69,6 +77,34 @@ def test_every_kind_of_step_comes() -> None:
     assert {step.do for seed in range(60) for step in history(seed)} == set(DRAWS)
 
 
+def test_plots_are_made_of_steps_that_can_be_played() -> None:
+    played = [step for plot in PLOTS for seed in range(5) for step in plot(Random(seed))]
+    assert {step.do for step in played} <= set(STEPS)
+    for step in played:
+        drawn = {name for seed in range(200) for name in DRAWS[step.do][1](Random(seed))}
+        assert set(step.of) <= drawn, step
+
+
+def test_a_campaign_says_what_it_has_covered() -> None:
+    total = Sum()
+    for seed in range(2):
+        total.add(run(seed, [Step("wait", {"s": 1.0}), Step("car", {"is": "ok", "late_s": 1.0})]))
+    assert total.covered["wait"] == total.covered["car ok"] == 2
+    assert total.covered["event on-call-pressed"] == 2
+    assert "  car: ok 2" in str(total).splitlines()
+
+
+def test_time_that_stands_still_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def again() -> None:
+        asyncio.get_running_loop().call_soon(again)
+
+    async def spin(_: Player, __: object) -> None:
+        again()
+
+    monkeypatch.setitem(STEPS, "calm", spin)
+    assert "no time has passed" in run(0, [Step("calm")]).complaints[0]
+
+
 def test_a_step_survives_paper(tmp_path: Path) -> None:
     kept = Kept(7, tuple(history(7)), "something")
     kept.write(tmp_path / "kept.json")
@@ -101,6 +137,18 @@ def test_shrinking_keeps_only_what_is_needed() -> None:
         return all(step in candidate for step in needed)
 
     assert shrink(steps, fails, most_runs=500) == needed
+
+
+def test_a_planted_fault_is_shrunk_to_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that takes any lock status for the wanted one, in a history of which one step matters."""
+    monkeypatch.setattr(preconditions, "all_are", lambda *_: True)
+    refused = Step("car", {"is": "never", "late_s": 1.0})
+    unlock = Step("ask", {"service": "unlock", "after_s": 0.05, "grants": 1, "for_s": 3.0})
+    idle = Step("wait", {"s": 0.3})
+    long = [idle, Step("calm"), refused, idle, unlock, Step("network", NOTHING_LOST), idle]
+    kind = run(1, long).kind
+    assert kind.startswith("executed at")
+    assert shrink(long, partial(fails_like, kind, 1)) == [unlock]
 
 
 def test_shrinking_ends_when_its_runs_are_used_up() -> None:

@@ -50,6 +50,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             self._idle(timeout)
         self._rounds += 1
         if self._rounds > MOST_ROUNDS:
+            self._rounds = 0  # for the cancelling of all tasks, which needs some
             raise SimulationStuck(f"{MOST_ROUNDS} rounds, and no time has passed")
         return []
 
