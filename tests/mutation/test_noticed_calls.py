@@ -81,3 +81,28 @@ def test_in_another_boot_a_wall_clock_that_did_not_go_back_proves_the_age(
     )
     assert record.age_s(boot_session="now", now=7.0, wall=wall) == age_s
     assert record.age_s(boot_session="before", now=7.0, wall=wall) == 2.0
+
+
+def test_a_press_is_told_beside_the_stream_with_the_wall_clock_of_the_press(car: Driver) -> None:
+    tap(car)
+    (stored,) = car.events(EventKind.ON_CALL_PRESSED)
+    beside = [e for e in car.sent(Event) if e.kind is EventKind.ON_CALL_PRESSED]
+    assert {each.wall_time_ms for each in beside} == {stored.wall_time_ms} != {0}
+
+
+def test_each_state_of_a_call_is_told_as_that_of_its_incident(car: Driver) -> None:
+    tap(car)
+    car.control(CallState.RINGING, 1)
+    car.control(CallState.ENDED, 2)
+    (pressed,) = car.events(EventKind.ON_CALL_PRESSED)
+    states = car.events(EventKind.CALL_STATE)
+    assert len(states) == 2
+    assert {each.incident_id for each in states} == {pressed.incident_id}
+
+
+def test_a_press_that_is_told_again_quotes_the_boot_in_which_it_happened(car: Driver) -> None:
+    car.wall_offset = None
+    tap(car)
+    car.restart(new_session=True)
+    first, second = car.events(EventKind.ON_CALL_PRESSED)
+    assert second.boot_id == first.boot_id != car.boots.to_bytes(8, "big")

@@ -8,9 +8,11 @@ import pytest
 
 from tcu_agent.core.verify import authorisation
 from tcu_agent.core.verify.challenges import ChallengeTable, Outstanding
+from tcu_agent.core.verify.verdicts import Refused
 from tcu_agent.protocol.messages import Common, Request
 from tcu_agent.protocol.vocabulary import Reason, Service
-from tests.protocol.signing import SNAPSHOT, TRACKING, id16
+from tests.protocol.car import a_car
+from tests.protocol.signing import SNAPSHOT, TRACKING, id16, sign
 from tests.protocol.test_challenges import TTL_S, a_challenge, a_request, find, issue
 
 CASE_A, CASE_B = id16("case A"), id16("case B")
@@ -65,3 +67,22 @@ def test_a_permission_that_goes_on_after_a_restart_is_for_the_same_and_older_tha
     assert (again.common, again.parameters) == (common, TRACKING)
     assert (again.case_id, again.grant_hash) == (CASE_A, bytes(32))
     assert again.accepted_at == again.expires_at == float("-inf")
+
+
+WRONG: list[tuple[str, dict[str, bytes], str]] = [
+    ("evidence", {"nonce": bytes(16)}, "evidence"),
+    ("evidence", {"challenge_hash": bytes(32)}, "evidence"),
+    ("approval", {"nonce": bytes(16)}, "approval"),
+    ("approval", {"challenge_hash": bytes(32)}, "approval"),
+]
+
+
+@pytest.mark.parametrize(("part", "changes", "named"), WRONG)
+def test_a_refusal_names_the_part_that_is_wrong(
+    part: str, changes: dict[str, bytes], named: str
+) -> None:
+    car, answer = a_car(Service.POSITION)
+    spoilt = sign(getattr(answer, part)(**changes))
+    verdict = car.judge_grant(answer.signed(**{part: spoilt}))
+    assert isinstance(verdict, Refused)
+    assert verdict.detail.startswith(named)
