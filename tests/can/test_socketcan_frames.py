@@ -106,10 +106,9 @@ def test_the_wall_clock_may_be_set_while_frames_wait(
     clocks.boot, clocks.step = arrived + age, clocks.step + step
     clocks.converted.look()
     at = clocks.converted.boottime_of(stamp(wall))
-    if (
-        abs(step) < 2.0
-    ):  # a small step may make a stamp younger by its own size, never older or future
-        assert arrived - 1e-5 <= at <= clocks.boot + 1e-5
+    if abs(step) < 2.0:
+        # A small step may make a stamp younger by its own size; one of a millisecond is not noticed.
+        assert arrived - 0.0011 <= at <= clocks.boot + 1e-5
     else:
         assert at == pytest.approx(arrived, abs=1e-5)
 
