@@ -122,7 +122,9 @@ def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
         further_brokers=read_brokers(table),
     )
     if _VIN.fullmatch(vehicle_id):
-        warnings.append("the vehicle's id looks like a VIN; it stands in MQTT topics: use an opaque one")
+        warnings.append(
+            "the vehicle's id looks like a VIN; it stands in MQTT topics: use an opaque one"
+        )
     if mqtt.protocol == "3.1.1":
         warnings.append("MQTT 3.1.1 does not show which command a broker has retained")
     _check_plain_text(mqtt, table, warnings)
