@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tcu_agent.core.verify import authorisation
+from tcu_agent.core.verify.authorisation import PositionAuthorisation, UnlockAuthorisation
 from tcu_agent.core.verify.challenges import ChallengeTable, Outstanding
 from tcu_agent.core.verify.verdicts import Refused
+from tcu_agent.protocol import cose
+from tcu_agent.protocol.codec import payload_hash
 from tcu_agent.protocol.messages import Common, Request
 from tcu_agent.protocol.vocabulary import Reason, Service
 from tests.protocol.car import a_car
@@ -86,3 +89,21 @@ def test_a_refusal_names_the_part_that_is_wrong(
     verdict = car.judge_grant(answer.signed(**{part: spoilt}))
     assert isinstance(verdict, Refused)
     assert verdict.detail.startswith(named)
+
+
+@pytest.mark.parametrize("service", [Service.UNLOCK, Service.POSITION])
+def test_a_permission_is_for_what_was_asked_and_granted(service: Service) -> None:
+    car, answer = a_car(service)
+    signed = answer.signed()
+    car.now += 7
+    verdict = car.judge_grant(signed)
+    assert isinstance(verdict, UnlockAuthorisation | PositionAuthorisation)
+    assert verdict.common == answer.challenge.common
+    assert verdict.parameters == answer.entry.request.parameters
+    if isinstance(verdict, PositionAuthorisation):
+        assert verdict.case_id == answer.entry.request.incident_id
+    else:
+        assert verdict.incident_id == answer.entry.request.incident_id
+    assert verdict.grant_hash == payload_hash(cose.parse(signed).claimed_payload)
+    assert verdict.accepted_at == car.now
+    assert verdict.expires_at == answer.entry.issued_at + answer.challenge.ttl_s
