@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core import vss
+from tcu_agent.core.durable import records
 from tcu_agent.core.effects import TransmitUnlock
+from tcu_agent.core.unlock.relock_record import RelockRecord
+from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
 from tests.core.driver import Driver
+from tests.protocol.signing import ARMED, id16
 
 
 @pytest.mark.parametrize(("after_s", "is_ours"), [(0.0, True), (30.0, True), (30.001, False)])
@@ -36,3 +40,46 @@ def test_a_relock_that_worked_is_told_without_a_reason(car: Driver) -> None:
     (event,) = car.events(EventKind.RELOCKED)
     assert event.reason is Reason.NONE
     assert event.values == {vss.RELOCKED_BY: "agent"}
+
+
+@pytest.fixture
+def unlocked(car: Driver) -> Driver:
+    """A car that was just unlocked, so that it will lock itself again."""
+    car.allow(Service.UNLOCK)
+    car.pass_time(0.2)
+    car.locks(False)
+    car.pass_time(0.2)
+    return car
+
+
+def test_a_relock_that_waits_for_signals_is_not_noted_as_attempted(unlocked: Driver) -> None:
+    unlocked.fall_asleep()
+    unlocked.pass_time(unlocked.settings.relock_after_s + 1)
+    assert len(unlocked.wakes) == 1
+    assert RelockRecord.from_bytes(unlocked.stored[records.RELOCK]).is_attempted is False
+
+
+def test_what_became_of_a_relock_is_told_with_its_incident_and_nothing_else(
+    unlocked: Driver,
+) -> None:
+    unlocked.change({vss.DOORS_OPEN[0]: True})
+    (event,) = unlocked.events(EventKind.RELOCK_CANCELLED)
+    assert event.incident_id == id16("incident or case")
+    assert event.values == {}
+    assert unlocked.core._parts.relock._record is None
+
+
+def test_a_car_that_locked_itself_is_told_without_a_reason(unlocked: Driver) -> None:
+    unlocked.pass_time(5)
+    unlocked.locks(True)
+    unlocked.pass_time(1)
+    (event,) = unlocked.events(EventKind.RELOCKED)
+    assert (event.reason, event.values) == (Reason.NONE, {vss.RELOCKED_BY: "vehicle"})
+    assert event.incident_id == id16("incident or case")
+
+
+def test_an_armed_unlock_is_told_with_its_incident(car: Driver) -> None:
+    car.allow(Service.UNLOCK, parameters=ARMED)
+    car.pass_time(400)
+    told = [each for each in car.appended() if isinstance(each, Event) and each.request_id]
+    assert {each.incident_id for each in told} == {id16("incident or case")}
