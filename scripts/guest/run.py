@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from enum import Enum, unique
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -20,12 +21,25 @@ from scripts.guest.plan import CANNOT_START, Plan
 OUT_OF_TIME: Final = 124
 """Exit status when the limit was reached (as `timeout` has it)."""
 INSIDE: Final = Path(__file__).with_name("inside")
+START_S: Final = 90.0
+"""A guest whose first process does not run by then hangs: it takes five seconds, a minute on a very busy machine."""
+STARTS: Final = 3
+LOOK_EACH_S: Final = 0.5
 CONSOLE_LINES: Final = 40
 """So many of the console's last lines are shown when the guest itself failed."""
 _ENDS_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 """Whatever happens to this process, the guest's first process goes too."""
 _IN_A_WORLD_OF_ITS_OWN: Final = ("unshare", "--pid", "--fork", "--kill-child=KILL", "--")
 """And with it all that it has started, where that is allowed: to root, but not in every container."""
+
+
+@unique
+class Ended(Enum):
+    """How a guest ended."""
+
+    BY_ITSELF = "by itself"
+    OUT_OF_TIME = "out of time"
+    NEVER_STARTED = "never started"
 
 
 class Machine(Protocol):
@@ -58,11 +72,14 @@ def run(plan: Plan, machine: Machine) -> int:
     """
     machine.prepare()
     plan.results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tcu-guest-") as folder:
-        init = _write_plan(Path(folder), plan, machine)
-        in_time = _play(plan, machine, init)
-        status = _status(init.with_name("status"))
-    if not in_time:
+    deadline = time.monotonic() + plan.limit_s
+    ended, status = _attempt(plan, machine, deadline)
+    for attempt in range(1, STARTS):
+        if ended is not Ended.NEVER_STARTED:
+            break
+        print(f"guest: {machine.name} has not started (attempt {attempt})", file=sys.stderr)
+        ended, status = _attempt(plan, machine, deadline)
+    if ended is Ended.OUT_OF_TIME:
         print(f"guest: not done after {plan.limit_s:.0f} s: ended", file=sys.stderr)
         _show_console(plan)
         return OUT_OF_TIME
@@ -71,6 +88,13 @@ def run(plan: Plan, machine: Machine) -> int:
         _show_console(plan)
         return CANNOT_START
     return status
+
+
+def _attempt(plan: Plan, machine: Machine, deadline: float) -> tuple[Ended, int | None]:
+    """Run the guest once; return how it ended, and the command's exit status if it left one."""
+    with tempfile.TemporaryDirectory(prefix="tcu-guest-") as folder:
+        init = _write_plan(Path(folder), plan, machine)
+        return _play(plan, machine, init, deadline), _status(init.with_name("status"))
 
 
 def _write_plan(folder: Path, plan: Plan, machine: Machine) -> Path:
@@ -83,9 +107,8 @@ def _write_plan(folder: Path, plan: Plan, machine: Machine) -> Path:
     return init
 
 
-def _play(plan: Plan, machine: Machine, init: Path) -> bool:
-    """Run the guest and pass its output on; return whether it ended by itself within the limit."""
-    deadline = time.monotonic() + plan.limit_s
+def _play(plan: Plan, machine: Machine, init: Path, deadline: float) -> Ended:
+    """Run the guest and pass its output on."""
     read_fd, write_fd = os.pipe()
     with (
         os.fdopen(read_fd, "rb", buffering=0) as output,
@@ -94,7 +117,11 @@ def _play(plan: Plan, machine: Machine, init: Path) -> bool:
     ):
         argv = machine.argv(plan, init=init, output_fd=write_fd)
         with _process(argv, console, write_fd) as process:
-            return _pass_on(output, log, deadline=deadline) and _ends(process, deadline=deadline)
+            if not _has_started(output, init, min(deadline, time.monotonic() + START_S)):
+                is_over = time.monotonic() >= deadline
+                return Ended.OUT_OF_TIME if is_over else Ended.NEVER_STARTED
+            in_time = _pass_on(output, log, deadline=deadline) and _ends(process, deadline=deadline)
+            return Ended.BY_ITSELF if in_time else Ended.OUT_OF_TIME
 
 
 @contextlib.contextmanager
@@ -117,6 +144,18 @@ def _process(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _has_started(output: BinaryIO, init: Path, deadline: float) -> bool:
+    """Return whether the guest's first process came to run; a kernel in an emulator may hang on a busy machine."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while not selector.select(LOOK_EACH_S):
+            if init.with_name("started").exists():
+                return True
+            if time.monotonic() > deadline:
+                return False
+    return True
 
 
 def _world() -> tuple[str, ...]:

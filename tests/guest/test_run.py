@@ -70,6 +70,19 @@ def test_what_takes_too_long_is_ended_with_all_it_has_started(
     os.close(holder)
 
 
+def test_a_guest_that_hangs_before_it_has_started_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.guest.run.START_S", 0.1)
+    monkeypatch.setattr("scripts.guest.run.LOOK_EACH_S", 0.05)
+    hangs = "mkfifo $1/never; read -r _ <$1/never"
+    script = f"cd {tmp_path}; if mkdir once; then {hangs}; fi; echo up >&$2; echo 0 >$1/status"
+    assert run(plan(tmp_path), PlainProcess(script)) == 0
+    assert "has not started (attempt 1)" in capfd.readouterr().err
+    assert run(plan(tmp_path), PlainProcess(hangs)) == CANNOT_START
+    assert "has not started (attempt 2)" in capfd.readouterr().err
+
+
 def test_the_guests_own_folder_is_gone_afterwards(tmp_path: Path) -> None:
     run(plan(tmp_path), PlainProcess(f'echo "$1" >{tmp_path}/where; echo 0 >"$1/status"'))
     assert not Path((tmp_path / "where").read_text().strip()).exists()
