@@ -107,3 +107,10 @@ def test_a_permission_is_for_what_was_asked_and_granted(service: Service) -> Non
     assert verdict.grant_hash == payload_hash(cose.parse(signed).claimed_payload)
     assert verdict.accepted_at == car.now
     assert verdict.expires_at == answer.entry.issued_at + answer.challenge.ttl_s
+
+
+def test_a_refusal_names_the_grant_itself_where_that_is_wrong() -> None:
+    car, answer = a_car(Service.UNLOCK)
+    verdict = car.judge_grant(answer.signed(request_id=bytes(16)))
+    assert isinstance(verdict, Refused)
+    assert verdict.detail.startswith("grant")
