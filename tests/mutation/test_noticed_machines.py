@@ -83,3 +83,32 @@ def test_an_armed_unlock_is_told_with_its_incident(car: Driver) -> None:
     car.pass_time(400)
     told = [each for each in car.appended() if isinstance(each, Event) and each.request_id]
     assert {each.incident_id for each in told} == {id16("incident or case")}
+
+
+def test_a_car_that_wakes_locked_is_told_without_a_reason(unlocked: Driver) -> None:
+    unlocked.fall_asleep()
+    unlocked.pass_time(unlocked.settings.relock_after_s + 1)
+    unlocked.signals.update(dict.fromkeys(vss.DOOR_LOCKS, True))
+    unlocked.wake_up()
+    (event,) = unlocked.events(EventKind.RELOCKED)
+    assert (event.reason, event.values) == (Reason.NONE, {vss.RELOCKED_BY: "vehicle"})
+
+
+def test_a_car_that_wakes_driving_says_so(unlocked: Driver) -> None:
+    unlocked.fall_asleep()
+    unlocked.pass_time(unlocked.settings.relock_after_s + 1)
+    unlocked.signals[vss.USAGE_MODE] = "driving"
+    unlocked.wake_up()
+    (event,) = unlocked.events(EventKind.RELOCK_CANCELLED)
+    assert event.reason is Reason.DRIVEN
+
+
+def test_a_relock_waits_a_second_for_an_unlock_that_is_under_way(
+    unlocked: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relock = unlocked.core._parts.relock
+    monkeypatch.setattr(relock, "_is_unlocking", lambda: True)
+    unlocked.settles = False
+    unlocked.jump(unlocked.settings.relock_after_s)
+    unlocked.fire()
+    assert relock.deadline == unlocked.now + 1.0
