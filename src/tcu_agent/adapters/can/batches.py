@@ -20,7 +20,7 @@ POLL_S = 0.1
 PAUSE_S = 0.02
 """Between two batches where frames are buffered; how late a frame may be for it."""
 SAMPLE_S = 0.1
-"""How often one frame of those that nobody wants is handed on all the same, as a sign of life."""
+"""After so long without a wanted frame, one of those that nobody wants is handed on all the same: a sign of life."""
 _NOISE = (ValueError, IndexError, KeyError)
 """What slcan makes of a serial line with noise on it."""
 _BUFFERED = frozenset({"virtual", "socketcan", "slcan"})
@@ -93,7 +93,9 @@ class Batches:
         now, wall = self._boottime(), self._wall()
         for message in messages if self._wanted is None else self._wanted_of(messages):
             self._add(message, now, wall, batch)
-        if self._wanted is not None and now - self._sampled_at >= SAMPLE_S:
+        if any(not frame.is_error_frame for frame in batch):
+            self._sampled_at = now  # a sign of life as good as any
+        elif self._wanted is not None and now - self._sampled_at >= SAMPLE_S:
             self._sampled_at = now
             self._add_sample(messages, now, wall, batch)
 
