@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tcu_sim.demo import story
+from tcu_sim.demo.agent_config import AgentPlace, agent_toml
 from tcu_sim.demo.can_source import CanEnds
 from tcu_sim.demo.cli import _options, add_parser
 from tcu_sim.demo.play import DemoOptions
@@ -17,6 +19,17 @@ from tcu_sim.demo.sightings import NotSeenError, Sightings
 from tcu_sim.demo.steps import AT_THE_CAR, STEPS
 from tcu_sim.demo.steps_unlock import RELOCK_AFTER_S, RELOCK_TOLERANCE_S, judge_relock
 from tcu_sim.errors import BadInput
+
+PLACE = AgentPlace(
+    vehicle_id="car",
+    environment="bench",
+    vehicle=Path("/keys"),
+    state=Path("/state"),
+    can_address="socketcan:can0",
+    broker_host="127.0.0.1",
+    broker_port=1883,
+    mqtt_version="5",
+)
 
 
 def options(*arguments: str) -> DemoOptions:
@@ -81,6 +94,15 @@ def test_the_steps_at_the_car_keep_the_storys_order_and_begin_and_end_on_the_bus
     assert "unlock with the right PIN" in names
     assert "the stop time has come" in names
     assert not [name for name in names if "app" in name.split(":")[0].split()]
+
+
+@pytest.mark.parametrize(("patience", "ttl_s"), [(1.0, 5), (3.0, 15), (15.0, 30)])
+def test_on_a_slow_machine_a_challenge_lives_longer_and_nothing_else_takes_longer(
+    patience: float, ttl_s: int
+) -> None:
+    text = agent_toml(replace(PLACE, patience=patience))
+    assert f"challenge_ttl_s = {ttl_s}\n" in text
+    assert text.replace(f"ttl_s = {ttl_s}\n", "ttl_s = 5\n") == agent_toml(PLACE)
 
 
 @pytest.mark.parametrize(("patience", "slack"), [(1.0, 1.0), (2.5, 2.5), (15.0, 3.0)])

@@ -188,6 +188,7 @@ async def _start_agent(
         broker_port=broker.port,
         mqtt_version=broker.mqtt_version,
         key=key.settings,
+        patience=setting.patience,
     )
     file.write_text(agent_toml(place), encoding="utf-8")
     argv = [*(setting.agent or AGENT), "run", "-c", str(file)]
