@@ -179,6 +179,14 @@ def test_an_attacker_on_the_bus_cannot_fill_the_disk(car: Driver) -> None:
     assert car.notes.count("event-dropped") == 90
 
 
+def test_a_bus_that_flickers_does_not_hide_an_attack(car: Driver) -> None:
+    for count in range(100):
+        car.put(events.BusFaulted("body", ("error-warning", "error-active")[count % 2]))
+    assert len(car.events(EventKind.BUS_STATE)) == 10
+    car.put(SecurityObserved("body", "own-id-from-other-node", "CentralLockCommand", 1))
+    assert len(car.events(EventKind.SECURITY)) == 1
+
+
 # ---------------------------------------------------------------- unlocked by nobody who should
 
 

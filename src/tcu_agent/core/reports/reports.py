@@ -22,7 +22,10 @@ from tcu_agent.protocol.vocabulary import EventKind, Reason
 
 BURST = 10
 PER_MINUTE = 6
-"""Bus and security events: an attacker on the bus causes them at will, and must not fill disk or outbox."""
+"""Bus events and security events, each: an attacker on the bus causes them at will, and must not fill disk or outbox.
+
+Not together: a bus that flickers between error-active and error-warning, as bad wiring does, must not hide an attack.
+"""
 
 STATE_BURST = 10
 STATE_PER_MINUTE = 10
@@ -57,7 +60,10 @@ class Reports:
         self._journal = journal
         self._knowledge = knowledge
         self._bus_states: dict[str, str] = {}
-        self._bucket = Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+        self._buckets = {
+            kind: Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+            for kind in (EventKind.BUS_STATE, EventKind.SECURITY)
+        }
         self._asked = Bucket(burst=STATE_BURST, per_minute=STATE_PER_MINUTE, now=now)
         self._waiting: deque[int] = deque()
         """Numbers of the state reports of this boot that are not known to be acknowledged."""
@@ -114,7 +120,7 @@ class Reports:
     def _tell_limited(
         self, step: Step, kind: EventKind, values: Mapping[str, VssValue], reason: Reason
     ) -> None:
-        if self._bucket.take(step.now):
+        if self._buckets[kind].take(step.now):
             self._journal.report(step, kind, values=values, reason=reason)
         else:
             step.note("event-dropped", kind=kind.name.lower())
