@@ -1,0 +1,44 @@
+"""Positions over a restart: differences that no other test noticed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcu_agent.core.position.record import PositionRecord
+from tcu_agent.protocol.vocabulary import Service
+from tests.core.driver import Driver
+from tests.core.test_position_restart import HERE
+from tests.core.test_records import POSITION
+from tests.protocol.signing import TRACKING
+
+
+def test_tracking_that_goes_on_is_sealed_under_the_same_permission(car: Driver) -> None:
+    car.change(dict(HERE))
+    car.allow(Service.POSITION, parameters=TRACKING)
+    car.pass_time(10)
+    car.restart(off_s=100)
+    car.change(dict(HERE))
+    car.pass_time(100)
+    before, *after = [position.authorisation for position in car.positions]
+    assert after
+    for each in after:
+        assert (each.common, each.parameters) == (before.common, before.parameters)
+        assert (each.case_id, each.grant_hash) == (before.case_id, before.grant_hash)
+
+
+@pytest.mark.parametrize(
+    ("wall", "left_s"),
+    [
+        (None, None),
+        (1.8e9 - 1, None),
+        (1.8e9, 540.25),
+        (1.8e9 + 40, 500.25),
+        (1.8e9 + 600, -59.75),
+    ],
+)
+def test_after_a_power_cut_the_wall_clock_proves_what_is_left(
+    wall: float | None, left_s: float | None
+) -> None:
+    tested: PositionRecord = POSITION
+    assert tested.provable_s(boot_session="another", now=5.0, wall=wall) == left_s
+    assert tested.provable_s(boot_session=tested.boot_session, now=1500.0, wall=wall) == 100.0
