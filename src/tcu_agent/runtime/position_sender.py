@@ -14,6 +14,9 @@ from tcu_agent.runtime.waiting import wait_news
 RESEND_S = 60.0
 """A position that has not been acknowledged for so long is sent once more."""
 
+BURST_POSITIONS = 8
+"""Sent together, before the first PUBACK: one round trip for each would take hours after a long time off line."""
+
 Publish = Callable[[Signed], Awaitable[None]]
 
 
@@ -50,8 +53,13 @@ class PositionSender:
     async def _send_due(self, publish: Publish) -> None:
         stored = {(each.case_id, each.seq): each.payload for each in self._state.positions()}
         self._sent_at = {key: at for key, at in self._sent_at.items() if key in stored}
-        for key, payload in stored.items():
-            sent_at = self._sent_at.get(key)
-            if sent_at is None or self._clock.boottime() >= sent_at + RESEND_S:
-                self._sent_at[key] = self._clock.boottime()
-                await publish(self._notary.sign_position(payload))
+        due = [key for key in stored if self._is_due(key)]
+        for start in range(0, len(due), BURST_POSITIONS):
+            burst = due[start : start + BURST_POSITIONS]
+            signed = [self._notary.sign_position(stored[key]) for key in burst]
+            self._sent_at.update(dict.fromkeys(burst, self._clock.boottime()))
+            await asyncio.gather(*(publish(each) for each in signed))
+
+    def _is_due(self, key: tuple[bytes, int]) -> bool:
+        sent_at = self._sent_at.get(key)
+        return sent_at is None or self._clock.boottime() >= sent_at + RESEND_S
