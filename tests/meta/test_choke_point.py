@@ -122,9 +122,11 @@ SURFACES: Mapping[str, set[str]] = {
 """What others may call of each thing on the way out. One more method here is one more way out."""
 WORLD_LIBRARIES = {
     "can": {
+        "tcu_agent.adapters.can.batches",
         "tcu_agent.adapters.can.bus",
         "tcu_agent.adapters.can.opening",
         "tcu_agent.adapters.can.recording",
+        "tcu_agent.adapters.can.waiting_frames",
     },
     "aiomqtt": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.doctor.broker"},
     "paho": {"tcu_agent.adapters.cloud.mqtt"},
