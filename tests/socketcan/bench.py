@@ -94,7 +94,7 @@ class ControllerBench:
 
     agent, far = "can0", "can1"
     patience = 15.0
-    gap_ms = 10.0
+    gap_ms = 50.0
 
     def __init__(self, results: Path) -> None:
         self.results = results
