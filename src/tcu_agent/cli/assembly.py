@@ -29,7 +29,7 @@ from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
 from tcu_agent.ports import CanPort, Clock, LinkPort, StatePort
-from tcu_agent.protocol.trust import Keyring, open_container, root_keys
+from tcu_agent.protocol.trust import CONTAINER_LIMIT, Keyring, open_container, root_keys
 from tcu_agent.protocol.vocabulary import Reason, Service
 from tcu_agent.runtime.agent import Car, World
 from tcu_agent.runtime.supervisor import Supervisor
@@ -134,7 +134,9 @@ def read_bundle(file: Path) -> bytes:
         ConfigError: it cannot be read.
     """
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            # One more: the verifier says that it is too large.
+            return stream.read(CONTAINER_LIMIT + 1)
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
         raise ConfigError(what, where=str(file), hint=_SEE_BUNDLE) from error
