@@ -1,7 +1,8 @@
 """A bus at its limit: does the agent lose a frame, what does it cost, and how soon does the centre know of a door?
 
 The real `tcu-agent run` with mosquitto and its SQLite store on the interface that TCU_BENCH_CAN names (a vcan), else on
-vcan0 of a guest. A player fills 500 kbit/s to the last bit (`load_wire`), then sends twice as many CAN FD frames.
+vcan0 of a guest. A player fills 500 kbit/s to the last bit (`load_wire`): with frames of strangers, which the kernel
+leaves out; with frames that the mapping names, which it cannot; then with twice as many CAN FD frames of strangers.
 Latency runs from the kernel's stamp of the first frame that shows a door's new position to the arrival of the signed,
 stored event at a subscriber of the broker; the mapping's debounce of 50 ms is in it.
 """
@@ -28,7 +29,7 @@ from benchmarks.load_agent import COUNTED
 from benchmarks.load_centre import LoadCentre, load_centre
 from benchmarks.load_doors import MESSAGE, PATHS, DoorWatch, Moved, latencies_s, watched_doors
 from benchmarks.load_player import Played, prepare
-from benchmarks.load_wire import full_bus
+from benchmarks.load_wire import Kind, full_bus
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.selection import select
 from tcu_agent.adapters.mapping.file import load_mapping
@@ -39,7 +40,6 @@ from tcu_sim.pki.ceremony import Plan, initialise
 
 SECONDS: Final = 15.0
 MOST_ROUNDS: Final = 3
-KINDS: Final = ("classic", "fd")
 _CAR: Final = "car-1"
 _ENVIRONMENT: Final = "bench"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -69,17 +69,17 @@ class Run:
 
 
 def measure(rounds: int) -> Iterator[Figure]:
-    """Yield the figures of both kinds of bus."""
+    """Yield the figures of each kind of bus."""
     channel = os.environ.get(INTERFACE)
     if channel is None:
         yield from in_guest("load", min(rounds, MOST_ROUNDS))
         return
-    for kind in KINDS:
+    for kind in Kind:
         yield from _figures(kind, [_once(channel, kind, seed) for seed in range(rounds)])
 
 
-def _figures(kind: str, runs: Sequence[Run]) -> Iterator[Figure]:
-    name = {"classic": "500 kbit/s full", "fd": "CAN FD, twice the frames"}[kind]
+def _figures(kind: Kind, runs: Sequence[Run]) -> Iterator[Figure]:
+    name = kind.value
     asked = median(run.played.frames / run.played.asked_s for run in runs)
     sent = median(run.played.frames / run.played.took_s for run in runs)
     lost = sum(run.lost for run in runs)
@@ -104,7 +104,7 @@ def _figures(kind: str, runs: Sequence[Run]) -> Iterator[Figure]:
         yield Figure(name=f"{name}: event latency p99", value=percent[98], unit="ms")
 
 
-def _once(channel: str, kind: str, seed: int) -> Run:
+def _once(channel: str, kind: Kind, seed: int) -> Run:
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tcu-benchmark-", dir=ROOT / "build") as folder:
         return asyncio.run(_run(Path(folder), channel, kind, seed))
@@ -135,7 +135,7 @@ class _Stage:
 
 
 @asynccontextmanager
-async def _stage(folder: Path, channel: str, kind: str) -> AsyncIterator[_Stage]:
+async def _stage(folder: Path, channel: str, kind: Kind) -> AsyncIterator[_Stage]:
     (folder / "logs").mkdir()
     layout = initialise(folder / "centre", Plan(vehicles=[_CAR], environment=_ENVIRONMENT))
     async with Ensemble(folder / "logs", patience=_PATIENCE) as ensemble:
@@ -158,18 +158,18 @@ async def _stage(folder: Path, channel: str, kind: str) -> AsyncIterator[_Stage]
             yield _Stage(ensemble=ensemble, config=config, centre=centre, told=[])
 
 
-def _configured(text: str, kind: str) -> str:
+def _configured(text: str, kind: Kind) -> str:
     """Log as much as a board does, and listen to CAN FD where it is sent."""
     text = text.replace('level = "debug"', 'level = "info"')
-    return text.replace("[can.bus.body]", "[can.bus.body]\nfd = true") if kind == "fd" else text
+    return text.replace("[can.bus.body]", "[can.bus.body]\nfd = true") if kind is Kind.FD else text
 
 
-async def _run(folder: Path, channel: str, kind: str, seed: int) -> Run:
+async def _run(folder: Path, channel: str, kind: Kind, seed: int) -> Run:
     mapping = load_mapping(ROOT / "dbc" / "reference.toml")
     ((name, bus),) = mapping.buses.items()
     wanted = select(mapping, name).wanted or frozenset()
     frames = folder / "frames"
-    prepare(frames, full_bus(seconds=SECONDS, wanted=wanted, is_fd=kind == "fd", seed=seed))
+    prepare(frames, full_bus(seconds=SECONDS, wanted=wanted, kind=kind, seed=seed))
     async with _stage(folder, channel, kind) as stage:
         program = await stage.start_agent()
         with watched_doors(channel, bus.message(MESSAGE).frame_id) as watch:

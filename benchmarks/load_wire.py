@@ -5,7 +5,10 @@ How long a frame occupies the wire is counted to the bit, its own stuff bits inc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from itertools import cycle
 from random import Random
@@ -15,6 +18,7 @@ from benchmarks.load_player import Sent
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.socketcan.frames import pack
 from tcu_agent.ports import CanFrame
+from tcu_sim.bus.frame import Frame
 from tcu_sim.vehicle.person import Person
 from tcu_sim.vehicle.reference import Door
 from tcu_sim.vehicle.vehicle import TimedFrame, Vehicle, VehicleSettings
@@ -31,41 +35,69 @@ _UNSTUFFED_BITS: Final = 13
 """CRC delimiter, acknowledgement, end of frame, and the three bits before the next. Source: ISO 11898-1."""
 _STUFF_AFTER: Final = 5
 _STRANGERS: Final = 512
+_GNSS: Final = {768, 769}
+"""GnssPosition and GnssQuality, eight bytes and no counter: they may be repeated. Source: dbc/reference.dbc."""
 _CLASSIC_BYTES, _FD_BYTES = 8, 64
 
 
-def full_bus(*, seconds: float, wanted: frozenset[FrameKey], is_fd: bool, seed: int) -> list[Sent]:
-    """Return all frames of a full bus; with `is_fd` twice as many a second, those of strangers with 64 bytes."""
-    bits_a_second = BIT_RATE * (2 if is_fd else 1)
-    strangers = _strangers(wanted, is_fd=is_fd, rng=Random(seed))  # noqa: S311 -- only noise
-    car = _car(seconds, Random(seed))  # noqa: S311 -- only when a door moves
+class Kind(Enum):
+    """What fills the gaps between the car's frames.
+
+    `MAPPED`: the car's own GNSS frames again and again, so that the kernel can leave nothing out.
+    """
+
+    STRANGERS = "500 kbit/s full"
+    MAPPED = "500 kbit/s full, all of it mapped"
+    FD = "CAN FD, twice the frames"
+
+
+@dataclass(frozen=True, slots=True)
+class _Filler:
+    """A frame, and how many bits it has on the wire; with CAN FD those of its first eight bytes."""
+
+    raw: bytes
+    bits: int
+
+
+def full_bus(*, seconds: float, wanted: frozenset[FrameKey], kind: Kind, seed: int) -> list[Sent]:
+    """Return all frames of a full bus; with CAN FD twice as many a second, those of strangers with 64 bytes."""
+    bits_a_second = BIT_RATE * (2 if kind is Kind.FD else 1)
+    car = deque(_car(seconds, Random(seed)))  # noqa: S311 -- only when a door moves
+    rng = Random(seed)  # noqa: S311 -- only noise
+    fillers = cycle(_mapped(car) if kind is Kind.MAPPED else _strangers(wanted, kind, rng))
     sent: list[Sent] = []
-    next_car = next(car, None)
     at_s = 0.0
     while at_s < seconds:
-        if next_car is not None and next_car.at_s <= at_s:
-            frame = next_car.frame
-            key = (frame.arbitration_id, False)
-            raw = pack(CanFrame(frame.arbitration_id, frame.data))
+        if car and car[0].at_s <= at_s:
+            frame = car.popleft().frame
+            sent.append(Sent(at_s, _raw(frame), (frame.arbitration_id, False) in wanted))
             bits = wire_bits(frame.arbitration_id, frame.data)
-            sent.append(Sent(at_s, raw, key in wanted))
-            next_car = next(car, None)
         else:
-            raw, bits = strangers[len(sent) % len(strangers)]
-            sent.append(Sent(at_s, raw, False))
+            filler = next(fillers)
+            sent.append(Sent(at_s, filler.raw, kind is Kind.MAPPED))
+            bits = filler.bits
         at_s += bits / bits_a_second
     return sent
 
 
-def _strangers(wanted: frozenset[FrameKey], *, is_fd: bool, rng: Random) -> list[tuple[bytes, int]]:
-    """Return frames with the bits that each has, in the FD case those of its first eight bytes."""
+def _raw(frame: Frame) -> bytes:
+    return pack(CanFrame(frame.arbitration_id, frame.data))
+
+
+def _mapped(car: Iterable[TimedFrame]) -> list[_Filler]:
+    frames = [each.frame for each in car if each.frame.arbitration_id in _GNSS]
+    return [_Filler(_raw(each), wire_bits(each.arbitration_id, each.data)) for each in frames]
+
+
+def _strangers(wanted: frozenset[FrameKey], kind: Kind, rng: Random) -> list[_Filler]:
     free = [number for number in range(0x7FF) if (number, False) not in wanted]
+    is_fd = kind is Kind.FD
     found = []
     for _ in range(_STRANGERS):
         number, data = rng.choice(free), rng.randbytes(_FD_BYTES)
         short = data[:_CLASSIC_BYTES]
         raw = pack(CanFrame(number, data if is_fd else short, is_fd=is_fd))
-        found.append((raw, wire_bits(number, short)))
+        found.append(_Filler(raw, wire_bits(number, short)))
     return found
 
 
