@@ -272,6 +272,22 @@ def test_a_lock_waits_for_an_unlock_that_is_going_on(unlocked: Driver) -> None:
     assert len(unlocked.lock_frames) == 1
 
 
+def test_signals_lost_while_it_waits_for_an_unlock_do_not_keep_the_core_busy(
+    unlocked: Driver,
+) -> None:
+    unlocked.pass_time(119)
+    unlocked.change({vss.DOOR_LOCKS[0]: True})
+    unlocked.allow(Service.UNLOCK)
+    unlocked.change({vss.SPEED_KMH: None})
+    unlocked.pass_time(4)  # the time to lock is up, the unlock still has no status
+    unlocked.change({vss.DOOR_LOCKS[0]: None})
+    while unlocked.core.snapshot()["unlock"] != "idle":
+        unlocked.pass_time(1)
+    unlocked.pass_time(30)  # the driver complains of a deadline that never gets done
+    assert unlocked.lock_frames == []
+    assert settled(unlocked).reason is Reason.SIGNALS_UNKNOWN
+
+
 def test_an_unlock_waits_for_a_lock_that_is_going_on(unlocked: Driver) -> None:
     unlocked.pass_time(120)
     assert len(unlocked.lock_frames) == 1

@@ -5,7 +5,7 @@ A blown fuse lets nothing through any more: no commit, no frame, no message, wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, unique
 
 from typing_extensions import override
@@ -40,6 +40,8 @@ class Fuse:
 
     def __init__(self) -> None:
         self.is_blown = False
+        self.when_blown: Callable[[], None] = lambda: None
+        """Called in the moment in which a point blows it."""
         self._left: dict[Point, int] = {}
 
     def blow_at(self, point: Point, *, number: int = 1) -> None:
@@ -55,7 +57,9 @@ class Fuse:
         """Let the agent pass, or not."""
         if point in self._left:
             self._left[point] -= 1
-            self.is_blown = self.is_blown or self._left[point] == 0
+            if not self.is_blown and self._left[point] == 0:
+                self.is_blown = True
+                self.when_blown()
         if self.is_blown:
             raise PowerCut(point.value)
 

@@ -77,10 +77,10 @@ class Attacker:
             return
         part = ("evidence", "approval", "parameters", "max_age_s")[of["bit"] % 4]
         try:
-            mixed = replace(head, **{part: getattr(body, part)})
-        except WireError:
+            mixed = self._signed(replace(head, **{part: getattr(body, part)}), Role.COMMAND)
+        except WireError:  # not even the simulator's encoder writes such a thing
             return
-        self._publish("grant", self._signed(mixed, Role.COMMAND))
+        self._publish("grant", mixed)
 
     def _forge(self, of: Mapping[str, Any]) -> None:
         """The command key is stolen: evidence by nobody, by the wrong role, or under the PIN authority's name."""

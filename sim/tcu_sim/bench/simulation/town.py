@@ -55,6 +55,7 @@ class Town(World):
         self.judge = Judge(
             centre=self.centre, watch=self.watch, state=self.watched, vehicle=self.car.vehicle
         )
+        self.fuse.when_blown = lambda: self.judge.disturbed_at.append(self.now())
         self.intruder = Intruder(bus=self.bus, car=self.car, watch=self.watch)
         self.errands = Errands(self.centre)
         self.attacker = Attacker(

@@ -135,8 +135,7 @@ class AutomaticRelock:
         elif refusal in _CANCELLED_BY:
             self._end(step, _CANCELLED_BY[refusal], EventKind.RELOCK_CANCELLED, refusal)
         elif refusal is Reason.SIGNALS_UNKNOWN:
-            if step.now >= self._began_at + self._settings.fresh_timeout_s:
-                self._fail(step, Trigger.SIGNALS_UNKNOWN, refusal)
+            self._wait_for_signals(step)
         elif self._is_locked_since(step.now - self._settings.fresh_s):
             self._end(step, Trigger.LOCKED_BY_CAR, EventKind.RELOCKED, Reason.NONE, by="vehicle")
         else:
@@ -153,15 +152,18 @@ class AutomaticRelock:
             self._end(step, _CANCELLED_BY[refusal], EventKind.RELOCK_CANCELLED, refusal)
             return
         if refusal is Reason.SIGNALS_UNKNOWN:  # nor is what was seen before a slow disk still true
-            self.deadline = self._began_at + self._settings.fresh_timeout_s
-            if step.now >= self.deadline:
-                self._fail(step, Trigger.SIGNALS_UNKNOWN, refusal)
+            self._wait_for_signals(step)
             return
         self.machine.move(Trigger.DURABLE)
         self._began_at = step.now
         self.deadline = step.now + self._settings.status_timeout_s
         permission = relock_after_unlock(record.request_id)
         step.do(TransmitLock(permission, not_after=step.now + self._settings.fresh_s))
+
+    def _wait_for_signals(self, step: Step) -> None:
+        self.deadline = self._began_at + self._settings.fresh_timeout_s
+        if step.now >= self.deadline:
+            self._fail(step, Trigger.SIGNALS_UNKNOWN, Reason.SIGNALS_UNKNOWN)
 
     def _observe(self, step: Step) -> None:
         if self._is_locked_since(self._began_at):
