@@ -1,5 +1,7 @@
 """Several brokers as one link: one attempt at one broker, the next attempt at the next in the list.
 
+The one that held us comes first the next time: our session is there, and what waits in it.
+
 The waiting between attempts stays with who calls `connect`. A broker that has refused us is left out for a while, for
 it will not change its mind in seconds; when all have, that is said (`temporary` False), and the caller waits for long.
 Which broker it is does not matter to anybody: what was under way is in the outbox, what is stale proves itself stale.
@@ -28,7 +30,7 @@ class BrokerList:
         self._left_out_until: dict[int, float] = {}
 
     async def connect(self, *, connection: int, will: bytes) -> None:
-        """Try the next broker whose turn it is; whichever way it ends, the next attempt goes to the one behind it.
+        """Try the broker whose turn it is; if that fails, the next attempt goes to the one behind it.
 
         Raises:
             MqttTransportError: refused or unreachable; `temporary` False only if every broker has refused us.
@@ -48,6 +50,7 @@ class BrokerList:
                 may_have_happened=False,
                 temporary=True,
             ) from error
+        self._next = index
 
     async def messages(self) -> AsyncIterator[Inbound]:
         """Iterate over what arrives from the broker that we are connected to, until that is lost."""
