@@ -21,6 +21,8 @@ from tcu_agent.protocol.vocabulary import (
 from tcu_sim.bench.ports import InMemoryState
 
 STREAM = bytes(range(8))
+SYNCHRONOUS_FULL = 2
+"""Source: SQLite, PRAGMA synchronous."""
 CASE_A, CASE_B = b"A" * 16, b"B" * 16
 
 
@@ -248,6 +250,14 @@ def test_a_foreign_database_is_refused(file: Path) -> None:
     alter(file, "PRAGMA application_id = 1")
     with pytest.raises(StorageError, match="not the state of a tcu-agent"):
         SqliteState(file.parent)
+
+
+def test_a_commit_waits_for_the_disk_each_time(tmp_path: Path) -> None:
+    # Only a power cut shows the difference (`make power-cut`), so that what asks for it is looked at here.
+    state = SqliteState(tmp_path / "state")
+    ((level,),) = state._database.execute("PRAGMA synchronous")
+    assert level == SYNCHRONOUS_FULL
+    state.close()
 
 
 def test_a_second_agent_on_the_same_state_is_refused(tmp_path: Path) -> None:
