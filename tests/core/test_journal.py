@@ -227,6 +227,26 @@ def test_a_tombstone_never_hides_a_gap(car: Driver, seqs: tuple[int, ...]) -> No
         car.core._parts.journal.tombstone(_events(*seqs) if seqs else [], Reason.DROPPED_BY_POLICY)
 
 
+def test_where_telemetry_is_not_enough_security_events_go_but_no_deed(car: Driver) -> None:
+    car.locks(False)
+    car.allow(Service.UNLOCK)
+    (deed,) = car.results
+    journal = Journal(vehicle_id="car-1", boot_id=bytes(8), stream_id=bytes(8))
+    step = Step(now=1.0, wall=2.0)
+    journal.report(step, EventKind.STARTED)
+    for _ in range(KEPT + 1):
+        journal.report(step, EventKind.SECURITY)
+    started = step.appended[0]
+    unsaved = Unsaved(car.core._parts.journal)
+    unsaved.keep(Persist(puts={}, append=(deed, *step.appended)), now=1.0)
+    later = Step(now=100.0, wall=None)
+    unsaved.merge_into(later)
+    assert later.appended[:2] == [deed, started]
+    (tombstone,) = later.appended[2:]
+    assert isinstance(tombstone, Event)
+    assert (tombstone.first_seq, tombstone.last_seq) == (2, KEPT + 2)
+
+
 def test_nothing_unsaved_leaves_a_step_alone(car: Driver) -> None:
     step = Step(now=1.0, wall=None)
     unsaved = Unsaved(car.core._parts.journal)

@@ -144,7 +144,7 @@ TARGETS = (
         name="recording",
         run=read_recording,
         seeds=recordings,
-        decoder="tcu_agent.adapters.can.recording.frame_of",
+        decoder="tcu_agent.adapters.can.recording._open_text",
         max_bytes=8192,
     ),
 )

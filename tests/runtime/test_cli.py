@@ -262,6 +262,7 @@ def test_bad_input_is_one_clear_message_and_status_2(
     folder: Path, line: str, by: str, complaint: str
 ) -> None:
     edit(folder, line, by)
+    edit(folder, "port = 1883", f"port = {free_port()}")
     done = subprocess.run(
         [sys.executable, "-m", "tcu_agent", "run", "-c", str(folder / "tcu.toml")],
         capture_output=True,
