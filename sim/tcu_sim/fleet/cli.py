@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_CARS = 5000
 MOST_CALLS = 100
-"""A call keeps the car's bus awake, and each awake bus takes about two per cent of a core of the bench."""
+"""A call keeps the car's bus awake: a thousand of them at once did not end on two cores (docs/scaling.md)."""
 FILES_PER_CAR = 8
 """Sockets, timers and pipes, with some to spare."""
 
