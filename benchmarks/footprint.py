@@ -21,22 +21,19 @@ from typing import Final
 
 from benchmarks.drive import ROOT, frames
 from benchmarks.figures import Figure
+from benchmarks.place import configuration, make_keys
 from tcu_sim.bus.frame import Frame
 from tcu_sim.bus.in_process import InProcessNode
 from tcu_sim.bus.pty_link import PtyLink
 from tcu_sim.bus.router import Router
-from tcu_sim.demo.agent_config import AgentPlace, agent_toml
-from tcu_sim.demo.broker import LOOPBACK, start_broker
+from tcu_sim.demo.broker import start_broker
 from tcu_sim.demo.processes import Command, Ensemble, Program
-from tcu_sim.pki.ceremony import Plan, initialise
 
 QUIET_S: Final = 10.0
 BUSY_S: Final = 10.0
 MOST_ROUNDS: Final = 3
 """Each takes half a minute."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_CAR: Final = "car-1"
-_ENVIRONMENT: Final = "bench"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +46,7 @@ class _Bench:
 @asynccontextmanager
 async def _bench(folder: Path) -> AsyncIterator[_Bench]:
     """Start a broker and a bus; the agent comes and goes."""
-    (folder / "logs").mkdir()
-    layout = initialise(folder / "centre", Plan(vehicles=[_CAR], environment=_ENVIRONMENT))
+    layout = make_keys(folder)
     router = Router(rng=Random(0))  # noqa: S311 -- no faults are drawn from it
     terminal = PtyLink(
         name="tcu", index=0, path=folder / "can" / "tcu", queue_frames=4096, router=router
@@ -60,18 +56,9 @@ async def _bench(folder: Path) -> AsyncIterator[_Bench]:
     router.attach(node)
     async with Ensemble(folder / "logs") as ensemble:
         broker = await start_broker(ensemble, folder)
-        place = AgentPlace(
-            vehicle_id=_CAR,
-            environment=_ENVIRONMENT,
-            vehicle=layout.vehicle(_CAR),
-            state=folder / "state",
-            can_address=f"slcan:{terminal.path}",
-            broker_host=LOOPBACK,
-            broker_port=broker.port,
-            mqtt_version=broker.mqtt_version,
-        )
+        text = configuration(folder, layout, broker, can_address=f"slcan:{terminal.path}")
         config = folder / "tcu.toml"
-        config.write_text(agent_toml(place), encoding="utf-8")
+        config.write_text(text, encoding="utf-8")
         terminal.open()
         try:
             yield _Bench(ensemble=ensemble, config=config, node=node)

@@ -30,18 +30,15 @@ from benchmarks.load_centre import LoadCentre, load_centre
 from benchmarks.load_doors import MESSAGE, PATHS, DoorWatch, Moved, latencies_s, watched_doors
 from benchmarks.load_player import Played, prepare
 from benchmarks.load_wire import Kind, full_bus
+from benchmarks.place import CAR, ENVIRONMENT, configuration, make_keys
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.selection import select
 from tcu_agent.adapters.mapping.file import load_mapping
-from tcu_sim.demo.agent_config import AgentPlace, agent_toml
-from tcu_sim.demo.broker import LOOPBACK, start_broker
+from tcu_sim.demo.broker import start_broker
 from tcu_sim.demo.processes import Command, Ensemble, Program
-from tcu_sim.pki.ceremony import Plan, initialise
 
 SECONDS: Final = 15.0
 MOST_ROUNDS: Final = 3
-_CAR: Final = "car-1"
-_ENVIRONMENT: Final = "bench"
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _ON_TIME: Final = 0.98
 """Less than that of the frames a second, and the bus was not full."""
@@ -136,24 +133,14 @@ class _Stage:
 
 @asynccontextmanager
 async def _stage(folder: Path, channel: str, kind: Kind) -> AsyncIterator[_Stage]:
-    (folder / "logs").mkdir()
-    layout = initialise(folder / "centre", Plan(vehicles=[_CAR], environment=_ENVIRONMENT))
+    layout = make_keys(folder)
     async with Ensemble(folder / "logs", patience=_PATIENCE) as ensemble:
         broker = await start_broker(ensemble, folder)
-        place = AgentPlace(
-            vehicle_id=_CAR,
-            environment=_ENVIRONMENT,
-            vehicle=layout.vehicle(_CAR),
-            state=folder / "state",
-            can_address=f"socketcan:{channel}",
-            broker_host=LOOPBACK,
-            broker_port=broker.port,
-            mqtt_version=broker.mqtt_version,
-        )
+        text = configuration(folder, layout, broker, can_address=f"socketcan:{channel}")
         config = folder / "tcu.toml"
-        config.write_text(_configured(agent_toml(place), kind), encoding="utf-8")
+        config.write_text(_configured(text, kind), encoding="utf-8")
         async with load_centre(
-            layout, vehicle_id=_CAR, environment=_ENVIRONMENT, port=broker.port
+            layout, vehicle_id=CAR, environment=ENVIRONMENT, port=broker.port
         ) as centre:
             yield _Stage(ensemble=ensemble, config=config, centre=centre, told=[])
 
