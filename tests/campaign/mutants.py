@@ -55,9 +55,9 @@ def unlocked_twice() -> None:
     """Each unlock command is sent twice, to be on the safe side."""
     unlock = Transmitter.unlock
 
-    async def twice(transmitter: Transmitter, **rest: Any) -> None:
-        await unlock(transmitter, **rest)
-        await unlock(transmitter, **rest)
+    async def twice(*args: Any, **rest: Any) -> None:
+        await unlock(*args, **rest)
+        await unlock(*args, **rest)
 
     _replace(Transmitter, "unlock", twice)
 

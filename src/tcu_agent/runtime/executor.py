@@ -122,20 +122,15 @@ class Executor:
         self._to.senders.prompt.offer(self._to.notary.sign(message, expiry_s=expiry_s))
 
     async def _unlock(self, authorisation: UnlockAuthorisation, *, not_after: float) -> None:
-        # The type says it already; this line is the last one before a door opens.
-        if not isinstance(authorisation, UnlockAuthorisation):
-            raise BugError("an unlock without an UnlockAuthorisation")
-        await self._to.transmitter.unlock(not_after=not_after)
+        await self._to.transmitter.unlock(authorisation, not_after=not_after)
         self._to.logbook.info("unlock-transmitted")
 
     async def _lock(self, authorisation: RelockAuthorisation, *, not_after: float) -> None:
-        if not isinstance(authorisation, RelockAuthorisation):
-            raise BugError("a re-lock without a RelockAuthorisation")
-        await self._to.transmitter.lock(not_after=not_after)
+        await self._to.transmitter.lock(authorisation, not_after=not_after)
         self._to.logbook.info("lock-transmitted")
 
     def _seal(self, effect: SealPosition) -> None:
-        # As above: the last line before a position leaves the core.
+        # The type says it already; this is the last line before a position leaves the core.
         if not isinstance(effect.authorisation, PositionAuthorisation):
             raise BugError("a position without a PositionAuthorisation")
         time_left_s(effect.not_after, self._to.clock)

@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 from tcu_agent.core.effects import Lamp, ShowCallState
 from tcu_agent.core.events import CoreEvent
-from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
+from tcu_agent.core.verify.authorisation import RelockAuthorisation, UnlockAuthorisation
+from tcu_agent.errors import BugError, CanTransportError, KeyStoreError, StorageError
 from tcu_agent.ports import CanFrame
 from tcu_agent.protocol.vocabulary import CallState
 from tcu_agent.runtime.can_bus import CanBus
@@ -101,19 +102,25 @@ class Transmitter:
         self._wake = asyncio.Event()
         self._failing: set[str] = set()
 
-    async def unlock(self, *, not_after: float) -> None:
+    async def unlock(self, permission: UnlockAuthorisation, *, not_after: float) -> None:
         """Send the unlock command, unless CLOCK_BOOTTIME has passed `not_after` (s) by then.
 
         Raises:
+            BugError: that is no permission of the verifier's; nothing was sent.
             DeadlinePassedError: it has; nothing was sent.
             CanTransportError: not sent (`may_have_happened` says whether it may be on the bus).
             StorageError: its freshness value could not be made durable; nothing was sent.
             KeyStoreError: the key that secures it is lost; nothing was sent.
         """
+        # The type says it already; this line is the last one before a door opens.
+        if not isinstance(permission, UnlockAuthorisation):
+            raise BugError("an unlock without an UnlockAuthorisation")
         await self._send(self._encoder.unlock(), not_after=not_after)
 
-    async def lock(self, *, not_after: float) -> None:
-        """Send the lock command; as `unlock`."""
+    async def lock(self, permission: RelockAuthorisation, *, not_after: float) -> None:
+        """Send the lock command; as `unlock`, with the permission that an executed unlock gives."""
+        if not isinstance(permission, RelockAuthorisation):
+            raise BugError("a re-lock without a RelockAuthorisation")
         await self._send(self._encoder.lock(), not_after=not_after)
 
     def show(self, shown: ShowCallState) -> None:
