@@ -150,6 +150,7 @@ class LinkPort(Protocol):
         brokers and tools that speak MQTT 5; nothing is ever decided by them.
 
         Raises:
+            PublicationRefusedError: the PUBACK says no; the connection holds.
             MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
         """
 
@@ -206,8 +207,14 @@ class StatePort(Protocol):
             StorageError: not durable; the old one is still there.
         """
 
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position (the signed message's payload bytes)."""
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position (the signed message's payload bytes) and `puts`, all or nothing of it.
+
+        Raises:
+            StorageError: not durable; nothing of it happened.
+        """
 
     def positions(self) -> Sequence[StoredPosition]:
         """Return sealed positions not yet acknowledged, by case and seq."""

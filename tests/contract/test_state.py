@@ -152,6 +152,13 @@ def test_a_position_stored_again_replaces_itself(store: Store) -> None:
     assert [p.payload for p in store.state.positions()] == [b"again"]
 
 
+def test_a_position_and_what_is_put_with_it_are_one_transaction(store: Store) -> None:
+    store.state.put_position(StoredPosition(CASE_A, 1, b"a1"), puts={"cases": b"1", "gone": None})
+    store.restart()
+    assert store.state.load() == {"cases": b"1"}
+    assert [p.seq for p in store.state.positions()] == [1]
+
+
 # ----------------------------------------------------------------------------- SQLite's alone
 
 
@@ -162,6 +169,18 @@ def file(tmp_path: Path) -> Path:
     state.put_position(StoredPosition(CASE_A, 1, b"sealed-position"))
     state.close()
     return tmp_path / FILE_NAME
+
+
+def test_a_position_that_cannot_be_stored_leaves_nothing_of_what_is_put_with_it(
+    tmp_path: Path,
+) -> None:
+    state = SqliteState(tmp_path)
+    state.commit(puts={"cases": b"1"})
+    state._database.execute("DROP TABLE position")
+    with pytest.raises(StorageError):
+        state.put_position(StoredPosition(CASE_A, 2, b"a2"), puts={"cases": b"2"})
+    assert state.load() == {"cases": b"1"}
+    state.close()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ True time goes on through suspends and restarts of the board, whose own CLOCK_BO
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from typing_extensions import override
 
@@ -36,10 +36,12 @@ class RecordingState(InMemoryState):
         self._now = now
 
     @override
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position; the same case and seq again replaces it."""
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position and `puts`; the same case and seq again replaces it."""
         known = (position.case_id, position.seq) in self.sealed
-        super().put_position(position)
+        super().put_position(position, puts=puts)
         if not known:
             self.sealings.append(Sealed(self._now(), position.case_id, position.seq))
 

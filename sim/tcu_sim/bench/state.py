@@ -47,10 +47,12 @@ class InMemoryState(VolatileState):
         self._fail_if_asked()
         super().commit(puts=puts, append=messages, acknowledged=acknowledged)
 
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position; the same case and seq again replaces it."""
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position and `puts`; the same case and seq again replaces it."""
         self._fail_if_asked()
-        super().put_position(position)
+        super().put_position(position, puts=puts)
 
     def _fail_if_asked(self) -> None:
         if self.failing_commits > 0:

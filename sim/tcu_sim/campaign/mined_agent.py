@@ -57,10 +57,10 @@ class MinedState(Layer):
         ):
             self._inner.commit(puts=puts, append=messages, acknowledged=acknowledged, **rest)
 
-    def put_position(self, *position: Any) -> None:
+    def put_position(self, *position: Any, **rest: Any) -> None:
         """As the port."""
         with self._mine.inside_fdatasync("inside fdatasync of sealed position"):
-            self._inner.put_position(*position)
+            self._inner.put_position(*position, **rest)
 
     def erase_positions(self, *which: Any) -> None:
         """As the port."""

@@ -85,9 +85,13 @@ class WatchedState(FusedState):
             self._note(puts, appended)
 
     @override
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position."""
-        super().put_position(position)
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position and `puts`."""
+        super().put_position(position, puts=puts)
+        if puts:
+            self._note(puts, ())
         self._trace.add(f"sealed {position.case_id.hex()[:8]} {position.seq}")
 
     def _note_if_durable(

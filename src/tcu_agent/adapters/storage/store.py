@@ -144,13 +144,17 @@ class SqliteState:
             if by is not None:
                 _append(database, by)
 
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position; the same case and seq again replaces it.
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position and `puts`, all or nothing; the same case and seq again replaces it.
 
         Raises:
-            StorageError: not durable.
+            StorageError: not durable; nothing of it happened.
         """
         with self._transaction() as database:
+            for key, value in (puts or {}).items():
+                _put(database, key, value)
             database.execute(
                 "INSERT OR REPLACE INTO position VALUES (?, ?, ?)",
                 (position.case_id, position.seq, position.payload),

@@ -40,11 +40,7 @@ class VolatileState:
         if new.keys() & self.messages.keys():
             raise StorageError("a sequence number was used twice")
         self.messages |= new
-        for key, value in puts.items():
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
+        self._put(puts)
         if acknowledged is not None:
             self.messages = {n: kept for n, kept in self.messages.items() if n > acknowledged}
 
@@ -60,8 +56,11 @@ class VolatileState:
         if by is not None:
             self.messages[by.seq] = by
 
-    def put_position(self, position: StoredPosition) -> None:
-        """Store one sealed position; the same case and seq again replaces it."""
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Store one sealed position and `puts`; the same case and seq again replaces it."""
+        self._put(puts or {})
         self.sealed[position.case_id, position.seq] = position
 
     def positions(self) -> Sequence[StoredPosition]:
@@ -75,6 +74,13 @@ class VolatileState:
             for (case, seq), position in self.sealed.items()
             if case != case_id or (up_to_seq is not None and seq > up_to_seq)
         }
+
+    def _put(self, puts: Mapping[str, bytes | None]) -> None:
+        for key, value in puts.items():
+            if value is None:
+                self.values.pop(key, None)
+            else:
+                self.values[key] = value
 
 
 class UnreadableState(VolatileState):
