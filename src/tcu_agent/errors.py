@@ -10,6 +10,7 @@
     +-- TransportError           CAN or MQTT; `may_have_happened`, `temporary`
     |   +-- CanTransportError
     |   +-- MqttTransportError
+    |       +-- PublicationRefusedError  the broker did not take one message; the link itself holds
     +-- StorageError             durable state: corrupt or not writable; fails closed
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- PowerError               the board cannot be suspended, or not be woken
@@ -85,6 +86,18 @@ class CanTransportError(TransportError):
 
 class MqttTransportError(TransportError):
     """The broker did not take a message."""
+
+
+class PublicationRefusedError(MqttTransportError):
+    """The broker answered a publication with a failure. `reason_code`: of its PUBACK (MQTT 5, 3.4.2.1)."""
+
+    def __init__(self, reason_code: int, name: str) -> None:
+        super().__init__(
+            f"the broker refuses a publication: {name} (0x{reason_code:02X})",
+            may_have_happened=False,
+            temporary=True,
+        )
+        self.reason_code = reason_code
 
 
 class StorageError(AgentError):

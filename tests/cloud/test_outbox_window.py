@@ -6,8 +6,9 @@ from tcu_agent.core.events import Connected, Disconnected, TimePassed
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Position
-from tcu_agent.runtime.outbox import BURST_MESSAGES, RESEND_S
+from tcu_agent.runtime.outbox import BURST_MESSAGES
 from tcu_agent.runtime.position_sender import BURST_POSITIONS
+from tcu_agent.runtime.silence import RESEND_S
 from tests.runtime.rig import VEHICLE_ID, Rig, append, event, play, position_authorisation
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.cloud.mqtt import MqttLink
-from tcu_agent.errors import MqttTransportError
+from tcu_agent.errors import MqttTransportError, PublicationRefusedError
 from tcu_agent.ports import Inbound, LinkPort
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
@@ -148,3 +148,33 @@ def test_a_retained_message_is_flagged_where_the_version_can_show_it(
         assert await anext(messages) == Inbound(f"{DOWN}/request", b"while subscribed", not is_old)
 
     play(body)
+
+
+def test_a_publication_that_the_broker_refuses_is_no_delivery_and_the_link_holds(
+    tmp_path: Path,
+) -> None:
+    """MQTT 5 only: with 3.1.1 a broker has no way to say it, and the centre's acknowledgement stays out instead."""
+
+    async def body(link: LinkPort) -> None:
+        await link.connect(connection=1, will=b"will")
+        with pytest.raises(PublicationRefusedError) as caught:
+            await link.publish("event", b"\x01")
+        assert caught.value.reason_code == 0x87
+        assert not caught.value.may_have_happened
+        await link.publish("result", b"\x02")
+
+    async def real(port: int) -> None:
+        link = MqttLink(config=config(port, "5"), vehicle_id="car-1")
+        await body(link)
+        await link.disconnect()
+
+    async def in_memory() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        broker.refused_types.add("event")
+        await body(broker.link("car-1"))
+
+    rules = tmp_path / "acl"
+    rules.write_text(f"topic write {UP}/result\ntopic read {DOWN}/+\n")
+    with running(tmp_path, settings=f"acl_file {rules}\n") as broker:
+        asyncio.run(real(broker.port))
+    run_simulated(in_memory())

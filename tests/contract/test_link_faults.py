@@ -6,6 +6,8 @@ import asyncio
 import base64
 import gc
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -260,3 +262,52 @@ def test_a_real_link_without_pubacks_says_the_same() -> None:
             await link.disconnect()
 
     asyncio.run(main())
+
+
+CANCELLED_WHILE_CONNECTING = """
+import asyncio, sys
+from tcu_agent.adapters.cloud.mqtt import MqttLink
+from tcu_agent.config import MqttConfig
+
+async def main():
+    accepted = asyncio.Event()
+    async def say(reader, writer):
+        data = await reader.read(1)
+        print("the broker heard", len(data))
+        writer.close()
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    open_socket = loop.run_in_executor
+    release = asyncio.Event()
+    link = MqttLink(config=MqttConfig(host="127.0.0.1", port=server.sockets[0].getsockname()[1],
+                                      client_id="tcu-car-1"), vehicle_id="car-1")
+    import paho.mqtt.client as paho, threading
+    create, go, came = paho.Client._create_socket, threading.Event(), threading.Event()
+    def late(self):
+        came.set()
+        go.wait()
+        return create(self)
+    paho.Client._create_socket = late
+    task = asyncio.create_task(link.connect(connection=1, will=b""))
+    await asyncio.to_thread(came.wait)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    go.set()
+    await asyncio.to_thread(lambda: None)
+
+asyncio.run(main())
+print("ended")
+"""
+
+
+def test_who_ends_while_connecting_says_nothing_more_and_leaves_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CANCELLED_WHILE_CONNECTING],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "ended"
+    assert "the broker heard 1" not in done.stdout, "a CONNECT of a client that was given up"

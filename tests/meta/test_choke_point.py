@@ -128,8 +128,10 @@ WORLD_LIBRARIES = {
         "tcu_agent.adapters.can.recording",
         "tcu_agent.adapters.can.waiting_frames",
     },
-    "aiomqtt": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.doctor.broker"},
-    "paho": {"tcu_agent.adapters.cloud.mqtt"},
+    "aiomqtt": {
+        "tcu_agent.adapters.cloud.mqtt", "tcu_agent.adapters.cloud.client", "tcu_agent.doctor.broker",
+    },
+    "paho": {"tcu_agent.adapters.cloud.mqtt", "tcu_agent.adapters.cloud.client"},
     "socket": {
         "tcu_agent.adapters.can.socketcan.reading",
         "tcu_agent.adapters.can.socketcan.sockets",

@@ -160,8 +160,8 @@ def test_what_is_lost_stays_in_the_status() -> None:
     supervisor.status("after")
     assert supervisor.said == [
         "STATUS=before",
-        "STATUS=starting; DEGRADED: no X",
-        "STATUS=starting; DEGRADED: no X, no Y",
+        "STATUS=before; DEGRADED: no X",
+        "STATUS=before; DEGRADED: no X, no Y",
         "STATUS=after; DEGRADED: no X, no Y",
     ]
 

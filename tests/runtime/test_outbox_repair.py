@@ -10,7 +10,7 @@ from tcu_agent.core.durable import records
 from tcu_agent.core.events import Connected
 from tcu_agent.core.reports import journal
 from tcu_agent.protocol.vocabulary import EventKind, Reason
-from tcu_agent.runtime.outbox import RESEND_S
+from tcu_agent.runtime.silence import RESEND_S
 from tests.contract.test_state import alter
 from tests.runtime.rig import Rig, event, play
 

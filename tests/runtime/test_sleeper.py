@@ -277,3 +277,21 @@ def test_messages_of_the_core_do_not_wake_the_link() -> None:
         assert presences(rig) == [(Presence.ASLEEP, UNTIL_S)]
 
     play(body)
+
+
+def test_a_car_that_is_woken_does_not_wait_for_the_pause_before_its_sleep_to_end() -> None:
+    async def body(rig: BoardRig) -> None:
+        rig.suspends = False
+        rig.broker.is_reachable = False
+        rig.start()
+        await rig.wait_s(3600)  # the pauses are minutes long by now
+        assert rig.agent is not None
+        assert rig.link.connections == []
+        rig.agent_sleeps(rig.clock.boottime() + 3600)
+        await rig.wait_s(0.1)
+        rig.broker.is_reachable = True
+        before = rig.clock.boottime()
+        await rig.agent_wakes()
+        assert rig.clock.boottime() == before
+
+    play(body)

@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from tcu_agent.errors import MqttTransportError
+from tcu_agent.errors import MqttTransportError, PublicationRefusedError
 from tcu_agent.ports import Clock, Inbound
 
 PUBACK_TIMEOUT_S = 10.0
+NOT_AUTHORIZED = 0x87
+"""Source: MQTT 5, 3.4.2.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class InMemoryBroker:
         self.refuses_authentication = False
         self.loses_pubacks = False
         """Publications get through, but the publisher never hears of it."""
+        self.refused_types: set[str] = set()
+        """What a vehicle publishes as one of these gets a PUBACK that says "not authorized", and goes nowhere."""
         self.seen: list[Publication] = []
         """Every publication, oldest first."""
         self._clock = clock
@@ -136,6 +140,9 @@ class InMemoryLink:
         """Publish to the vehicle's up topic; returns after the PUBACK."""
         if not self._is_connected:
             raise _failure("not connected")
+        if message_type in self._broker.refused_types:
+            await asyncio.sleep(0)
+            raise PublicationRefusedError(NOT_AUTHORIZED, "Not authorized")
         self._broker.publish(f"{self._prefix}/up/{message_type}", payload, expiry_s=expiry_s)
         await asyncio.sleep(0)
         if self._broker.loses_pubacks:

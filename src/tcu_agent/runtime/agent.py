@@ -41,6 +41,7 @@ from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
+from tcu_agent.runtime.silence import Silence
 from tcu_agent.runtime.sleeper import Sleeper
 from tcu_agent.runtime.stored_journal import StoredJournal
 from tcu_agent.runtime.surroundings import Surroundings
@@ -259,6 +260,7 @@ class Agent:
                 repair=repair,
                 limits=limits,
                 notary=self._notary,
+                silence=Silence(clock=clock, logbook=logbook, supervisor=self._around.supervisor),
                 clock=clock,
                 logbook=logbook,
             ),

@@ -9,7 +9,12 @@ import asyncio
 from dataclasses import dataclass
 
 from tcu_agent.core.events import Connected, Disconnected, MessageArrived
-from tcu_agent.errors import ConfigError, KeyStoreError, MqttTransportError
+from tcu_agent.errors import (
+    ConfigError,
+    KeyStoreError,
+    MqttTransportError,
+    PublicationRefusedError,
+)
 from tcu_agent.ports import EventSink, LinkPort
 from tcu_agent.protocol.messages import Availability
 from tcu_agent.protocol.vocabulary import Presence
@@ -18,6 +23,7 @@ from tcu_agent.runtime.notary import Notary, Signed
 from tcu_agent.runtime.outbox import OutboxSender
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
+from tcu_agent.runtime.refusals import Refusals
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import wait_first
 
@@ -74,11 +80,14 @@ class Connection:
         self._entropy = around.entropy
         self._logbook = around.logbook
         self._supervisor = around.supervisor
+        self._refusals = Refusals(logbook=around.logbook, supervisor=around.supervisor)
         self._number = 0
         self._is_connected = self._has_connected = False
         self._may_connect = asyncio.Event()
         self._may_connect.set()
         self._must_leave = asyncio.Event()
+        self._woken = asyncio.Event()
+        """Ends a pause before connecting."""
         self._is_away = asyncio.Event()
         self._is_away.set()
         self._asleep_until_s: int | None = None
@@ -128,6 +137,7 @@ class Connection:
         """Connect again after `rest`, without the pauses that there were before it."""
         self._must_leave.clear()
         self._lost.reset()
+        self._woken.set()
         self._may_connect.set()
 
     async def say_goodbye(self) -> None:
@@ -138,6 +148,8 @@ class Connection:
     async def _connect(self) -> None:
         self._number += 1
         self._is_away.clear()
+        self._woken.clear()
+        self._senders.outbox.urgent.clear()
         will = self._notary.sign(self._availability(Presence.OFFLINE)).data
         await self._link.connect(connection=self._number, will=will)
         self._refused.reset()
@@ -190,12 +202,18 @@ class Connection:
         raise MqttTransportError("the vehicle sleeps", may_have_happened=False, temporary=True)
 
     async def _publish(self, signed: Signed) -> None:
-        await self._link.publish(
-            signed.topic_type,
-            signed.data,
-            expiry_s=signed.expiry_s,
-            correlation=signed.request_id,
-        )
+        try:
+            await self._link.publish(
+                signed.topic_type,
+                signed.data,
+                expiry_s=signed.expiry_s,
+                correlation=signed.request_id,
+            )
+        except PublicationRefusedError as error:
+            # The link holds, and a new one would change nothing: what is stored waits for its next turn.
+            self._refusals.refused(signed.topic_type, error)
+        else:
+            self._refusals.taken(signed.topic_type)
 
     async def _publish_last(self, availability: Availability) -> None:
         await wait_first(self._try_to_publish(availability), self._around.wait_s(GOODBYE_S))
@@ -226,7 +244,11 @@ class Connection:
         else:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
             self._supervisor.status(f"listening; the broker refuses us: {error}")
-        await self._around.wait_s(delay_s)
+        # Who needs help, or has just got in, shall not wait for what was good for a broker that was away.
+        hurry = self._woken.wait(), self._senders.outbox.urgent.wait()
+        await wait_first(*hurry, self._around.wait_s(delay_s))
+        if self._senders.outbox.urgent.is_set():
+            self._lost.reset()
 
 
 def _for_now(error: ConfigError) -> MqttTransportError:

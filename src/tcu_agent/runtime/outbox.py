@@ -13,18 +13,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from tcu_agent.errors import DamagedMessageError, KeyStoreError, StorageError
 from tcu_agent.ports import Clock, StatePort
 from tcu_agent.protocol.messages import Event, Result
+from tcu_agent.protocol.vocabulary import EventKind
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary, Signed
 from tcu_agent.runtime.outbox_limits import OutboxLimits
 from tcu_agent.runtime.outbox_repair import OutboxRepair
+from tcu_agent.runtime.silence import RESEND_S, Silence
 from tcu_agent.runtime.waiting import wait_news
 
 WINDOW_MESSAGES = 32
 """Sent and not acknowledged at any time: bounds what a reconnection sends again."""
 BURST_MESSAGES = 8
 """Sent together, before the first PUBACK: more would take a slow link longer than the patience with the broker."""
-RESEND_S = 60.0
-"""Nothing acknowledged for so long: the window is sent once more, whatever else has come meanwhile."""
 
 Publish = Callable[[Signed], Awaitable[None]]
 
@@ -39,6 +39,7 @@ class OutboxSender:
         repair: OutboxRepair,
         limits: OutboxLimits,
         notary: Notary,
+        silence: Silence,
         clock: Clock,
         logbook: Logbook,
     ) -> None:
@@ -46,24 +47,30 @@ class OutboxSender:
         self._repair = repair
         self._limits = limits
         self._notary = notary
+        self._silence = silence
         self._clock = clock
         self._logbook = logbook
         self._news = asyncio.Event()
         self._sent_up_to = 0
         self._unacknowledged: deque[int] = deque()
-        self._resend_at = 0.0
-        """CLOCK_BOOTTIME, s; counts while something is not acknowledged."""
+        self.urgent = asyncio.Event()
+        """Somebody has pressed ON CALL: set here, cleared by who connects."""
 
     def appended(self, messages: Iterable[Result | Event]) -> None:
         """Look into the store: there is something new."""
-        self._limits.appended(messages)
+        new = tuple(messages)
+        self._limits.appended(new)
         self._news.set()
+        if any(isinstance(m, Event) and m.kind is EventKind.ON_CALL_PRESSED for m in new):
+            self.urgent.set()
 
     def acknowledged(self, seq: int) -> None:
         """Go on: the centre has stored everything up to `seq`."""
+        is_news = bool(self._unacknowledged) and self._unacknowledged[0] <= seq
         while self._unacknowledged and self._unacknowledged[0] <= seq:
             self._unacknowledged.popleft()
-            self._resend_at = self._clock.boottime() + RESEND_S
+        if is_news or not self._unacknowledged:
+            self._silence.broken(all_acknowledged=not self._unacknowledged)
         self._limits.acknowledged(seq)
         self._news.set()
 
@@ -74,6 +81,7 @@ class OutboxSender:
             MqttTransportError: the connection is lost.
         """
         self._limits.trim()
+        self._silence.connected()
         self._start_over()
         while True:
             self._news.clear()
@@ -89,8 +97,8 @@ class OutboxSender:
         room = min(WINDOW_MESSAGES - len(self._unacknowledged), BURST_MESSAGES)
         messages = self._readable(room) if room else ()
         signed = [self._notary.sign(message) for message in messages]
-        if not self._unacknowledged:
-            self._resend_at = self._clock.boottime() + RESEND_S
+        if messages and not self._unacknowledged:
+            self._silence.sent()
         for message in messages:
             self._sent_up_to = message.seq
             self._unacknowledged.append(message.seq)
@@ -107,10 +115,10 @@ class OutboxSender:
                 self._repair.mend(damage)
 
     async def _wait(self) -> None:
-        left_s = self._resend_at - self._clock.boottime() if self._unacknowledged else RESEND_S
+        left_s = self._silence.left_s if self._unacknowledged else RESEND_S
         await wait_news(self._news, clock=self._clock, timeout_s=max(left_s, 0.0))
-        if self._unacknowledged and self._clock.boottime() >= self._resend_at:
-            self._logbook.info("outbox-sent-again", messages=len(self._unacknowledged))
+        if self._unacknowledged and self._silence.left_s <= 0:
+            self._silence.sending_again(len(self._unacknowledged))
             self._start_over()
 
     def _start_over(self) -> None:

@@ -17,6 +17,8 @@ class Supervisor:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog_us = environment.get("WATCHDOG_USEC", "")
         self._losses: list[str] = []
+        self._troubles: dict[str, str] = {}
+        self._doing = "starting"
 
     @property
     def watchdog_s(self) -> float | None:
@@ -36,14 +38,29 @@ class Supervisor:
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """Show one line in ``systemctl status``, with all that `degrade` was told of behind it."""
-        lost = f"; DEGRADED: {', '.join(self._losses)}" if self._losses else ""
-        self._send(f"STATUS={text}{lost}")
+        """Show one line in ``systemctl status``, with what `trouble` and `degrade` were told of behind it."""
+        self._doing = text
+        self._show()
+
+    def trouble(self, about: str, text: str | None) -> None:
+        """Show that something is wrong for now; None = no longer. `about`: one word for each kind, never shown."""
+        if self._troubles.get(about) == text:
+            return
+        if text is None:
+            del self._troubles[about]
+        else:
+            self._troubles[about] = text
+        self._show()
 
     def degrade(self, loss: str) -> None:
         """Show from now on that the agent runs without something."""
         self._losses.append(loss)
-        self.status("starting")
+        self._show()
+
+    def _show(self) -> None:
+        troubles = "".join(f"; {text}" for text in self._troubles.values())
+        lost = f"; DEGRADED: {', '.join(self._losses)}" if self._losses else ""
+        self._send(f"STATUS={self._doing}{troubles}{lost}")
 
     def _send(self, line: str) -> None:
         if not self._address:

@@ -68,6 +68,7 @@ class BrokerList:
         """Publish to the broker that we are connected to.
 
         Raises:
+            PublicationRefusedError: the PUBACK says no; the connection holds.
             MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
         """
         await self._current.publish(

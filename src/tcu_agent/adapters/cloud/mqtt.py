@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from tcu_agent.adapters.cloud.client import FIRST_FAILURE_CODE, Client, Inbox, number
 from tcu_agent.adapters.cloud.tls import client_context, is_refusal
 from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import MqttConfig
@@ -40,19 +41,9 @@ _SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _ANSWERED_BY = {"challenge": "grant"}
 """Type of ours -> type of its answer, told as Response Topic. The one in a message that we get is not looked at: else
 who can publish to us could choose where we publish."""
-_FIRST_FAILURE_CODE = 0x80
 _REFUSED_FOR_GOOD = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9D})
 """MQTT 5, 2.4: protocol version, client id, credentials, authorisation, ban, method, other server.
 paho translates the codes of 3.1.1 into these."""
-
-
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Drops what does not fit. aiomqtt would log a line for each, and who floods us would fill the disk."""
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        """Take a message if there is room."""
-        if not self.full():
-            super().put_nowait(item)
 
 
 class MqttLink:
@@ -61,7 +52,7 @@ class MqttLink:
     def __init__(self, *, config: MqttConfig, vehicle_id: str) -> None:
         self._config = config
         self._prefix = f"tcu/v1/{vehicle_id}"
-        self._client: aiomqtt.Client | None = None
+        self._client: Client | None = None
 
     async def connect(self, *, connection: int, will: bytes) -> None:  # noqa: ARG002 - for the log of fakes
         """Connect, set the will, subscribe.
@@ -81,7 +72,7 @@ class MqttLink:
             async with self._answered(may_have_happened=False):
                 await self._subscribe(client)
         except MqttTransportError as error:
-            _abandon(client)
+            client.abandon()
             refusal = None if context is None else context.refusal
             raise MqttTransportError(
                 f"{self._config.host}:{self._config.port}: {refusal or error}",
@@ -89,7 +80,7 @@ class MqttLink:
                 temporary=error.temporary and refusal is None,
             ) from error
         except BaseException:
-            _abandon(client)
+            client.abandon()
             raise
         self._client = client
 
@@ -112,6 +103,7 @@ class MqttLink:
         """Publish to the vehicle's up topic, QoS 1, never retained; returns after the PUBACK.
 
         Raises:
+            PublicationRefusedError: the PUBACK says no; the connection holds.
             MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
         """
         client = self._connected()
@@ -134,23 +126,24 @@ class MqttLink:
             with contextlib.suppress(MqttTransportError):
                 async with self._answered(may_have_happened=True):
                     await client.__aexit__(None, None, None)
-            _abandon(client)
+            client.abandon()
 
-    def _connected(self) -> aiomqtt.Client:
+    def _connected(self) -> Client:
         if self._client is None:
             raise MqttTransportError("not connected", may_have_happened=False, temporary=True)
         return self._client
 
-    def _new_client(self, will: bytes, context: ssl.SSLContext | None) -> aiomqtt.Client:
+    def _new_client(self, will: bytes, context: ssl.SSLContext | None) -> Client:
         config = self._config
         is_v5 = config.protocol == "5"
         properties = self._properties(PacketTypes.CONNECT)
         if properties is not None:
             properties.SessionExpiryInterval = config.session_expiry_s
             properties.MaximumPacketSize = MOST_PACKET_BYTES
-        client = aiomqtt.Client(
+        client = Client(
             config.host,
             config.port,
+            connect_timeout_s=config.timeout_s,
             identifier=config.client_id,
             username=config.username,
             password=_password(config.password_file),
@@ -161,7 +154,7 @@ class MqttLink:
             will=aiomqtt.Will(f"{self._prefix}/up/availability", will, qos=_QOS),
             keepalive=config.keepalive_s,
             timeout=math.inf,  # see _answered
-            queue_type=_Inbox,
+            queue_type=Inbox,
             max_queued_incoming_messages=INBOUND_QUEUE_MESSAGES,
             tls_context=context,
             socket_options=_SOCKET_OPTIONS,
@@ -169,11 +162,9 @@ class MqttLink:
         client.pending_calls_threshold = (
             INBOUND_QUEUE_MESSAGES  # more than we ever send at once: no line for that
         )
-        # Else five seconds for TCP and TLS, whatever was configured: too little for a satellite or a bad cell.
-        client._client.connect_timeout = config.timeout_s  # noqa: SLF001 - no public way to reach it
         return client
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
+    async def _subscribe(self, client: Client) -> None:
         topic_filter = f"{self._prefix}/down/+"
         if self._config.protocol == "5":
             # Retained messages are asked for on purpose, flagged: the core refuses them and says so.
@@ -181,7 +172,7 @@ class MqttLink:
             codes = await client.subscribe(topic_filter, options=options)
         else:
             codes = await client.subscribe(topic_filter, qos=_QOS)
-        if any(_number(code) >= _FIRST_FAILURE_CODE for code in codes):
+        if any(number(code) >= FIRST_FAILURE_CODE for code in codes):
             raise MqttTransportError(
                 f"the broker does not let us subscribe to {topic_filter}",
                 may_have_happened=False,
@@ -214,21 +205,6 @@ def _password(file: Path | None) -> str | None:
     return None if file is None else read_secret(file).decode("utf-8", "replace").rstrip("\n")
 
 
-def _abandon(client: aiomqtt.Client) -> None:
-    """Close the socket here and now, which aiomqtt leaves open when connecting fails half-way."""
-    # A cancelled wait leaves this future cancelled, and aiomqtt's callback would fail on it.
-    if client._connected.cancelled():  # noqa: SLF001 - no public way to reach it
-        client._connected = asyncio.get_running_loop().create_future()  # noqa: SLF001 - as above
-    client._client.disconnect()  # noqa: SLF001 - as above
-    ended = client._disconnected  # noqa: SLF001 - as above
-    if ended.done() and not ended.cancelled():
-        ended.exception()  # looked at, else asyncio logs it as forgotten when the client is collected
-
-
-def _number(code: object) -> int:
-    return int(getattr(code, "value", code))  # type: ignore[call-overload, no-any-return]  # ReasonCode or int
-
-
 @contextlib.contextmanager
 def _converted(*, may_have_happened: bool) -> Iterator[None]:
     try:
@@ -243,6 +219,6 @@ def _converted(*, may_have_happened: bool) -> Iterator[None]:
 
 def _is_refusal(error: aiomqtt.MqttError) -> bool:
     if isinstance(error, MqttConnectError):
-        return _number(error.rc) in _REFUSED_FOR_GOOD
+        return number(error.rc) in _REFUSED_FOR_GOOD
     # aiomqtt keeps the cause of a failed handshake in the context only.
     return is_refusal(error.__context__)
