@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tcu_agent.adapters.can.selection import Selection
@@ -102,14 +101,42 @@ class ScriptedSocket:
             os.close(self._far)
 
 
+@dataclass(slots=True)
+class ScriptedController:
+    """`running`: the flag; `off`: the state, None = there is none; `count`: frames sent, None = nobody counts."""
+
+    running: bool = True
+    off: bool | None = None
+    count: int | None = None
+    error: OSError | None = None
+
+    def is_running(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        return self.running
+
+    def is_off(self) -> bool:
+        return not self.is_running() if self.off is None else self.off
+
+    def sent(self) -> int | None:
+        return self.count
+
+
 def scripted_sockets(
     main: ScriptedSocket,
     *,
     life: ScriptedSocket | None = None,
     selection: Selection | None = None,
-    is_running: Callable[[], bool] = lambda: True,
+    controller: ScriptedController | None = None,
+    is_off: bool = False,
 ) -> Sockets:
-    return Sockets(main=main, life=life, selection=selection or Selection(), is_running=is_running)
+    return Sockets(
+        main=main,
+        life=life,
+        selection=selection or Selection(),
+        controller=controller or ScriptedController(),
+        is_off=is_off,
+    )
 
 
 def error_or_data(frame: CanFrame) -> bytes:

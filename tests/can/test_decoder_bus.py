@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -281,6 +282,17 @@ def test_bus_off_ends_with_the_next_frame_and_is_no_sleep() -> None:
     assert changes(tested.handle_timer(1.5)) == [(SPEED, None, 1.5)]
     assert tested.handle_timer(60.0) == []
     assert tested.receive(frame("NmBcm", 61.0)) == [BusFaulted("body", "error-active")]
+
+
+@pytest.mark.parametrize("told", [0x40, 0x100])
+def test_a_frame_that_is_older_than_what_the_controller_told_takes_nothing_back(told: int) -> None:
+    """Two sockets of a bus: what lay in the second is heard later, and was on the bus before."""
+    tested = decoder()
+    feed(tested, [frame("NmBcm", 10.0), error_frame(told, at=11.0)])
+    assert feed(tested, [frame("NmBcm", 10.95)]) == []
+    if told == 0x40:  # no controller is back from bus-off so soon: that is the accuracy of stamps
+        assert feed(tested, [frame("NmBcm", 11.0005)]) == []
+    assert feed(tested, [frame("NmBcm", 11.0015)]) == [BusFaulted("body", "error-active")]
 
 
 def test_a_lost_link_makes_everything_unknown_at_once() -> None:

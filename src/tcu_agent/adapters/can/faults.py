@@ -15,8 +15,13 @@ ERROR_WARNING = "error-warning"
 ERROR_ACTIVE = "error-active"
 LINK_DOWN = "link-down"
 
+BUS_OFF_LASTS_S = 0.001
+"""At least: 128 times 11 bits (ISO 11898-1) are 1.4 ms at 1 Mbit/s. What is stamped earlier is older than bus-off:
+each socket of a bus has its own queue and its own idea of the clock.
+"""
+
 _CLASS_CONTROLLER = 0x04
-_CLASS_BUS_OFF = 0x40
+BUS_OFF_CLASS = 0x40
 _CLASS_RESTARTED = 0x100
 _CONTROLLER_WARNING = 0x0C  # receive 0x04, transmit 0x08
 _CONTROLLER_PASSIVE = 0x30  # receive 0x10, transmit 0x20
@@ -25,7 +30,7 @@ _CONTROLLER_ACTIVE = 0x40
 
 def bus_state(frame: CanFrame) -> str | None:
     """Return the state that an error frame announces, or None if it announces none."""
-    if frame.arbitration_id & _CLASS_BUS_OFF:
+    if frame.arbitration_id & BUS_OFF_CLASS:
         return BUS_OFF
     if frame.arbitration_id & _CLASS_RESTARTED:
         return RESTARTED

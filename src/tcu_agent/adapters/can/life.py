@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 
-from tcu_agent.adapters.can.faults import BUS_OFF, ERROR_ACTIVE, LINK_DOWN, RESTARTED
+from tcu_agent.adapters.can.faults import (
+    BUS_OFF,
+    BUS_OFF_LASTS_S,
+    ERROR_ACTIVE,
+    LINK_DOWN,
+    RESTARTED,
+)
 from tcu_agent.core.events import BusFaulted, BusWokeUp, CoreEvent
 
 _DISCONNECTED = frozenset({BUS_OFF, LINK_DOWN})
@@ -22,6 +28,8 @@ class BusLife:
         self._heard_at = started_at
         self._is_asleep = False
         self._state = ERROR_ACTIVE
+        self._told_until = -math.inf
+        """What is stamped earlier is older than the state, and says nothing about it."""
 
     @property
     def is_asleep(self) -> bool:
@@ -50,12 +58,16 @@ class BusLife:
         """Whether a signal gets stale by time alone; else only while other frames come."""
         return math.isinf(self.asleep_after_s) or self._state in _DISCONNECTED
 
-    def heard(self, at: float) -> list[CoreEvent]:
-        """A frame came from another node: the bus is awake and works."""
+    def heard(self, at: float, stamped_at: float) -> list[CoreEvent]:
+        """A frame came from another node: the bus is awake, and works if it did not come before it failed.
+
+        `stamped_at`: its own time, where `at` is never before that of an earlier frame.
+        """
         self._heard_at = at
         if self.is_plain:
             return []
-        events: list[CoreEvent] = self.faulted(ERROR_ACTIVE)
+        is_older = self._state in _OVER_WHEN_HEARD and stamped_at < self._told_until
+        events: list[CoreEvent] = [] if is_older else self.faulted(ERROR_ACTIVE)
         if self._is_asleep:
             self._is_asleep = False
             events.append(BusWokeUp(self._bus, at))
@@ -67,6 +79,8 @@ class BusLife:
 
     def told(self, state: str | None, at: float) -> list[CoreEvent]:
         """The controller told a state at that time (None: it told something else)."""
+        if state in _OVER_WHEN_HEARD:
+            self._told_until = at + (BUS_OFF_LASTS_S if state == BUS_OFF else 0.0)
         if state == RESTARTED:
             self._heard_at = max(
                 at, self._heard_at

@@ -98,10 +98,10 @@ class SignalDecoder:
         self._tally.frames += 1
         if frame.is_error_frame:
             self._tally.error_frames += 1
-            return self._life.told(bus_state(frame), max(frame.timestamp_s, self._now))
+            return self._life.told(bus_state(frame), frame.timestamp_s)
         at = self._now = max(frame.timestamp_s, self._now)
         events = self._let_time_pass(at, is_alive=True) if self._is_due(at) else []
-        events += self._life.heard(at)
+        events += self._life.heard(at, frame.timestamp_s)
         if frame.is_remote_frame:
             self._tally.remote_frames += 1
             return events
@@ -208,7 +208,7 @@ class SignalDecoder:
         if count:
             self._tally.frames += count
             self._now = at
-            self._life.heard(at)
+            self._life.heard(at, at)
 
     def _is_due(self, at: float) -> bool:
         return self._values.has_pending or at >= self._values.stale_at or at >= self._life.asleep_at

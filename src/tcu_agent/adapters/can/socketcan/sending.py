@@ -5,19 +5,24 @@ an unlock command behind them acts when somebody does, long after it was wanted.
 gives it back, marked as ours, when the controller has sent it. As long as one is under way no other is handed over,
 and a command that finds one under way until its deadline was never sent, which is a clear answer.
 
-A frame ceases to be under way when it is seen; when the controller went off or the interface away (it may have been
-on the bus); and when its echo itself may be lost, so that a driver without echoes does not silence us for good: the
-socket has dropped frames, or others have been heard for a second since.
+A frame ceases to be under way when it is seen; and when the controller went off or the interface away: it may have been
+on the bus. An echo may also be lost, because our socket has dropped frames or the driver gives none back (others have
+been heard for a second, and it was not), and that must not silence us for good. But a node that babbles with a high
+priority looks the same. So the interface is asked then: only if it has sent something since, the frame is given up,
+as one that may have been on the bus. Where nobody counts what is sent, a driver that has given a frame back before is
+believed to do so again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import math
 from collections.abc import Callable
 from enum import Enum, unique
 
-from tcu_agent.adapters.can.socketcan.frames import pack
+from tcu_agent.adapters.can.faults import BUS_OFF_LASTS_S
+from tcu_agent.adapters.can.socketcan.controller import Controller
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 
@@ -32,17 +37,18 @@ class Fate(Enum):
     """What became of a frame that the kernel has taken."""
 
     SEEN = "was seen on the bus"
-    UNSEEN = "was taken by the driver, and not seen on the bus"
+    UNSEEN = "was taken by the driver, and its echo is lost"
     BUS_OFF = "was under way when the controller went off the bus"
     GONE = "was under way when the interface went away"
 
 
 class _UnderWay:
-    """A frame that the kernel has taken. `since`: CLOCK_BOOTTIME."""
+    """A frame that the kernel has taken. `since`: CLOCK_BOOTTIME. `sent_before`: the interface's count before it."""
 
-    def __init__(self, frame: CanFrame, since: float) -> None:
+    def __init__(self, frame: CanFrame, since: float, sent_before: int | None) -> None:
         self.frame = frame
         self.since = since
+        self.sent_before = sent_before
         self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
 
     def end(self, fate: Fate) -> None:
@@ -56,26 +62,27 @@ class Sending:
     def __init__(
         self,
         *,
-        hand_over: Callable[[bytes], object],
-        is_running: Callable[[], bool],
+        hand_over: Callable[[CanFrame], object],
+        controller: Controller,
         boottime: Callable[[], float],
         where: str,
     ) -> None:
         """`hand_over`: gives the kernel a frame or raises OSError. `where`: for messages."""
         self._hand_over = hand_over
-        self._is_running = is_running
+        self._controller = controller
         self._boottime = boottime
         self._where = where
         self._turn = asyncio.Lock()
         self._under_way: _UnderWay | None = None
-        self._is_off = False
+        self._is_off = self._is_gone = self._has_echoed = False
+        self._off_until = -math.inf
         self.sent = 0
 
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
-        """Return when the frame was seen on the bus, or its echo is given up.
+        """Return when the frame was seen on the bus.
 
         Raises:
-            CanTransportError: not sent, or not seen in time (`may_have_happened`).
+            CanTransportError: not sent, or not seen (`may_have_happened`).
         """
         taken: _UnderWay | None = None
         not_after = self._boottime() + timeout_s
@@ -87,8 +94,7 @@ class Sending:
                         waiting_for = "an earlier frame, which nobody acknowledges on the bus"
                         await asyncio.wait({self._under_way.fate})
                     waiting_for = "room in the driver's queue"
-                    await self._find_room(frame, not_after)
-                    self._under_way = taken = _UnderWay(frame, self._boottime())
+                    self._under_way = taken = await self._find_room(frame, not_after)
                 await asyncio.wait({taken.fate})
         except TimeoutError:
             if taken is not None:
@@ -98,23 +104,28 @@ class Sending:
 
     def echoed(self, frame: CanFrame) -> None:
         """One of ours is on the bus."""
+        self._has_echoed = True
         under_way = self._under_way
         if under_way is not None and _same(under_way.frame, frame):
             self._end(Fate.SEEN)
 
     def heard(self, at: float) -> None:
-        """Another node was heard."""
-        self._is_off = False
-        if self._under_way is not None and at - self._under_way.since > ECHO_LOST_AFTER_S:
-            self._end(Fate.UNSEEN)
+        """Another node was heard, at that time (CLOCK_BOOTTIME); it may be older than what was told meanwhile."""
+        if at >= self._off_until:
+            self._is_off = False
+        under_way = self._under_way
+        if under_way is not None and at - under_way.since > ECHO_LOST_AFTER_S:
+            self._doubt(under_way, believes=not self._has_echoed)
 
     def lost_frames(self) -> None:
         """The socket was full; an echo may have been among what it dropped."""
-        self._end(Fate.UNSEEN)
+        if self._under_way is not None:
+            self._doubt(self._under_way, believes=True)
 
-    def went_off(self) -> None:
-        """The controller is bus-off: what it had is thrown away."""
+    def went_off(self, at: float) -> None:
+        """The controller went bus-off at that time: what it had is thrown away."""
         self._is_off = True
+        self._off_until = at + BUS_OFF_LASTS_S
         self._end(Fate.BUS_OFF)
 
     def restarted(self) -> None:
@@ -122,30 +133,47 @@ class Sending:
         self._is_off = False
 
     def gone(self) -> None:
-        """The interface is gone."""
+        """The interface is gone, or closed."""
+        self._is_gone = True
         self._end(Fate.GONE)
 
-    async def _find_room(self, frame: CanFrame, not_after: float) -> None:
+    async def _find_room(self, frame: CanFrame, not_after: float) -> _UnderWay:
         """Hand over as soon as the driver takes it; never after `not_after`, which counts a suspend in between."""
-        raw = pack(frame)
         while self._boottime() <= not_after:
-            if self._is_off and not self._is_running():
-                raise self._error("was not sent: the controller is bus-off")
+            if self._is_gone:
+                raise self._error("was not sent: the interface went away")
             try:
-                self._hand_over(raw)
+                if self._may_pass():
+                    sent_before = self._controller.sent()
+                    self._hand_over(frame)
+                    return _UnderWay(frame, self._boottime(), sent_before)
             except (BlockingIOError, InterruptedError):
                 pass
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
+            except (OSError, ValueError) as error:  # ValueError: of a socket that is closed
+                if getattr(error, "errno", None) != errno.ENOBUFS:
                     raise self._error(f"was not sent: {error}") from error
-            else:
-                return
             await asyncio.sleep(ROOM_RETRY_S)
         raise TimeoutError
 
+    def _may_pass(self) -> bool:
+        """Return whether the kernel would pass a frame on; while it would not, it swallows it without a word."""
+        is_running = self._controller.is_running()
+        if is_running and not self._is_off:
+            return True
+        self._is_off = self._controller.is_off()
+        if self._is_off:
+            raise self._error("was not sent: the controller is bus-off")
+        return is_running
+
+    def _doubt(self, under_way: _UnderWay, *, believes: bool) -> None:
+        """Give the echo up if the interface has sent something; `believes`: also if nobody counts that."""
+        before, now = under_way.sent_before, self._controller.sent()
+        if believes if before is None or now is None else now != before:
+            self._end(Fate.UNSEEN)
+
     def _settle(self, taken: _UnderWay) -> None:
         fate = taken.fate.result()
-        if fate in (Fate.BUS_OFF, Fate.GONE):
+        if fate is not Fate.SEEN:
             raise self._error(fate.value, taken)
         self.sent += 1
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from tcu_agent.adapters.can.counters import BusCounters
-from tcu_agent.adapters.can.faults import BUS_OFF, RESTARTED, bus_state
+from tcu_agent.adapters.can.faults import BUS_OFF, BUS_OFF_CLASS, RESTARTED, bus_state
+from tcu_agent.adapters.can.socketcan.frames import pack
 from tcu_agent.adapters.can.socketcan.life import SignsOfLife
 from tcu_agent.adapters.can.socketcan.reading import Reader
 from tcu_agent.adapters.can.socketcan.sending import Sending
@@ -39,8 +40,8 @@ class Session:
         clock = StampClock(boottime=boottime, wall=wall)
         self._reader = Reader(sockets.main, clock)
         self.sending = Sending(
-            hand_over=sockets.main.send,
-            is_running=sockets.is_running,
+            hand_over=lambda frame: sockets.main.send(pack(frame)),
+            controller=sockets.controller,
             boottime=boottime,
             where=where,
         )
@@ -56,6 +57,8 @@ class Session:
                 wanted=sockets.selection.wanted or (),
                 heard=self._live,
             )
+        if sockets.is_off:
+            self._drained([_bus_off(boottime())])
 
     def counters(self) -> BusCounters:
         """Return what was counted since it was opened; the agent's own drops are not in it."""
@@ -83,24 +86,27 @@ class Session:
             self.sending.lost_frames()
         if batch.frames:
             self._received += len(batch.frames)
-            self._judge(batch.frames)
-            self._took(batch.frames)
+            self._drained(batch.frames)
         if batch.error is not None:
             self._stop()
             self.sending.gone()
             self._failed(batch.error)
 
+    def _drained(self, frames: Sequence[CanFrame]) -> None:
+        self._judge(frames)
+        self._took(frames)
+
     def _judge(self, frames: Sequence[CanFrame]) -> None:
         """Tell the sender what the frames say about the bus."""
         for frame in frames:
             if frame.is_error_frame:
-                self._note_state(bus_state(frame))
+                self._note_state(bus_state(frame), frame.timestamp_s)
         if not frames[-1].is_error_frame:
             self.sending.heard(frames[-1].timestamp_s)
 
-    def _note_state(self, state: str | None) -> None:
+    def _note_state(self, state: str | None, at: float) -> None:
         if state == BUS_OFF:
-            self.sending.went_off()
+            self.sending.went_off(at)
         elif state == RESTARTED:
             self.sending.restarted()
 
@@ -114,3 +120,8 @@ class Session:
             self._loop.remove_reader(self._sockets.main.fileno())
             if self._life is not None:
                 self._life.stop()
+
+
+def _bus_off(at: float) -> CanFrame:
+    """Return what the driver has told before anybody listened."""
+    return CanFrame(BUS_OFF_CLASS, bytes(8), is_error_frame=True, timestamp_s=at)

@@ -6,25 +6,21 @@ Source: Linux Documentation/networking/can.rst; include/uapi/asm-generic/socket.
 from __future__ import annotations
 
 import errno
-import fcntl
 import socket
-import struct
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.selection import Selection
+from tcu_agent.adapters.can.socketcan.controller import Controller, KernelController
 from tcu_agent.adapters.can.socketcan.filters import MOST_FILTERS, all_but, exactly
 
 SO_RXQ_OVFL = 40
 SO_TIMESTAMPNS_NEW = 64
 _SO_RCVBUFFORCE = 33
 _CAN_RAW_ERR_FILTER = 2
-_SIOCGIFFLAGS = 0x8913
-_IFF_UP, _IFF_RUNNING = 0x01, 0x40
-_IFREQ = struct.Struct("16sH14x")
 RECEIVE_BUFFER_BYTES = 4 << 20
 """The kernel doubles it and counts 768 bytes a frame: 10,900 frames, more than a second of a full 500 kbit/s bus."""
 _ERROR_CLASSES = 0x0004 | 0x0040 | 0x0100
@@ -53,14 +49,15 @@ class RawSocket(Protocol):
 class Sockets:
     """Both, open. `life` is None where the kernel passes every frame on anyway.
 
-    `is_running`: whether the interface can carry frames now (False while its controller is bus-off).
+    `is_off`: whether the controller was bus-off when they were opened: it tells that to nobody again.
     `buffer_bytes`: receive buffer as the kernel granted it, in its own accounting.
     """
 
     main: RawSocket
     life: RawSocket | None
     selection: Selection
-    is_running: Callable[[], bool]
+    controller: Controller
+    is_off: bool = False
     buffer_bytes: int = 0
 
     def close(self) -> None:
@@ -77,10 +74,12 @@ def open_sockets(channel: str, *, fd: bool, selection: Selection) -> Sockets:
         OSError: ENODEV no such interface, ENETDOWN it is down, EAFNOSUPPORT no CAN in the kernel, and others.
     """
     main = _open(channel)
+    controller = KernelController(main, channel)
     try:
-        if not _flags(main, channel) & _IFF_UP:
+        if not controller.is_up():
             raise OSError(errno.ENETDOWN, "the interface is down")
         buffer_bytes = _set_up_main(main, fd=fd)
+        is_off = controller.is_off()  # what comes after this, an error frame tells
         life = None
         if selection.wanted is not None and len(selection.wanted) <= MOST_FILTERS:
             _filter(main, exactly(selection.wanted))
@@ -92,7 +91,8 @@ def open_sockets(channel: str, *, fd: bool, selection: Selection) -> Sockets:
         main=main,
         life=life,
         selection=selection,
-        is_running=lambda: bool(_flags(main, channel) & _IFF_RUNNING),
+        controller=controller,
+        is_off=is_off,
         buffer_bytes=buffer_bytes,
     )
 
@@ -143,9 +143,3 @@ def _open_life(channel: str, *, fd: bool, own: Collection[FrameKey]) -> socket.s
 
 def _filter(opened: socket.socket, filters: bytes) -> None:
     opened.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, filters)
-
-
-def _flags(opened: socket.socket, channel: str) -> int:
-    answer = fcntl.ioctl(opened.fileno(), _SIOCGIFFLAGS, _IFREQ.pack(channel.encode(), 0))
-    flags: int = _IFREQ.unpack(answer)[1]
-    return flags
