@@ -114,6 +114,18 @@ def test_a_disk_that_hangs_over_the_freshness_value_counts_too(
     play(body)
 
 
+def test_a_full_transmit_queue_is_waited_for_as_long_as_the_command_may() -> None:
+    async def body(rig: Rig) -> None:
+        rig.port.is_full = True
+        before = rig.clock.boottime()
+        await carried_out(rig, unlock)
+        failed = await rig.core.wait_for(EffectFailed)
+        told_at = rig.core.times[rig.core.events.index(failed)]
+        assert LEFT_S - 0.01 <= told_at - before <= LEFT_S + 0.01
+
+    play(body)
+
+
 def test_a_full_transmit_queue_is_waited_for_no_longer_than_the_command_may() -> None:
     async def body(rig: Rig) -> None:
         let_hang(rig, "append", LEFT_S - 0.1)

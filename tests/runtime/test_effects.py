@@ -178,11 +178,12 @@ def test_a_command_that_was_not_taken_says_whether_it_may_be_on_the_bus(
 
 def test_a_full_transmit_queue_fails_the_command_within_its_time() -> None:
     async def body(rig: Rig) -> None:
-        rig.core.on(MessageArrived, TransmitUnlock(unlock_authorisation(), not_after=1e9))
         rig.start()
         await rig.core.wait_for(Connected)
         rig.port.is_full = True
         before = rig.clock.boottime()
+        effect = TransmitUnlock(unlock_authorisation(), not_after=before + 0.5)
+        rig.core.on(MessageArrived, effect)
         send(rig)
         await rig.core.wait_for(EffectFailed)
         assert rig.clock.boottime() - before <= 0.6

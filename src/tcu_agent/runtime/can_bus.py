@@ -10,6 +10,7 @@ from tcu_agent.core.events import BusFellAsleep, BusWokeUp, CoreEvent
 from tcu_agent.errors import CanTransportError, ConfigError
 from tcu_agent.ports import CanFrame, CanPort, EventSink
 from tcu_agent.runtime.backoff import Backoff
+from tcu_agent.runtime.bus_tally import BusTally, CountingDecoder
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.waiting import Alarm
 
@@ -17,10 +18,10 @@ FIRST_RETRY_S = 0.2
 MOST_RETRY_S = 5.0
 """A bus that comes back must be heard soon: somebody may press ON CALL."""
 SEND_TIMEOUT_S = 0.5
-"""For room in the driver's queue; a frame that waits longer would act too late to be expected."""
+"""For a frame without a deadline of its own, which comes again anyway."""
 
 
-class Decoder(Protocol):
+class Decoder(CountingDecoder, Protocol):
     """What is needed of `adapters.can.signals.SignalDecoder`."""
 
     def receive_all(self, frames: Sequence[CanFrame]) -> Sequence[CoreEvent]:
@@ -60,6 +61,9 @@ class CanBus:
         self._clock = around.clock
         self._logbook = around.logbook
         self._backoff = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
+        self._tally = BusTally(
+            port=port, decoder=decoder, logbook=around.logbook, now=around.clock.boottime()
+        )
         self._due = asyncio.Event()
         self._alarm = Alarm(clock=around.clock, ring=self._due.set)
         # Two tasks put events; what one decoded first must reach the core first, also when the queue is full.
@@ -89,14 +93,15 @@ class CanBus:
                     await self._listen()
             finally:
                 await self._port.close()
+                self._tally.tell()
 
     async def send(self, frame: CanFrame, *, within_s: float = SEND_TIMEOUT_S) -> None:
-        """Hand a frame to the driver, within `within_s` at most.
+        """Hand a frame to the driver, within `within_s` at most: for a command, what its deadline leaves.
 
         Raises:
             CanTransportError: not taken; `may_have_happened` says whether it may be on the bus.
         """
-        await self._port.send(frame, timeout_s=min(within_s, SEND_TIMEOUT_S))
+        await self._port.send(frame, timeout_s=within_s)
 
     def expect_response(self, counter: int) -> Sequence[CoreEvent]:
         """Prepare for the response to a command, before it is sent; return what that changes."""
@@ -130,6 +135,7 @@ class CanBus:
             async with self._in_order:
                 await self._put_all(self._decoder.link_lost(now=self._clock.boottime()))
             await self._port.close()
+            self._tally.tell()
             await self._pause("can-lost", error)
 
     async def _take(self, frames: Sequence[CanFrame]) -> None:
@@ -137,6 +143,8 @@ class CanBus:
         async with self._in_order:
             await self._put_all(self._decoder.receive_all(frames))
         self._alarm.set(self._decoder.next_deadline())
+        if frames:
+            self._tally.look(frames[-1].timestamp_s)
 
     async def _watch_time(self) -> None:
         while True:
@@ -153,6 +161,7 @@ class CanBus:
         for event in events:
             if isinstance(event, BusFellAsleep):
                 self.awake.clear()
+                self._tally.tell()
             elif isinstance(event, BusWokeUp):
                 self.awake.set()
             await self._sink.put(event)

@@ -1,0 +1,88 @@
+"""Tells the log what a CAN bus has cost: frames that were lost, unreadable, or not to be believed.
+
+A minute at most between two looks while the bus lives, one line for each look that found something, so that neither
+a broken node nor a hostile one fills the log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from tcu_agent.adapters.can.counters import BusCounters, DecoderCounters
+from tcu_agent.ports import CanPort
+from tcu_agent.runtime.logbook import Logbook
+
+TELL_S = 60.0
+_MOST_NAMED = 3
+"""Messages that a line names, those with the most frames."""
+
+
+@runtime_checkable
+class CountingPort(Protocol):
+    """A CAN port that counts; one that cannot lose frames need not."""
+
+    def counters(self) -> BusCounters:
+        """Return what was counted so far."""
+
+
+class CountingDecoder(Protocol):
+    """What is needed of `adapters.can.signals.SignalDecoder`."""
+
+    def counters(self) -> DecoderCounters:
+        """Return what was counted so far."""
+
+
+class BusTally:
+    """What was told of one bus, and when to look again. Times: CLOCK_BOOTTIME, s."""
+
+    def __init__(
+        self, *, port: CanPort, decoder: CountingDecoder, logbook: Logbook, now: float
+    ) -> None:
+        self._bus = port.name
+        self._port = port if isinstance(port, CountingPort) else None
+        self._decoder = decoder
+        self._logbook = logbook
+        self._look_at = now + TELL_S
+        self._told: Counter[str] = Counter()
+        self._told_of: Counter[str] = Counter()
+
+    def look(self, now: float) -> None:
+        """Tell if it is time; cheap if not."""
+        if now >= self._look_at:
+            self._look_at = now + TELL_S
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what is new, if anything is."""
+        decoded = self._decoder.counters()
+        counted = _sums(self._port.counters() if self._port else BusCounters(), decoded)
+        named = _by_message(decoded)
+        news, of = counted - self._told, named - self._told_of
+        self._told, self._told_of = counted, named
+        if news:
+            worst = ", ".join(f"{name} {count}" for name, count in of.most_common(_MOST_NAMED))
+            self._logbook.warning("can-losses", bus=self._bus, **news, messages=worst)
+
+
+def _sums(port: BusCounters, decoded: DecoderCounters) -> Counter[str]:
+    return Counter(
+        dropped=port.dropped,
+        malformed=port.malformed,
+        undecodable=_total(decoded.decode_errors),
+        e2e_failed=_total(decoded.e2e_errors),
+        unmapped_values=sum(decoded.unmapped_values.values()),
+    )
+
+
+def _by_message(decoded: DecoderCounters) -> Counter[str]:
+    """Return the failures of each message, by its name or identifier."""
+    counted = Counter({name: sum(causes.values()) for name, causes in decoded.e2e_errors.items()})
+    for (number, is_extended), causes in decoded.decode_errors.items():
+        counted[f"{number:0{8 if is_extended else 3}X}"] += sum(causes.values())
+    return counted
+
+
+def _total(errors: Mapping[Any, Mapping[str, int]]) -> int:
+    return sum(sum(causes.values()) for causes in errors.values())
