@@ -48,19 +48,6 @@ def places(module: Module) -> set[Place]:
     return {Place(where, name) for where, name in _walk(module.tree, module.name, used)}
 
 
-def public_methods(module: Module, class_name: str) -> set[str]:
-    """Return the methods of a class that others may call."""
-    for node in module.tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            return {
-                each.name
-                for each in node.body
-                if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
-                and not each.name.startswith("_")
-            }
-    raise LookupError(f"{module.name} has no class {class_name}")
-
-
 def _walk(node: ast.AST, where: str, used: frozenset[str]) -> Iterator[tuple[str, str]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
