@@ -179,9 +179,28 @@ def test_remote_frames_are_counted_and_carry_nothing() -> None:
     assert tested.counters().remote_frames == 1
 
 
-def test_a_longer_frame_such_as_can_fd_pads_is_good() -> None:
-    padded = CanFrame(0x120, bytes([0xD2, 0x04]) + bytes(10), is_fd=True, timestamp_s=1.0)
-    assert values(decoder().receive(padded)) == {SPEED: 12.34}
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        CanFrame(0x120, b"\xd2\x04\0\0\0", timestamp_s=1.0),
+        CanFrame(0x120, b"\xd2\x04\0\0" + bytes(4), timestamp_s=1.0),
+        CanFrame(0x120, b"\xd2\x04\0\0" + bytes(8), is_fd=True, timestamp_s=1.0),
+    ],
+)
+def test_a_frame_that_is_longer_than_its_message_is_not_decoded_and_counted(
+    wrong: CanFrame,
+) -> None:
+    tested = decoder()
+    assert tested.receive(wrong) == []
+    counted = {f"Wrong data size: {len(wrong.data)} instead of 4 bytes": 1}
+    assert tested.counters().decode_errors == {(0x120, False): counted}
+    good = dataclasses.replace(wrong, data=wrong.data[:4])
+    assert values(tested.receive(good)) == {SPEED: 12.34}
+
+
+def test_a_frame_with_the_fd_flag_and_the_messages_length_is_good() -> None:
+    same = CanFrame(0x120, b"\xd2\x04\0\0", is_fd=True, timestamp_s=1.0)
+    assert values(decoder().receive(same)) == {SPEED: 12.34}
 
 
 def test_our_own_id_from_another_node_is_a_security_event_once_a_minute() -> None:

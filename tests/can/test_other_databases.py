@@ -13,7 +13,7 @@ from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.ports import CanFrame
 from tests.can.test_secoc import Disk
-from tests.can.vehicle import KEY, changes, cmac, values
+from tests.can.vehicle import KEY, changes, cmac, crc8, values
 
 # 2566843925 = 0x80000000 | 0x18FEEE15: a 29-bit id as a DBC writes it.
 DBC = """VERSION ""
@@ -29,6 +29,10 @@ BO_ 800 Mixed: 8 A
 BO_ 900 Command: 32 B
  SG_ Order : 0|8@1+ (1,0) [0|0] "" A
  SG_ Number : 8|4@1+ (1,0) [0|0] "" A
+BO_ 901 Long: 10 A
+ SG_ Crc : 0|8@1+ (1,0) [0|0] "" B
+ SG_ Alive : 8|4@1+ (1,0) [0|0] "" B
+ SG_ Last : 72|8@1+ (1,0) [0|0] "" B
 SIG_VALTYPE_ 2566843925 Ratio : 1;
 """
 SIGNALS = "".join(
@@ -39,6 +43,7 @@ SIGNALS = "".join(
         ("Engine", "Motorola", ""),
         ("Mixed", "First", ""),
         ("Mixed", "Second", ""),
+        ("Long", "Last", ""),
     ]
 )
 COMMAND = """
@@ -50,6 +55,10 @@ data_id = 9
 key = "k"
 freshness_bits = 32
 mac_bits = 64
+[bus.x.e2e.Long]
+profile = 1
+data_id = 5
+threshold = 3
 """
 ENGINE = 0x18FEEE15
 
@@ -128,3 +137,18 @@ def test_a_can_fd_command_with_the_long_authenticator(mapping: VehicleMapping) -
     assert command.frame.is_fd
     assert command.frame.data == payload + bytes([1, 2, 3, 4]) + cmac(9, payload, 0x01020304)[:8]
     assert (command.counter, encoder.unlock().counter) == (15, 0)
+
+
+@pytest.mark.parametrize(
+    ("padding", "is_fd", "is_good"),
+    [(2, True, True), (0, True, True), (6, True, False), (2, False, False), (1, True, False)],
+)
+def test_what_pads_an_fd_frame_is_cut_off_before_its_check(
+    decoder: SignalDecoder, *, padding: int, is_fd: bool, is_good: bool
+) -> None:
+    """Ten bytes travel as twelve; the CRC covers ten."""
+    content = bytes([1, 0, 0, 0, 0, 0, 0, 0, 42])
+    data = bytes([crc8(b"\x05\x00" + content)]) + content + b"\xcc" * padding
+    events = decoder.receive(CanFrame(901, data, is_fd=is_fd, timestamp_s=1.0))
+    assert values(events) == ({"Vehicle.Test.Last": 42} if is_good else {})
+    assert decoder.counters().e2e_errors == ({} if is_good else {"Long": {"length": 1}})

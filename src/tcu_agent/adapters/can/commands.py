@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from cantools.database.can import Message as DbcMessage
 
 from tcu_agent.adapters.can.e2e import E2eSender
+from tcu_agent.adapters.can.lengths import message_in
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.secoc import (
     KEY_BYTES,
@@ -227,14 +228,15 @@ class _Resync:
 
     def receive(self, frame: CanFrame) -> None:
         """Take one frame; one that is wrong changes nothing."""
-        if len(frame.data) != self.message.length:
+        data = message_in(frame, self.message.length)
+        if data is None:
             return
-        raws = self.message.decode_simple(frame.data, decode_choices=False, scaling=False)
+        raws = self.message.decode_simple(data, decode_choices=False, scaling=False)
         value = raws[self.signal]
         key = self.keys.get(self.protection.key) if self.protection else None
         if self.protection is None or key is None or not isinstance(value, int):
             return
-        if is_authentic(frame.data, self.protection, key, value):
+        if is_authentic(data, self.protection, key, value):
             with suppress(StorageError):  # the next command meets the same error, and reports it
                 self.counter.accepted_by_receiver(value)
 

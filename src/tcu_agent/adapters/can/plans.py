@@ -40,6 +40,8 @@ TRANSITIONAL = Meaning("TRANSITIONAL")
 """The frame says nothing about the signal: the last value holds, and gets older."""
 UNMAPPED = Meaning("UNMAPPED")
 """The raw value is in no table: unknown, and counted."""
+ANY_LENGTH = -1
+"""Of a plan whose frames may have any length."""
 _RESTART_AFTER_S = 1.0
 """E2E without a signal that has a timeout: silence after which any counter is a new start."""
 
@@ -79,6 +81,7 @@ class MessagePlan:
         "key",
         "last_data",
         "last_quiet",
+        "length",
         "message",
         "quiet",
         "refreshed_at",
@@ -96,6 +99,8 @@ class MessagePlan:
     ) -> None:
         self.message = message.name
         self.key: FrameKey = (message.frame_id, message.is_extended_frame)
+        # A container holds as many messages as its sender likes; and what nobody maps is only tried, as it comes.
+        self.length = message.length if signals and not message.is_container else ANY_LENGTH
         self.unpack = unpack
         self.signals = signals
         self.e2e = e2e

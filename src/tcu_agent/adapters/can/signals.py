@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tcu_agent.adapters.can.counters import DecoderCounters, Tally
 from tcu_agent.adapters.can.faults import LINK_DOWN, bus_state
+from tcu_agent.adapters.can.lengths import message_in
 from tcu_agent.adapters.can.life import BusLife
 from tcu_agent.adapters.can.own_ids import OwnIds
-from tcu_agent.adapters.can.plans import FrameKey, MessagePlan, compile_plans
+from tcu_agent.adapters.can.plans import ANY_LENGTH, FrameKey, MessagePlan, compile_plans
 from tcu_agent.adapters.can.values import SignalValues
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.core.events import (
@@ -117,7 +118,7 @@ class SignalDecoder:
                 self._plain.add(key)
             return events
         plan.frames += 1
-        self._take(plan, frame.data, at, events)
+        self._take(plan, frame, at, events)
         return events
 
     def handle_timer(self, now: float) -> Sequence[CoreEvent]:
@@ -167,13 +168,20 @@ class SignalDecoder:
             never_seen=tuple(one.path for plan in plans if not plan.frames for one in plan.signals),
         )
 
-    def _take(self, plan: MessagePlan, data: bytes, at: float, events: list[CoreEvent]) -> None:
+    def _take(self, plan: MessagePlan, frame: CanFrame, at: float, events: list[CoreEvent]) -> None:
+        data = frame.data
+        if len(data) != plan.length != ANY_LENGTH:
+            data = message_in(frame, plan.length) or data
         if plan.e2e is not None and (failure := plan.e2e.check(data, at)) is not None:
             self._tally.e2e_error(plan.message, failure)
             if plan.e2e.threshold_reached():
                 events.append(
                     SecurityObserved(self.bus, "e2e-failed", plan.message, plan.e2e.failures)
                 )
+            return
+        if len(data) != plan.length != ANY_LENGTH:
+            cause = f"Wrong data size: {len(data)} instead of {plan.length} bytes"
+            self._tally.decode_error(plan.key, cause)
             return
         if plan.quiet and data == plan.last_data:
             plan.last_quiet = at

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 
+from tcu_agent.adapters.can.lengths import padded_length
 from tcu_agent.errors import BugError
 from tcu_agent.ports import CanFrame
 
@@ -25,7 +26,6 @@ _DATA_AT = _HEAD.size
 _LARGEST_DATA = {False: CLASSIC_BYTES - _DATA_AT, True: FD_BYTES - _DATA_AT}
 _FD_FLAG = 0x04
 """CANFD_FDF: newer drivers look at it, older ones ignore it."""
-_FD_LENGTHS = (*range(9), 12, 16, 20, 24, 32, 48, 64)
 
 
 def unpack(raw: bytes, timestamp_s: float) -> CanFrame | None:
@@ -64,5 +64,5 @@ def pack(frame: CanFrame) -> bytes:
     if not frame.is_fd:
         word |= RTR_FLAG if frame.is_remote_frame else 0
         return (_HEAD.pack(word, length, 0) + frame.data).ljust(CLASSIC_BYTES, b"\0")
-    padded = next(each for each in _FD_LENGTHS if each >= length)
+    padded = padded_length(length)
     return (_HEAD.pack(word, padded, _FD_FLAG) + frame.data).ljust(FD_BYTES, b"\0")
