@@ -1,17 +1,28 @@
 """Both clocks keep the promises of the `Clock` port."""
 
 import asyncio
+import ctypes
+import time
 from collections.abc import Callable, Coroutine
+from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tcu_agent.adapters.clock import BUILD_FLOOR_S, SystemClock
+from tcu_agent.adapters import clock as adapter
+from tcu_agent.adapters.clock import (
+    BUILD_FLOOR_S,
+    TIME_ERROR,
+    TIMEX_BYTES,
+    SystemClock,
+    kernel_clock_state,
+)
 from tcu_agent.ports import Clock
 from tcu_sim.bench.ports import SimulatedClock
 from tcu_sim.bench.simulated_loop import SimulationDeadlock, SimulationTooLong, run_simulated
+from tests.meta.checkout import ROOT
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -93,6 +104,80 @@ def test_the_wall_clock_goes_with_the_boot_clock(case: Case) -> None:
 def test_the_system_clock_is_not_believed_below_its_floor(tmp_path: Path) -> None:
     assert SystemClock(floor_s=2**33).wall() is None
     assert SystemClock(boot_id_file=tmp_path / "none").boot_session() == ""
+
+
+class Timex(ctypes.Structure):
+    """`struct timex` as adjtimex(2) has it, for glibc's unsuffixed symbols."""
+
+    _fields_ = [  # type: ignore[mutable-override]  # as ctypes asks for it
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("constant", ctypes.c_long),
+        ("precision", ctypes.c_long),
+        ("tolerance", ctypes.c_long),
+        ("time_s", ctypes.c_long),
+        ("time_us", ctypes.c_long),
+        ("tick", ctypes.c_long),
+        ("more", ctypes.c_long * 8),
+        ("tai", ctypes.c_int),
+        ("reserved", ctypes.c_int * 11),
+    ]
+
+
+STA_UNSYNC = 0x40
+"""Source: Linux, include/uapi/linux/timex.h."""
+
+
+def test_the_kernel_is_asked_and_nothing_is_set() -> None:
+    """Against clock_adjtime(2), the other door to the same room, with a structure of our own."""
+    said, libc = Timex(), ctypes.CDLL(None, use_errno=True)
+    state = libc.clock_adjtime(0, ctypes.byref(said))
+    assert said.tick > 0, "the kernel filled it in where we looked"
+    assert abs(said.time_s - int(time.time())) <= 1
+    assert kernel_clock_state() == state
+    assert SystemClock().is_synchronised() == (state != TIME_ERROR)
+    if said.status & STA_UNSYNC:
+        assert state == TIME_ERROR
+
+
+def test_what_the_kernel_writes_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure that is too small would let it write over whatever lies behind."""
+    assert ctypes.sizeof(Timex) <= TIMEX_BYTES
+    given: list[bytes] = []
+
+    class Library:
+        @staticmethod
+        def adjtimex(timex: ctypes.Array[ctypes.c_char]) -> int:
+            given.append(bytes(timex))
+            return 3
+
+    monkeypatch.setattr(adapter, "libc", Library)
+    assert kernel_clock_state() == 3
+    assert given == [bytes(TIMEX_BYTES)], "modes of 0: it is only asked"
+
+
+@pytest.mark.parametrize(
+    ("state", "is_synchronised"),
+    [(-1, False), (0, True), (1, True), (4, True), (TIME_ERROR, False), (6, False)],
+)
+def test_only_a_clock_without_error_is_synchronised(state: int, is_synchronised: bool) -> None:
+    """Leap seconds (1 to 4) are no error; a sandbox that forbids the question (-1) proves nothing."""
+    assert SystemClock(clock_state=lambda: state).is_synchronised() == is_synchronised
+
+
+def test_the_shipped_unit_lets_the_agent_ask() -> None:
+    """A unit that forbids the question would end the agent, or take the time from it for good."""
+    unit = RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys are written as systemd writes them
+    unit.read(ROOT / "deploy" / "tcu-agent.service")
+    service = unit["Service"]
+    assert service.get("ProtectClock", "false") == "false"
+    assert {"adjtimex", "clock_adjtime"} <= set(service["SystemCallFilter"].split())
+    assert service["CapabilityBoundingSet"] == "", "so it can only ask"
 
 
 def test_a_suspend_is_counted_and_wakes_who_waits() -> None:

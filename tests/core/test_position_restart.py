@@ -187,6 +187,89 @@ def test_the_time_changes_nothing_where_nobody_waits_for_it(located: Driver) -> 
     assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
 
 
+def sealed_until(car: Driver) -> float:
+    return max(at for at, effect in car.done if is_seal(effect))
+
+
+AHEAD_S = [1.5, 5.0, 50.0, 3600.0, 3650 * 86_400.0]
+
+
+@pytest.mark.parametrize("ahead_s", AHEAD_S)
+@pytest.mark.parametrize("before_acceptance", [True, False])
+def test_a_clock_that_once_ran_ahead_gives_no_time(
+    located: Driver, ahead_s: float, before_acceptance: bool
+) -> None:
+    """It ran ahead when the rest was stored, was set right, and then the plug was pulled for 200 s."""
+    if before_acceptance:
+        located.wall_offset = WALL_AT_0 + ahead_s
+    track(located)
+    stop_at = located.now + 600
+    located.wall_offset = WALL_AT_0 + ahead_s
+    located.pass_time(90)
+    located.wall_offset = WALL_AT_0
+    located.pass_time(1)  # less than an interval: no fix is due, and it is stored all the same
+    located.restart(new_session=True, off_s=200)
+    located.change(dict(HERE))
+    located.pass_time(1000)
+    assert stop_at - 70 < sealed_until(located) <= stop_at
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_that_it_stood_lower_is_known_after_a_restart_of_the_agent_too(located: Driver) -> None:
+    track(located)
+    stop_at = located.now + 600
+    located.wall_offset = WALL_AT_0 + 100
+    located.restart()
+    located.change(dict(HERE))
+    located.pass_time(120)
+    located.wall_offset = WALL_AT_0
+    located.restart(new_session=True, off_s=100)
+    located.change(dict(HERE))
+    located.pass_time(1000)
+    assert sealed_until(located) <= stop_at
+
+
+@pytest.mark.parametrize("behind_s", [5.0, 50.0, 3600.0])
+def test_a_clock_that_once_stood_behind_takes_time_away(located: Driver, behind_s: float) -> None:
+    track(located)
+    stop_at = located.now + 600
+    located.wall_offset = WALL_AT_0 - behind_s
+    located.pass_time(61)
+    located.wall_offset = WALL_AT_0
+    located.pass_time(61)
+    located.restart(new_session=True, off_s=10)
+    located.change(dict(HERE))
+    located.pass_time(1000)
+    assert sealed_until(located) <= max(stop_at - behind_s, stop_at - 600 + 122)
+    assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_a_drift_is_not_stored_each_second(located: Driver) -> None:
+    """A clock that is slewed falls by milliseconds: what is stored goes with the fixes."""
+    track(located, interval_s=300, duration_s=3600)
+    stored = len(located.persisted(records.POSITION))
+    for _ in range(20):
+        assert located.wall_offset is not None
+        located.wall_offset -= 0.02
+        located.pass_time(10)
+    assert len(located.persisted(records.POSITION)) == stored
+
+
+def test_the_time_that_comes_after_acceptance_is_a_proof_too() -> None:
+    car = Driver(wall_offset=None)
+    car.provision()
+    car.change(dict(HERE))
+    track(car)
+    stop_at = car.now + 600
+    car.wall_offset = WALL_AT_0
+    car.put(TimeProven())
+    car.restart(new_session=True, off_s=200)
+    car.change(dict(HERE))
+    car.pass_time(1000)
+    assert stop_at - 70 < sealed_until(car) <= stop_at
+    assert verdict(car) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
 def test_without_a_wall_clock_before_the_power_cut_it_stops() -> None:
     car = Driver(wall_offset=None)
     car.provision()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tcu_agent.core.effects import (
     Effect,
 )
@@ -14,6 +16,9 @@ from tcu_agent.core.events import (
     TimeProven,
 )
 from tcu_agent.runtime.pump import QUEUE_EVENTS
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_sim.bench.ports import SeededEntropy, SimulatedClock
+from tcu_sim.bench.simulated_loop import run_simulated
 from tests.runtime.rig import (
     VEHICLE_ID,
     Rig,
@@ -135,6 +140,63 @@ def test_the_first_time_that_is_set_from_outside_is_told_once() -> None:
         await touched(rig, number=4)
         kinds = [type(each) for each in rig.core.events if not isinstance(each, Connected)]
         assert kinds == [MessageArrived, TimeProven, *[MessageArrived] * 3]
+
+    play(body)
+
+
+def test_the_core_hears_of_no_clock_that_nothing_keeps_right() -> None:
+    """What a wrong clock said would be stored, and be a proof after the next power cut."""
+
+    async def body(rig: Rig) -> None:
+        heard: list[float | None] = []
+        handle = rig.core.handle
+
+        def listening(event: CoreEvent, *, now: float, wall: float | None) -> tuple[Effect, ...]:
+            heard.append(wall)
+            return handle(event, now=now, wall=wall)
+
+        rig.core.handle = listening  # type: ignore[method-assign]  # the rig's own core
+        rig.start()
+        await rig.core.wait_for(Connected)
+        known = len(heard)
+        assert None not in heard
+        rig.clock.synchronised = False
+        await touched(rig, number=1)
+        assert set(heard[known:]) == {None}
+        rig.clock.synchronised = True
+        await touched(rig, number=2)
+        assert heard[-1] == rig.clock.wall()
+
+    play(body)
+
+
+def test_a_clock_that_is_set_between_two_questions_is_not_believed() -> None:
+    """`is_synchronised`, then the clock is set by hand, then `wall`: that is no synchronised time."""
+    clock = SimulatedClock()
+
+    class SetMeanwhile(SimulatedClock):
+        def wall(self) -> float:
+            self.synchronised = False
+            return 1e9
+
+    async def body() -> None:
+        assert Surroundings(clock=clock, entropy=SeededEntropy()).proven_wall() == clock.wall()
+        moved = Surroundings(clock=SetMeanwhile(), entropy=SeededEntropy())
+        assert moved.proven_wall() is None
+
+    run_simulated(body())
+
+
+@pytest.mark.parametrize(("asleep_s", "is_suspend"), [(0.4, False), (0.6, True)])
+def test_the_time_between_two_readings_is_no_suspend(asleep_s: float, is_suspend: bool) -> None:
+    """A suspend ends all challenges, so what is none may not be told as one."""
+
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.clock.suspend(asleep_s)
+        await touched(rig, number=1)
+        assert bool(rig.core.of(Resumed)) == is_suspend
 
     play(body)
 

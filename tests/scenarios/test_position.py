@@ -17,6 +17,7 @@ from tcu_sim.wire.numbers import Outcome, Quality, Role, Service, Told
 
 CASE = b"case of the test"
 TRACKING = locate_parameters(10, 60)
+YEAR_S = 365 * 86_400.0
 
 
 async def track(world: World, *, case_id: bytes = CASE) -> bytes:
@@ -163,6 +164,35 @@ async def test_tracking_goes_on_once_the_network_has_told_the_time(world: World)
     assert len(world.state.sealings) > count
     ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=60)
     assert ended.reason == Reason.STOP_TIME
+
+
+@pytest.mark.parametrize("wrong_by_s", [-10 * YEAR_S, -3600.0, -2.0, 2.0, 30.0, 10 * YEAR_S])
+@pytest.mark.parametrize("since", ["acceptance", "a fix"])
+@pytest.mark.parametrize("right", ["before the power cut", "after it", "never"])
+async def test_no_clock_that_nothing_kept_right_moves_the_stop_time(
+    world: World, wrong_by_s: float, since: str, right: str
+) -> None:
+    """Wrong when the rest is stored, set right before or after a power cut of 15 s: the stop time stands."""
+    if since == "acceptance":
+        world.clock.set_wrong(wrong_by_s)
+    await track(world)
+    stop_at = world.now() + 60
+    await world.pass_time(12)
+    world.clock.set_wrong(wrong_by_s)
+    await world.pass_time(11)
+    if right == "before the power cut":
+        world.clock.set_right()
+        await world.pass_time(1)
+    await world.power_cut(off_s=15)
+    if right == "after it":
+        await world.pass_time(1)
+        world.clock.set_right()
+    ended = await world.waiting.event(Told.TRACKING_ENDED, timeout_s=PROOF_WAIT_S + 60)
+    assert world.state.sealings[-1].at <= stop_at + 1
+    # Its own clock counted at acceptance, and is right again: nobody can shake it off with a plug.
+    is_provable = right == "before the power cut" or (right == "after it" and since == "a fix")
+    assert ended.reason == (Reason.STOP_TIME if is_provable else Reason.TIME_NOT_PROVEN)
+    assert (world.state.sealings[-1].at > stop_at - 20) == is_provable
 
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])

@@ -14,12 +14,13 @@ class SimulatedClock:
     """The agent's `Clock` on a simulated loop.
 
     The loop's time stands for CLOCK_MONOTONIC. CLOCK_BOOTTIME is that plus all suspends; the wall
-    clock goes with CLOCK_BOOTTIME until a test sets it.
+    clock goes with CLOCK_BOOTTIME until a test sets it. The true time goes on whatever is set.
     """
 
     def __init__(self, *, boottime_s: float = 1000.0, wall_s: float | None = START_WALL_S) -> None:
         self._offset_s = boottime_s
         self._wall_offset_s = None if wall_s is None else wall_s - boottime_s
+        self._true_offset_s = (START_WALL_S if wall_s is None else wall_s) - boottime_s
         self._session = 1
         self.synchronised = True
         """Set by a test: False = the wall clock was only restored from a disk."""
@@ -54,9 +55,10 @@ class SimulatedClock:
 
     def reboot(self, *, off_s: float = 5.0) -> None:
         """Start the kernel anew: CLOCK_BOOTTIME starts at 0, the wall clock went on for `off_s`."""
-        wall_s = self.wall()
+        wall_s, true_s = self.wall(), self.boottime() + self._true_offset_s
         self._session += 1
         self._offset_s = -asyncio.get_running_loop().time()
+        self._true_offset_s = true_s + off_s - self.boottime()
         if wall_s is not None:
             self.set_wall(wall_s + off_s)
         self._look_again()
@@ -64,6 +66,16 @@ class SimulatedClock:
     def set_wall(self, wall_s: float | None) -> None:
         """Set the wall clock (None: not known); CLOCK_BOOTTIME does not care."""
         self._wall_offset_s = None if wall_s is None else wall_s - self.boottime()
+
+    def set_wrong(self, by_s: float | None) -> None:
+        """Let somebody set the wall clock so far ahead of the true time (None: not known); nothing keeps it right."""
+        self.set_wall(None if by_s is None else self.boottime() + self._true_offset_s + by_s)
+        self.synchronised = False
+
+    def set_right(self) -> None:
+        """Let something outside (NTP, GNSS) set the wall clock right, and keep it right."""
+        self.set_wall(self.boottime() + self._true_offset_s)
+        self.synchronised = True
 
     async def _wait_once(self, boottime_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tcu_agent.adapters.timerfd import BoottimeTimer
+from tcu_agent.adapters.timerfd import BoottimeTimer, libc
 
 BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 """Source: Linux, random(4): a UUID drawn when the kernel boots."""
 
-_TIME_ERROR = 5
-_TIMEX_BYTES = 512
-"""More than any architecture's struct timex."""
+TIME_ERROR = 5
+"""Source: Linux, adjtimex(2): what it returns while the clock is not synchronised."""
+TIMEX_BYTES = 512
+"""More than any architecture's struct timex (208 on 64-bit machines)."""
 
 NO_BOOT_SESSION = ""
 """What `boot_session` says where /proc has no boot id: then no stored boot time may be trusted, and
@@ -31,9 +33,15 @@ class SystemClock:
     """
 
     def __init__(
-        self, *, floor_s: float = BUILD_FLOOR_S, boot_id_file: Path = BOOT_ID_FILE
+        self,
+        *,
+        floor_s: float = BUILD_FLOOR_S,
+        boot_id_file: Path = BOOT_ID_FILE,
+        clock_state: Callable[[], int] | None = None,
     ) -> None:
+        """`clock_state`: what adjtimex(2) returns; None = ask the kernel."""
         self._floor_s = max(floor_s, BUILD_FLOOR_S)
+        self._clock_state = clock_state or kernel_clock_state
         self._boot_session = _read_boot_id(boot_id_file)
 
     def boottime(self) -> float:
@@ -46,10 +54,8 @@ class SystemClock:
         return now_s if now_s >= self._floor_s else None
 
     def is_synchronised(self) -> bool:
-        """Return what the kernel says of its clock. Source: Linux, adjtimex(2): TIME_ERROR = not synchronised."""
-        timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # modes 0: only ask
-        state: int = ctypes.CDLL(None).adjtimex(timex)
-        return 0 <= state < _TIME_ERROR
+        """Return what the kernel says of its clock: no error, and not `TIME_ERROR`. Source: Linux, adjtimex(2)."""
+        return 0 <= self._clock_state() < TIME_ERROR
 
     def boot_session(self) -> str:
         """Return the kernel's boot id, or "" where there is none."""
@@ -60,6 +66,12 @@ class SystemClock:
         while self.boottime() < boottime_s:
             with BoottimeTimer() as timer:
                 await timer.wait_until(boottime_s)
+
+
+def kernel_clock_state() -> int:
+    """Return what adjtimex(2) returns when it is only asked: 0 to 5, below 0 = it failed."""
+    timex = ctypes.create_string_buffer(TIMEX_BYTES)  # all zero, so are its `modes`: nothing is set
+    return int(libc.adjtimex(timex))
 
 
 def _read_boot_id(path: Path) -> str:

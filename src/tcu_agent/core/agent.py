@@ -14,7 +14,8 @@ How to drive it (the runtime and every bench do exactly this):
    ``TimePassed`` when it is reached. Too early or too often is harmless.
 
 What the effects of one call look like: at most ONE `Persist`, and it stands first (so one transaction protects all that
-follows); then the rest in order. `now` is CLOCK_BOOTTIME and never goes back; `wall` is a hint and may be None or jump.
+follows); then the rest in order. `now` is CLOCK_BOOTTIME and never goes back; `wall` is None unless something outside
+(NTP, GNSS) keeps the wall clock right: what is stored of a wrong one would be a proof after the next power cut.
 
 Two calls instead of one where something must be durable first and judged afterwards: an unlock's intent is persisted by
 one call; the next one (`next_deadline` lies in the past, so it comes at once) looks at age and signals again and sends.
@@ -175,8 +176,6 @@ class Core:
             case events.Connected():
                 self._tell_presence(step, event.connection, Presence.ONLINE)
                 self._parts.on_call.connected(step)
-            case events.TimeProven():
-                self._parts.position.time_proven(step)
             case _:
                 self._observed_sleep(step, event)
         return ()

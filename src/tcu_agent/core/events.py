@@ -134,9 +134,9 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class TimeProven:
-    """Something outside (NTP, GNSS) has set the wall clock for the first time since the kernel booted.
+    """Something outside (NTP, GNSS) keeps the wall clock right, for the first time since the agent started.
 
-    From now on `wall` proves how long the power was off; before, it may stand where it stood.
+    It says no more than the `wall` that comes with it: whoever waits for the time looks now.
     """
 
 

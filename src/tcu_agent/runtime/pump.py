@@ -53,6 +53,7 @@ class Pump:
     ) -> None:
         self._core = core
         self._perform = perform
+        self._around = around
         self._clock = around.clock
         self._entropy = around.entropy
         self._logbook = around.logbook
@@ -92,9 +93,8 @@ class Pump:
         async with asyncio.TaskGroup() as group:
             self._suspended_s = self._suspended()
             alarm = group.create_task(self._alarm.run(), name="core timer")
-            # What a start concludes from the wall clock (how long was the power cut?) needs one that can be believed.
-            self._is_time_proven = self._clock.is_synchronised()
-            wall = self._clock.wall() if self._is_time_proven else None
+            wall = self._around.proven_wall()
+            self._is_time_proven = wall is not None
             await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
             while (event := await self._next()) is not None:
                 await self._notice_suspend()
@@ -137,7 +137,8 @@ class Pump:
         self._logbook.error("effects-keep-failing", dropped=len(effects))
 
     def _decide(self, event: CoreEvent) -> tuple[Effect, ...]:
-        return self._core.handle(event, now=self._clock.boottime(), wall=self._clock.wall())
+        wall = self._around.proven_wall()
+        return self._core.handle(event, now=self._clock.boottime(), wall=wall)
 
     async def _notice_suspend(self) -> None:
         """Tell the core of a suspend before it sees anything that came after it."""
@@ -148,7 +149,7 @@ class Pump:
 
     async def _notice_time(self) -> None:
         """Tell the core once that the wall clock can be believed; the core's own timer sees to it that we look."""
-        if not self._is_time_proven and self._clock.is_synchronised():
+        if not self._is_time_proven and self._around.proven_wall() is not None:
             self._is_time_proven = True
             self._logbook.info("time-proven")
             await self._settle(self._decide(TimeProven()))

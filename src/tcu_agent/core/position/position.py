@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tcu_agent.core.durable import records
 from tcu_agent.core.durable.knowledge import Knowledge
@@ -11,6 +11,7 @@ from tcu_agent.core.effects import SealPosition, WakeBus
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.position.cases import Cases
 from tcu_agent.core.position.fixes import FixSource
+from tcu_agent.core.position.least_wall import LeastWall
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import TABLE, State, Trigger
 from tcu_agent.core.reports.journal import Journal
@@ -44,6 +45,7 @@ class _Job:
     has_place: bool = False
     is_late: bool = False
     """The last fix was not sealed because its time was over by then."""
+    least_wall: LeastWall = field(default_factory=LeastWall)
     proof_until: float | None = None
     """Tracking after a power cut: nothing proves yet how much time is left; waits for it so long, and takes no fix."""
     is_new: bool = True
@@ -111,17 +113,9 @@ class PositionCase:
             # A board that has just booted seldom has the time: a thief need not do more than pull a plug for a second.
             self._job.proof_until = self._job.until = step.now + PROOF_WAIT_S
         else:
+            if record.boot_session == self._boot_session:
+                self._job.least_wall = record.least_wall
             self._go_on(step, self._job, left_s)
-
-    def time_proven(self, step: Step) -> None:
-        """The wall clock can be believed from now on: go on with what it leaves, if that was waited for."""
-        job = self._job
-        if job is not None and job.proof_until is not None:
-            job.proof_until = None
-            left_s = job.record.provable_s(
-                boot_session=self._boot_session, now=step.now, wall=step.wall
-            )
-            self._go_on(step, job, left_s)
 
     def _go_on(self, step: Step, job: _Job, left_s: float | None) -> None:
         """Go on with a tracking after a restart, as long as is proven to be left (s; None = nothing is)."""
@@ -234,13 +228,14 @@ class PositionCase:
 
     def _track(self, step: Step, job: _Job) -> None:
         if job.proof_until is not None:
-            if step.now >= job.proof_until:
-                self._go_on(step, job, None)
-            job.deadline = min(job.proof_until, step.now + PROOF_LOOK_S)
+            self._await_proof(step, job, job.proof_until)
             return
         if step.now >= job.until:
             self._end(step, Trigger.STOP_TIME, Outcome.EXECUTED, Reason.STOP_TIME)
             return
+        job.least_wall.look(now=step.now, wall=step.wall)
+        if job.least_wall.is_news:
+            self._save(step, job)
         interval_s = job.record.parameters.interval_s or 1
         if step.now >= job.next_fix_at and self.machine.move(Trigger.FIX_DUE):
             wait_s = min(self._settings.fresh_timeout_s, interval_s)
@@ -250,6 +245,17 @@ class PositionCase:
             self._search(step, job, interval_s)
         is_searching = self.machine.state is State.SEARCHING
         job.deadline = min(job.until, job.search_until if is_searching else job.next_fix_at)
+
+    def _await_proof(self, step: Step, job: _Job, proof_until: float) -> None:
+        """Go on with what the wall clock leaves as soon as it can be believed."""
+        job.deadline = min(proof_until, step.now + PROOF_LOOK_S)
+        if step.wall is None and step.now < proof_until:
+            return
+        job.proof_until = None
+        left_s = job.record.provable_s(
+            boot_session=self._boot_session, now=step.now, wall=step.wall
+        )
+        self._go_on(step, job, left_s)
 
     def _search(self, step: Step, job: _Job, interval_s: int) -> None:
         if self._fixes.is_fresh(step.now) or step.now >= job.search_until:
@@ -274,12 +280,13 @@ class PositionCase:
 
     def _save(self, step: Step, job: _Job) -> None:
         """Make durable how much time is left, before any fix that this step takes."""
+        job.least_wall.look(now=step.now, wall=step.wall)
         job.record = replace(
             job.record,
             boot_session=self._boot_session,
             stop_at=job.until,
             remaining_s=job.until - step.now,
-            saved_wall=step.wall,
+            saved_wall=job.least_wall.store(step.now),
         )
         step.put(records.POSITION, job.record.to_bytes())
 

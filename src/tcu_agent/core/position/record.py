@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tcu_agent.core.durable import records
+from tcu_agent.core.position.least_wall import LeastWall
 from tcu_agent.errors import MalformedError, StorageError
 from tcu_agent.protocol import tables
 from tcu_agent.protocol.cbor import CborValue
@@ -17,8 +18,8 @@ SCHEMA = 1
 class PositionRecord:
     """One accepted grant for a position that is not settled.
 
-    `stop_at`: CLOCK_BOOTTIME of `boot_session`, s. `remaining_s` was left when the wall clock said `saved_wall` (None =
-    not known). A snapshot has no stop time: both are 0.
+    `stop_at`: CLOCK_BOOTTIME of `boot_session`, s. `remaining_s` was left when the wall clock said `saved_wall` (as
+    `least_wall` has it; None = not known). A snapshot has no stop time: both are 0.
     """
 
     common: Common
@@ -29,6 +30,14 @@ class PositionRecord:
     stop_at: float
     remaining_s: float
     saved_wall: float | None
+
+    @property
+    def least_wall(self) -> LeastWall:
+        """How low the wall clock stood since acceptance; for the same boot session alone."""
+        if self.saved_wall is None:
+            return LeastWall()
+        offset_s = self.saved_wall - (self.stop_at - self.remaining_s)
+        return LeastWall(offset_s, offset_s)
 
     def provable_s(self, *, boot_session: str, now: float, wall: float | None) -> float | None:
         """Return how long tracking may go on, None if no clock can prove anything.
