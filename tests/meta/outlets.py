@@ -165,6 +165,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.debounce": {Reach.NONE: "Unset Debounce"},
     "can.e2e": {Reach.NONE: "Profile E2eReceiver E2eSender"},
     "can.faults": {Reach.NONE: "bus_state"},
+    "can.lengths": {Reach.NONE: "padded_length message_in"},
     "can.life": {Reach.NONE: "BusLife"},
     "can.opening": {Reach.NONE: "open_bus close_bus"},
     "can.own_ids": {Reach.NONE: "OwnIds"},
