@@ -47,12 +47,16 @@ EXECUTED = m.Result(
 )
 
 
-def unlock(at: float) -> Command:
-    return Command(at, is_unlock=True)
+OTHER_REQUEST = b"o" * 16
+OTHER = replace(DIRECT, request_id=OTHER_REQUEST)
 
 
-def lock(at: float) -> Command:
-    return Command(at, is_unlock=False)
+def unlock(at: float, request_id: bytes = REQUEST) -> Command:
+    return Command(at, is_unlock=True, request_id=request_id)
+
+
+def lock(at: float, request_id: bytes = REQUEST) -> Command:
+    return Command(at, is_unlock=False, request_id=request_id)
 
 
 LAWFUL = [
@@ -60,7 +64,14 @@ LAWFUL = [
     Evidence(ledger=[DIRECT], commands=[unlock(102)]),
     Evidence(ledger=[DIRECT], commands=[unlock(102), lock(222)]),
     Evidence(ledger=[ARMED], commands=[unlock(189)]),
-    Evidence(ledger=[ARMED, DIRECT], commands=[unlock(129), unlock(189)]),
+    Evidence(ledger=[ARMED, OTHER], commands=[unlock(129, OTHER_REQUEST), unlock(189)]),
+    Evidence(
+        ledger=[DIRECT, OTHER],
+        commands=[unlock(102), lock(110), unlock(111, OTHER_REQUEST), lock(231, OTHER_REQUEST)],
+    ),
+    Evidence(  # the second one found it unlocked already
+        ledger=[DIRECT, OTHER], commands=[unlock(102), lock(231, OTHER_REQUEST)]
+    ),
     Evidence(ledger=[SNAPSHOT], sealed=[Sealed(102, CASE, 1)]),
     Evidence(ledger=[TRACKING], sealed=[Sealed(102 + 10 * n, CASE, n + 1) for n in range(7)]),
     Evidence(
@@ -82,6 +93,39 @@ BROKEN = [
         "one evidence, two frames",
         Evidence(ledger=[DIRECT], commands=[unlock(102), unlock(103)]),
         "without unused evidence",
+    ),
+    (
+        "two frames for one request, while another one's evidence is unused",
+        Evidence(ledger=[DIRECT, OTHER], commands=[unlock(102), unlock(103)]),
+        "without unused evidence",
+    ),
+    (
+        "two pieces of evidence for one request, two frames",
+        Evidence(ledger=[DIRECT, DIRECT], commands=[unlock(102), unlock(103)]),
+        "without unused evidence",
+    ),
+    (
+        "no intent on the disk",
+        Evidence(ledger=[DIRECT], commands=[unlock(102, b"")]),
+        "without unused evidence",
+    ),
+    (
+        "the intent of a request that nobody has given evidence for",
+        Evidence(ledger=[OTHER], commands=[unlock(102)]),
+        "without unused evidence",
+    ),
+    (
+        "two lock frames for one request, while another one's car is unlocked",
+        Evidence(
+            ledger=[DIRECT, OTHER],
+            commands=[unlock(102), unlock(103, OTHER_REQUEST), lock(222), lock(223)],
+        ),
+        "follows no unlock",
+    ),
+    (
+        "a lock frame without its attempt on the disk",
+        Evidence(ledger=[DIRECT], commands=[unlock(102), lock(222, b"")]),
+        "follows no unlock",
     ),
     (
         "after the challenge's end",

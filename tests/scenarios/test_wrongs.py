@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from tcu_agent.core.step import Step
 from tcu_agent.core.unlock.unlock import Trigger, Unlock, _Job
 from tcu_agent.protocol.vocabulary import Outcome as Told
 from tcu_agent.protocol.vocabulary import Reason
+from tcu_agent.runtime.transmitter import Transmitter
 from tcu_sim.bench.operator import unlock_parameters
 from tcu_sim.bench.world import World
 from tcu_sim.centre.words import plain_words, word_of
@@ -90,6 +92,21 @@ async def test_3_a_repeated_command_is_never_a_toggle(world: World) -> None:
     assert not is_locked(world)
     assert len(world.unlocks()) == 1
     assert world.locks() == []
+
+
+@of_world(expects="without unused evidence")
+async def test_3_the_oracle_sees_a_second_frame_though_another_request_has_evidence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlock = Transmitter.unlock
+
+    async def twice(*args: Any, **rest: Any) -> None:
+        await unlock(*args, **rest)
+        await unlock(*args, **rest)
+
+    monkeypatch.setattr(Transmitter, "unlock", twice)
+    world.centre.evidence(await world.operator.challenged(Service.UNLOCK, unlock_parameters()))
+    await world.operator.unlock()
 
 
 # ---------------------------------------------------------------------- 4: no late action

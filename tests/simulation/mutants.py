@@ -128,4 +128,17 @@ MUTANTS = (
         "append=tuple(self.appended)",
         'append=tuple(each for each in self.appended if hasattr(each, "outcome"))',
     ),
+    Mutant(
+        "a frame is sent twice while another request waits",
+        f"{CORE}/agent.py",
+        "        return self._finish(step)\n\n    def next_deadline",
+        "        effects = self._finish(step)\n"
+        "        if len(self._parts.challenges):\n"
+        "            effects = tuple(\n"
+        "                each\n"
+        "                for effect in effects\n"
+        '                for each in [effect] * (1 + (type(effect).__name__ == "TransmitUnlock"))\n'
+        "            )\n"
+        "        return effects\n\n    def next_deadline",
+    ),
 )

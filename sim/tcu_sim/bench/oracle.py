@@ -2,9 +2,11 @@
 
 Rules (docs/protocol.md, guarantees G1-G5):
 
-1. every unlock frame on CAN is covered by evidence of its own: no evidence covers two frames, no frame goes without;
+1. every unlock frame on CAN is the one frame of a request with evidence: of the request whose intent was on the disk
+   when the frame was on the bus. No request has two frames, whatever else there is evidence for;
 2. a frame stands within its evidence's time: direct until the challenge's end, armed until the plate window's end;
-3. every lock frame of the TCU follows an unlock frame of its own: it can only lock what it has unlocked;
+3. every lock frame of the TCU follows an unlock frame of its own, and no request has two: it can only lock what it has
+   unlocked (perhaps for an earlier request: who unlocks an unlocked car lets the time until the re-lock begin again);
 4. every sealed position is covered by evidence and approval for its case, and is sealed before the stop time;
 5. what the car reports as executed, the lock status on CAN said; never two different results for one request;
 6. no position passes the broker in clear.
@@ -22,14 +24,20 @@ from tcu_sim.wire.parameters import Locate, Unlock
 
 CLOCK_SLACK_S = 0.001
 """Events of one instant may carry times that differ in their last bits."""
+NOBODY = b""
+"""The request id where no attempt was on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A central locking command frame on CAN at a true time (s)."""
+    """A central locking command frame on CAN at a true time (s).
+
+    `request_id`: of the request whose attempt was on the disk then, `NOBODY` if none was.
+    """
 
     at: float
     is_unlock: bool
+    request_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +82,17 @@ def complaints(run: Evidence) -> list[str]:
 
 def _uncovered_unlocks(run: Evidence) -> Iterator[str]:
     deeds = [deed for deed in run.ledger if deed.service is Service.UNLOCK]
+    used: set[bytes] = set()
     for command in (each for each in run.commands if each.is_unlock):
-        covering = [deed for deed in deeds if deed.at <= command.at <= _latest_unlock(deed)]
-        if not covering:
+        covering = [
+            deed
+            for deed in deeds
+            if deed.request_id == command.request_id
+            and deed.at <= command.at <= _latest_unlock(deed)
+        ]
+        if not covering or command.request_id in used:
             yield f"unlock frame at {command.at:.3f} s without unused evidence that allows it"
-        else:
-            # The one that ends first: then no other choice would cover more frames.
-            deeds.remove(min(covering, key=_latest_unlock))
+        used.add(command.request_id)
 
 
 def _latest_unlock(deed: Deed) -> float:
@@ -92,12 +104,15 @@ def _latest_unlock(deed: Deed) -> float:
 
 
 def _orphaned_locks(commands: Sequence[Command]) -> Iterator[str]:
-    unlocked = 0
+    unlocked, used = 0, {NOBODY}
     for command in commands:
         unlocked += 1 if command.is_unlock else -1
-        if unlocked < 0:
-            unlocked = 0
+        if command.is_unlock:
+            continue
+        if unlocked < 0 or command.request_id in used:
+            unlocked = max(unlocked, 0)
             yield f"lock frame at {command.at:.3f} s that follows no unlock"
+        used.add(command.request_id)
 
 
 def _uncovered_positions(run: Evidence) -> Iterator[str]:

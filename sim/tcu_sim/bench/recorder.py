@@ -6,9 +6,13 @@ True time goes on through suspends and restarts of the board, whose own CLOCK_BO
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from typing_extensions import override
 
+from tcu_agent.core.durable import records
+from tcu_agent.core.unlock.intent import UnlockIntent
+from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_sim.bench.broker import Publication
 from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
@@ -45,27 +49,51 @@ class RecordingState(InMemoryState):
         if not known:
             self.sealings.append(Sealed(self._now(), position.case_id, position.seq))
 
+    def attempted(self) -> Attempted:
+        """Return what the disk holds now that allows a frame."""
+        return Attempted(self.values.get(records.UNLOCK), self.values.get(records.RELOCK))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """The durable intent of an unlock and of a re-lock, as bytes; None = there is none."""
+
+    unlock: bytes | None
+    relock: bytes | None
+
+    def request_id(self, *, is_unlock: bool) -> bytes:
+        """Return whose attempt is on the disk, marked as one whose frame may be out; empty if nobody's."""
+        if is_unlock:
+            intent = UnlockIntent.from_bytes(self.unlock) if self.unlock is not None else None
+            return intent.common.request_id if intent is not None and intent.is_firing else b""
+        record = RelockRecord.from_bytes(self.relock) if self.relock is not None else None
+        return record.request_id if record is not None and record.is_attempted else b""
+
 
 class Ear(InMemoryCanPort):
-    """Hears every frame on the bus and never sends one."""
+    """Hears every frame on the bus and never sends one; looks at the disk in that moment."""
 
-    def __init__(self, *, bus: InMemoryBus, now: Now) -> None:
+    def __init__(self, *, bus: InMemoryBus, now: Now, state: RecordingState) -> None:
         super().__init__(bus=bus)
-        self.frames: list[tuple[float, CanFrame]] = []
+        self.frames: list[tuple[float, CanFrame, Attempted]] = []
         self._now = now
+        self._state = state
 
     @override
     def hear(self, frame: CanFrame) -> None:
         """Note one frame."""
-        self.frames.append((self._now(), frame))
+        self.frames.append((self._now(), frame, self._state.attempted()))
 
 
 class Recorder:
-    """Follows one bus and one broker."""
+    """Follows one bus, one broker and one disk."""
 
-    def __init__(self, *, bus: InMemoryBus, database: Database, now: Now) -> None:
+    def __init__(
+        self, *, bus: InMemoryBus, database: Database, now: Now, state: RecordingState
+    ) -> None:
         self.messages: list[tuple[float, Publication]] = []
-        self._ear = Ear(bus=bus, now=now)
+        self._state = state
+        self._ear = Ear(bus=bus, now=now, state=state)
         bus.attach(self._ear)
         self._database = database
         self._now = now
@@ -76,15 +104,17 @@ class Recorder:
 
     def commands(self) -> list[Command]:
         """Return every central locking command that was on the bus."""
-        return [
-            Command(at, is_unlock=decoded.signals["LockCommand"] == "UnlockAll")
-            for at, decoded in self._decoded("CentralLockCommand")
-        ]
+        found: list[Command] = []
+        for at, decoded, disk in self._decoded("CentralLockCommand"):
+            is_unlock = decoded.signals["LockCommand"] == "UnlockAll"
+            request_id = disk.request_id(is_unlock=is_unlock)
+            found.append(Command(at, is_unlock=is_unlock, request_id=request_id))
+        return found
 
     def statuses(self) -> list[LockStatus]:
         """Return the lock status each time it changed."""
         found: list[LockStatus] = []
-        for at, decoded in self._decoded("DoorLockStatus"):
+        for at, decoded, _ in self._decoded("DoorLockStatus"):
             locks = tuple(
                 LOCKS.get(str(decoded.signals[name]), Lock.UNKNOWN) for name in LOCK_SIGNALS
             )
@@ -92,13 +122,13 @@ class Recorder:
                 found.append(LockStatus(at, locks))
         return found
 
-    def evidence(self, centre: LightCentre, state: RecordingState) -> Evidence:
+    def evidence(self, centre: LightCentre) -> Evidence:
         """Return all that the oracle judges."""
         return Evidence(
             ledger=centre.ledger,
             commands=self.commands(),
             statuses=self.statuses(),
-            sealed=state.sealings,
+            sealed=self._state.sealings,
             results=list(self._results(centre)),
             published_in_clear=self._in_clear(),
         )
@@ -114,17 +144,17 @@ class Recorder:
                 round(float(each.signals["Latitude"]) * 1e7),
                 round(float(each.signals["Longitude"]) * 1e7),
             )
-            for _, each in self._decoded("GnssPosition")
+            for _, each, _ in self._decoded("GnssPosition")
         }
         return sum(is_in_clear(publication.payload, positions) for _, publication in self.messages)
 
-    def _decoded(self, name: str) -> Iterator[tuple[float, Decoded]]:
+    def _decoded(self, name: str) -> Iterator[tuple[float, Decoded, Attempted]]:
         wanted = self._database.arbitration_id(name)
-        for at, frame in self._ear.frames:
+        for at, frame, disk in self._ear.frames:
             if frame.arbitration_id == wanted and not frame.is_extended_id:
                 decoded = self._database.decoded(_as_frame(frame))
                 if decoded is not None:
-                    yield at, decoded
+                    yield at, decoded, disk
 
 
 def _as_frame(frame: CanFrame) -> Frame:

@@ -96,14 +96,16 @@ class World:
         )
         built = vehicle or VehicleSettings(seed=seed, sleep_after_s=AWAKE_S)
         self.car = VehicleRun(port=self.bus.port(), settings=built)
-        self.recorder = Recorder(bus=self.bus, database=self.car.vehicle.database, now=self.now)
+        self.state = self.make_state()
+        self.recorder = Recorder(
+            bus=self.bus, database=self.car.vehicle.database, now=self.now, state=self.state
+        )
         self.port = FusedPort(bus=self.bus, fuse=self.fuse)
         self.bus.attach(self.port)
         self.link = FusedLink(
             broker=self.broker, vehicle_id=VEHICLE_ID, clock=self.clock, fuse=self.fuse
         )
         self.broker.attach(self.link)
-        self.state = self.make_state()
         board = Board(
             port=self.port,
             link=self.link,
@@ -217,7 +219,7 @@ class World:
     # ------------------------------------------------------------------ looking
     def complaints(self) -> list[str]:
         """Return what the oracle has to say about the whole run."""
-        return complaints(self.recorder.evidence(self.centre, self.state))
+        return complaints(self.recorder.evidence(self.centre))
 
     def unlocks(self) -> list[Command]:
         """Return the unlock frames that were on the bus."""

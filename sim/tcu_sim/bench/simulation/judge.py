@@ -156,44 +156,43 @@ class Judge:
 
     # ------------------------------------------------------------------ rules
     def _unlocks(self) -> Iterator[str]:
-        open_deeds = {d.request_id: d for d in self._deeds() if d.service is Service.UNLOCK}
-        last = {key: _latest_unlock(deed) for key, deed in open_deeds.items()}
+        deeds = {deed.request_id: deed for deed in self._deeds() if deed.service is Service.UNLOCK}
         first = {
-            key: min(d.at for d in self._centre.ledger if d.request_id == key) for key in open_deeds
+            key: min(d.at for d in self._centre.ledger if d.request_id == key) for key in deeds
         }
-        for number, command in enumerate(self._watch.commands):
+        used: set[bytes] = set()
+        for command in self._watch.commands:
             if not command.is_unlock:
                 continue
-            if not self._watch.durable[number]:
+            deed = deeds.get(command.request_id)
+            if not command.request_id:
                 yield f"unlock frame at {command.at:.3f} s without its intent on the disk"
-            covering = [
-                key
-                for key, deed in open_deeds.items()
-                if first[key] <= command.at <= min(last[key], self._ends(deed)) + CLOCK_SLACK_S
-            ]
-            if not covering:
-                yield f"unlock frame at {command.at:.3f} s without unused evidence that allows it"
-            else:
-                del open_deeds[min(covering, key=lambda key: last[key])]
+            elif command.request_id in used:
+                yield f"unlock frame at {command.at:.3f} s, a second one for its request"
+            elif deed is None or not (
+                first[deed.request_id]
+                <= command.at
+                <= min(_latest_unlock(deed), self._ends(deed)) + CLOCK_SLACK_S
+            ):
+                yield f"unlock frame at {command.at:.3f} s without evidence that allows it"
+            used.add(command.request_id)
 
     def _ends(self, deed: Deed) -> float:
         return min(self._void_at(deed, by_pin=True), self._results_at(deed.request_id))
 
     def _locks(self) -> Iterator[str]:
-        executed = [
-            at
+        executed = {
+            result.common.request_id: at
             for at, result in self._results()
             if result.outcome is Outcome.EXECUTED and result.common.service is AgentService.UNLOCK
-        ]
-        for number, command in enumerate(self._watch.commands):
+        }
+        for command in self._watch.commands:
             if command.is_unlock:
                 continue
-            if not self._watch.durable[number]:
+            if not command.request_id:
                 yield f"lock frame at {command.at:.3f} s without its attempt on the disk"
-            if not any(at <= command.at for at in executed):
+            elif not executed.pop(command.request_id, float("inf")) <= command.at:
                 yield f"lock frame at {command.at:.3f} s that no executed unlock covers"
-            else:
-                executed.remove(min(executed))
 
     def _foreign(self) -> Iterator[str]:
         """The car obeys each frame of the agent once, and nobody else's."""

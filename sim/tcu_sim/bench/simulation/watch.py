@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from tcu_agent.core.durable import records
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 from tcu_sim.bench.broker import Publication
@@ -114,8 +113,6 @@ class Watch(InMemoryCanPort):
     ) -> None:
         super().__init__(bus=bus)
         self.commands: list[Command] = []
-        self.durable: list[bool] = []
-        """For each command, whether what it needs was on the disk when it was on the bus."""
         self.statuses: list[LockStatus] = []
         self.positions: set[tuple[int, int]] = set()
         self.sent_commands: list[bytes] = []
@@ -158,11 +155,9 @@ class Watch(InMemoryCanPort):
     def _take(self, name: str, decoded: Decoded, data: bytes) -> None:
         if name == COMMAND:
             is_unlock = decoded.signals["LockCommand"] == "UnlockAll"
-            self.commands.append(Command(self._now(), is_unlock=is_unlock))
+            request_id = self._state.attempted().request_id(is_unlock=is_unlock)
+            self.commands.append(Command(self._now(), is_unlock=is_unlock, request_id=request_id))
             self.sent_commands.append(data)
-            self.durable.append(
-                (records.UNLOCK if is_unlock else records.RELOCK) in self._state.values
-            )
             self.trace.add(f"can command {data.hex()}")
         elif name == FIX:
             pair = (decoded.signals["Latitude"], decoded.signals["Longitude"])
