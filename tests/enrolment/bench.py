@@ -80,7 +80,13 @@ class Bench:
         self.service = replace(self.service, days=days)
 
     def enrol(
-        self, *, now_s: float | None = None, is_forced: bool = False, url: str | None = None
+        self,
+        *,
+        now_s: float | None = None,
+        is_forced: bool = False,
+        with_password: bool = False,
+        url: str | None = None,
+        broker_port: int | None = None,
     ) -> Enrolled:
         """Enrol once while the server runs."""
 
@@ -91,8 +97,14 @@ class Bench:
                 config = self.config
                 assert config.enrolment is not None
                 there = replace(config.enrolment, url=url or server.url)
-                ready = replace(config, enrolment=there)
-                return await asyncio.to_thread(enrol, ready, now_s=now_s, is_forced=is_forced)
+                mqtt = replace(config.mqtt, port=broker_port or config.mqtt.port)
+                return await asyncio.to_thread(
+                    enrol,
+                    replace(config, enrolment=there, mqtt=mqtt),
+                    now_s=now_s,
+                    is_forced=is_forced,
+                    with_password=with_password,
+                )
             finally:
                 await server.close()
 

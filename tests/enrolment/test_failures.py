@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ from typing_extensions import override
 from tcu_agent.enrolment import identity_directory
 from tcu_agent.errors import ConfigError, EnrolmentError
 from tcu_sim.est.authority import Authority
+from tcu_sim.est.invitations import INVITED_FOR_S
+from tcu_sim.est.revocations import Revocations
 from tcu_sim.est.service import Asker, EnrolmentService, Refused
 from tcu_sim.pki.ceremony import Plan, initialise, publish_trust, read_trust
 from tests.enrolment.bench import CAR, DAY_S, Bench
@@ -189,11 +193,9 @@ def test_a_disk_that_fails_changes_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        if step == "install":
-            broken.setattr(Path, "replace", fails)
-        else:
-            full = SimpleNamespace(**{**vars(os), "fsync": fails})
-            broken.setattr(identity_directory, "os", full)
+        of_step = {"put": "fsync", "install": "replace"}[step]
+        full = SimpleNamespace(**{**vars(os), of_step: fails})
+        broken.setattr(identity_directory, "os", full)
         with pytest.raises(EnrolmentError, match="No space left") as caught:
             enrolled.enrol(is_forced=True)
     assert caught.value.temporary
@@ -219,12 +221,94 @@ def test_a_damaged_generation_is_said_and_mended(enrolled: Bench) -> None:
 # ---------------------------------------------------------------- who may enrol
 
 
-def test_a_password_is_for_once(bench: Bench) -> None:
+def test_a_password_is_good_for_one_vehicles_first_keys_and_for_some_days(bench: Bench) -> None:
     bench.invite()
     bench.enrol()
+    shutil.rmtree(bench.folder / "identity")
+    with pytest.raises(EnrolmentError, match="401: this one-time password was shown with another"):
+        bench.enrol()
     password = (bench.folder / "password").read_text().strip()
-    invitations = replace(bench.service.invitations, now_s=lambda: time.time() + 601)
-    assert not invitations.take(CAR, password)
+    assert bench.service.invitations.admits(CAR, password)
+    late = replace(bench.service.invitations, now_s=lambda: time.time() + INVITED_FOR_S + 1)
+    assert not late.admits(CAR, password)
+
+
+def stops(service: EnrolmentService, request: bytes) -> bytes:
+    """Certify, and let the answer be lost: the car has been switched off meanwhile."""
+    EnrolmentService.enrol(
+        service, Asker(username=CAR, password=PASSWORD[0]), request, is_signing=False, again=False
+    )
+    raise Refused(503, "gone")
+
+
+PASSWORD: list[str] = []
+
+
+@pytest.mark.parametrize("where", ["answers", "answers_signing", "answers_trust"])
+def test_a_first_enrolment_that_stops_half_way_goes_on_with_the_same_password(
+    bench: Bench, where: str
+) -> None:
+    bench.invite()
+    PASSWORD[:] = [(bench.folder / "password").read_text().strip()]
+    faults: dict[str, dict[str, Any]] = {
+        "answers": {"answers": stops},
+        "answers_signing": {"answers_signing": refuses(503)},
+        "answers_trust": {"answers_trust": b""},
+    }
+    bench.faulty = faulty(**faults[where])
+    with pytest.raises(EnrolmentError):
+        bench.enrol()
+    assert not bench.current.exists()
+    bench.faulty = None
+    assert bench.enrol().is_new
+    issued = json.loads((bench.service.authority.directory / "issued.json").read_text())[CAR]
+    assert len(issued) == 2, "one for each key, and each answered again with the same"
+
+
+def test_a_key_that_was_half_written_is_made_anew(bench: Bench) -> None:
+    (bench.folder / "identity" / "1").mkdir(parents=True)
+    (bench.folder / "identity" / "1" / "vehicle.key").write_text("half")
+    bench.invite()
+    assert bench.enrol().is_new
+
+
+def test_a_car_that_was_parked_for_longer_than_its_certificate_lasts_comes_back(
+    bench: Bench,
+) -> None:
+    """The way back is a new password from the back end; its signing key is still the one that the centre knows."""
+    bench.invite()
+    parked = time.time() - 120
+    bench.lasting(-60 / DAY_S)
+    before = bench.enrol(now_s=parked)
+    bench.lasting(90)
+    with pytest.raises(
+        EnrolmentError, match=r"401: .*ask the back end for a new one-time password"
+    ):
+        bench.enrol()
+    bench.invite()
+    after = bench.enrol()
+    assert after.is_new
+    assert after.kid == before.kid
+    assert not bench.enrol().is_new
+
+
+def test_what_is_revoked_renews_nothing_and_a_new_password_does(enrolled: Bench) -> None:
+    Revocations(enrolled.service.authority).revoke(CAR)
+    enrolled.service.invitations.withdraw(CAR)
+    before = enrolled.seen()
+    enrolled.lasting(365)
+    with pytest.raises(EnrolmentError, match="403: this certificate is revoked: ask the back end"):
+        enrolled.enrol(is_forced=True)
+    assert enrolled.seen() == before
+    enrolled.invite()
+    assert enrolled.enrol(with_password=True).is_new
+    enrolled.lasting(700)
+    assert enrolled.enrol(is_forced=True).is_new, "the new one is not revoked"
+    revoked = x509.load_pem_x509_crl(Revocations(enrolled.service.authority).list_file.read_bytes())
+    old = x509.load_pem_x509_certificate(before["vehicle.pem"]).serial_number
+    new = x509.load_pem_x509_certificate(enrolled.seen()["vehicle.pem"]).serial_number
+    assert revoked.get_revoked_certificate_by_serial_number(old) is not None
+    assert revoked.get_revoked_certificate_by_serial_number(new) is None
 
 
 @pytest.mark.parametrize("content", ["wrong", "", "\x00"])

@@ -123,6 +123,8 @@ SURFACES: Mapping[str, set[str]] = {
 REACHES: Mapping[str, str] = {
     # adapters
     "tcu_agent.adapters.can.socketcan.controller.KernelController._flags: ioctl": "reads an interface's flags",
+    "tcu_agent.adapters.cloud.verdict._asked: sendall": "two constant bytes that are no message, never CONNECT",
+    "tcu_agent.adapters.cloud.verdict.broker_verdict: create_connection": "TLS only: is our certificate taken?",
     "tcu_agent.adapters.clock.SystemClock.is_synchronised: CDLL": "adjtimex in its asking form",
     "tcu_agent.adapters.keys.signing_key._create_file: open for writing": "a new key file, only if there is none",
     "tcu_agent.adapters.keys.signing_key._create_file: write": "as above",
@@ -194,6 +196,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "cloud.client": {Reach.NONE: "Inbox number", Reach.MQTT: "Client"},
     "cloud.mqtt": {Reach.MQTT: "MqttLink"},
     "cloud.tls": {Reach.NONE: "ClientContext is_refusal client_context"},
+    "cloud.verdict": {Reach.NONE: "Verdict broker_verdict"},
     "entropy": {Reach.NONE: "SystemEntropy"},
     "keys.pkcs11_signer": {Reach.NONE: "TokenSigner"},
     "keys.pkcs11_token": {
@@ -295,6 +298,7 @@ WORLD_LIBRARIES = {
     "ssl": {
         "tcu_agent.adapters.cloud.mqtt",
         "tcu_agent.adapters.cloud.tls",
+        "tcu_agent.adapters.cloud.verdict",
         "tcu_agent.doctor.broker",
         "tcu_agent.enrolment.est",
     },
@@ -310,6 +314,7 @@ WORLD_LIBRARIES = {
         "tcu_agent.adapters.can.socketcan.reading",
         "tcu_agent.adapters.can.socketcan.sockets",
         "tcu_agent.adapters.cloud.mqtt",
+        "tcu_agent.adapters.cloud.verdict",
         "tcu_agent.runtime.supervisor",
         "tcu_agent.doctor.broker",
     },

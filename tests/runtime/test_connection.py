@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from itertools import pairwise
-
-import pytest
 
 from tcu_agent.core.effects import Persist, SealPosition, SendMessage
 from tcu_agent.core.events import Connected, Disconnected, MessageArrived
 from tcu_agent.ports import CanFrame
 from tcu_agent.protocol.messages import Availability, Challenge, Fix, Refusal
-from tcu_agent.protocol.vocabulary import EventKind, FixQuality, Presence, Reason, Service
+from tcu_agent.protocol.vocabulary import FixQuality, Presence, Reason, Service
 from tcu_agent.runtime.backoff import Backoff
 from tcu_agent.runtime.connection import MOST_RETRY_S, REFUSED_LEAST_S, STABLE_S
 from tcu_agent.runtime.outbox import WINDOW_MESSAGES
 from tcu_agent.runtime.prompt_sender import QUEUE_MESSAGES
-from tcu_agent.runtime.silence import MOST_RESEND_S, RESEND_S
+from tcu_agent.runtime.silence import RESEND_S
 from tcu_sim.bench.ports import SeededEntropy
 from tests.runtime.rig import (
     VEHICLE_ID,
@@ -93,68 +90,6 @@ def test_what_is_not_acknowledged_is_sent_again_after_a_reconnection() -> None:
     play(body)
 
 
-def test_what_is_never_acknowledged_is_sent_again_after_a_while_but_not_before() -> None:
-    async def body(rig: Rig) -> None:
-        store(rig, 1, 2)
-        rig.start()
-        await connected(rig)
-        await rig.wait_s(RESEND_S - 1)
-        assert seqs(rig) == [1, 2]
-        await rig.wait_s(2)
-        assert seqs(rig) == [1, 2, 1, 2]
-
-    play(body)
-
-
-def test_what_is_never_acknowledged_is_sent_again_ever_less_often_and_the_status_says_for_how_long() -> (
-    None
-):
-    async def body(rig: Rig) -> None:
-        store(rig, 1)
-        rig.start()
-        await connected(rig)
-        began = rig.clock.boottime()
-        times = [began]
-        while rig.clock.boottime() < began + 4 * MOST_RESEND_S + 100:
-            await rig.wait_s(1)
-            times += [rig.clock.boottime()] * (len(seqs(rig)) - len(times))
-        pauses = [round(b - a) for a, b in pairwise(times)]
-        assert pauses == [60, 120, 240, 480, 960, 960, 960]
-        assert "the centre has acknowledged nothing for 1.1 h" in rig.supervisor.said[-1]
-        assert rig.supervisor.said[-1].startswith("STATUS=listening and connected; ")
-        rig.core.on(MessageArrived, Persist(acknowledged=1), append(2))
-        send(rig, "ack")
-        await rig.wait_s(RESEND_S - 1)
-        assert rig.supervisor.said[-1] == "STATUS=listening and connected"
-        assert seqs(rig)[-1] == 2, "not sent before"
-        await rig.wait_s(2)
-        assert seqs(rig)[-2:] == [2, 2], "the shortest pause again"
-
-    play(body)
-
-
-def test_a_publication_that_the_broker_refuses_stays_stored_and_is_told() -> None:
-    async def body(rig: Rig) -> None:
-        store(rig, 1, 2)
-        rig.broker.refused_types.add("event")
-        rig.start()
-        await connected(rig)
-        assert rig.logbook.counts["publication-refused"] == 1, "one line for each type"
-        refuses = "STATUS=listening and connected; the broker refuses what we publish as event"
-        assert rig.supervisor.said[-1] == refuses
-        await rig.wait_s(RESEND_S + 1)
-        assert seqs(rig) == []
-        assert rig.link.connections == [1], "another connection would change nothing"
-        assert rig.logbook.counts["publication-refused"] == 1
-        rig.broker.refused_types.clear()
-        await rig.wait_s(2 * RESEND_S + 1)
-        assert seqs(rig) == [1, 2]
-        assert "refuses" not in rig.supervisor.said[-1]
-        assert rig.logbook.counts["publications-taken-again"] == 1
-
-    play(body)
-
-
 def test_no_more_than_a_window_is_on_its_way_and_an_acknowledgement_opens_it() -> None:
     async def body(rig: Rig) -> None:
         store(rig, *range(1, WINDOW_MESSAGES + 11))
@@ -187,7 +122,16 @@ def test_positions_are_sent_until_they_are_erased() -> None:
         fix = Fix(quality=FixQuality.NONE)
         recipient = bytes([9]) + bytes(31)
         effects = [
-            SealPosition(position_authorisation(), n, fix, recipient, not_after=1e9) for n in (1, 2)
+            SealPosition(
+                position_authorisation(),
+                n,
+                fix,
+                recipient,
+                stream_id=bytes(8),
+                not_after=1e9,
+                puts={},
+            )
+            for n in (1, 2)
         ]
         rig.core.on(MessageArrived, *effects)
         rig.start()
@@ -361,42 +305,6 @@ def test_a_broker_that_refuses_us_is_left_alone_for_minutes_and_it_is_said() -> 
         assert all(pause >= REFUSED_LEAST_S for pause in pauses)
         assert rig.logbook.counts["link-refused"] == len(times) > 40
         assert any("refuses us" in line for line in rig.supervisor.said)
-
-    play(body)
-
-
-def press(rig: Rig) -> None:
-    """Let the core store a press of ON CALL now."""
-    assert rig.agent is not None
-    pressed = replace(event(1), kind=EventKind.ON_CALL_PRESSED)
-    rig.agent._pump._core.on(MessageArrived, Persist(append=(pressed,)))  # type: ignore[attr-defined]  # a ScriptedCore
-    rig.agent._pump.push([MessageArrived("request", b"", False, bytes(16))])
-
-
-@pytest.mark.parametrize("what", ["unreachable", "refused"])
-def test_who_presses_on_call_does_not_wait_for_the_pause_to_end(what: str) -> None:
-    async def body(rig: Rig) -> None:
-        rig.broker.is_reachable = what != "unreachable"
-        rig.broker.refuses_authentication = what == "refused"
-        times = await attempts(rig, 1800)
-        rig.broker.is_reachable, rig.broker.refuses_authentication = True, False
-        before, count = rig.clock.boottime(), len(times)
-        press(rig)
-        await connected(rig)
-        assert len(times) == count + 1
-        assert times[-1] == before
-
-    play(body)
-
-
-def test_each_press_ends_one_pause_and_no_more() -> None:
-    async def body(rig: Rig) -> None:
-        rig.broker.refuses_authentication = True
-        times = await attempts(rig, 600)
-        count = len(times)
-        press(rig)
-        await rig.wait_s(REFUSED_LEAST_S - 1)
-        assert len(times) == count + 1
 
     play(body)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import BasicAuth, web
 from cryptography import x509
 
+from tcu_sim.errors import BadInput
 from tcu_sim.est.authority import common_name_of
 from tcu_sim.est.service import Asker, EnrolmentService, Refused
 
@@ -31,7 +32,11 @@ class EstServer:
     _runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen.
+
+        Raises:
+            BadInput: not on this address.
+        """
         app = web.Application(client_max_size=MOST_BYTES)
         for label in ("", "/signing"):
             for verb in ("simpleenroll", "simplereenroll"):
@@ -40,7 +45,14 @@ class EstServer:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._context())
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise BadInput(
+                f"cannot listen on {self.host}:{self.port}: {error.strerror or error} "
+                "(--host and --port choose another address; --port 0 any free port)"
+            ) from error
         self.port = self._runner.addresses[0][1]
         self.url = f"https://{self.host}:{self.port}{PREFIX}"
 
@@ -87,9 +99,11 @@ class EstServer:
 
 
 def _asker(request: web.Request) -> Asker:
-    certified = _certified(request)
-    if certified is not None:
-        return Asker(certified=certified)
+    certificate = _certificate(request)
+    if certificate is not None:
+        return Asker(
+            certified=common_name_of(certificate.subject), serial=certificate.serial_number
+        )
     try:
         login = BasicAuth.decode(request.headers.get("Authorization", ""))
     except ValueError:
@@ -97,10 +111,10 @@ def _asker(request: web.Request) -> Asker:
     return Asker(username=login.login, password=login.password)
 
 
-def _certified(request: web.Request) -> str | None:
+def _certificate(request: web.Request) -> x509.Certificate | None:
     tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
     der = None if tls is None else tls.getpeercert(binary_form=True)
-    return None if der is None else common_name_of(x509.load_der_x509_certificate(der).subject)
+    return None if der is None else x509.load_der_x509_certificate(der)
 
 
 def _no(refused: Refused) -> web.Response:

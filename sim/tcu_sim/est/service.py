@@ -1,6 +1,6 @@
 """What the enrolment server decides, without HTTP: who asks, for which key, and what may be certified.
 
-- A vehicle without a certificate shows its one-time password; one with a certificate shows that.
+- A vehicle without a certificate shows its one-time password; one with a certificate shows that, unless it is revoked.
 - A TLS key is certified for the vehicle that asks, whatever key it is: it was made in the vehicle.
 - A signing key is entered into the register (`tcu_sim.pki.enrolment`). With a certificate alone, only the key that is
   there already: whoever stole a TLS key must not be able to become the vehicle.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -18,10 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from tcu_sim.errors import BadInput
 from tcu_sim.est.authority import Authority, common_name_of
 from tcu_sim.est.invitations import Invitations
+from tcu_sim.est.revocations import Revocations
 from tcu_sim.pki.enrolment import enrol
 from tcu_sim.pki.layout import Layout
 from tcu_sim.pki.public import read_vehicles
 from tcu_sim.wire.keys import EDDSA, ES256, PublicKey
+
+ANOTHER = "ask the back end for a new one-time password"
 
 
 class Refused(Exception):
@@ -37,6 +41,8 @@ class Asker:
     """Who asks: the vehicle of a certificate that TLS has verified, or whoever shows a name and a password."""
 
     certified: str | None = None
+    serial: int | None = None
+    """Of that certificate."""
     username: str | None = None
     password: str = field(default="", repr=False)
 
@@ -60,9 +66,12 @@ class EnrolmentService:
         csr = _read(request)
         if common_name_of(csr.subject) != vehicle_id:
             raise Refused(403, "the request is for another name")
-        if is_signing:
-            self._enter(vehicle_id, csr, is_invited=not again)
-        certificate = self.authority.certify(csr.public_key(), vehicle_id, days=self.days)
+        if not again:
+            certificate = self._invited(vehicle_id, csr, is_signing=is_signing)
+        else:
+            if is_signing:
+                self._enter(vehicle_id, csr, is_invited=False)
+            certificate = self._issued(vehicle_id, csr)
         return pkcs7.serialize_certificates([certificate], Encoding.DER)
 
     def trust(self, asker: Asker) -> bytes:
@@ -81,10 +90,39 @@ class EnrolmentService:
         if again:
             if asker.certified is None:
                 raise Refused(401, "no certificate of this authority")
+            if asker.serial is not None and self._revocations.is_revoked(asker.serial):
+                raise Refused(403, "this certificate is revoked: " + ANOTHER)
             return asker.certified
-        if asker.username is None or not self.invitations.take(asker.username, asker.password):
-            raise Refused(401, "no such one-time password, or used up")
+        if asker.username is None or not self.invitations.admits(asker.username, asker.password):
+            raise Refused(401, "no such one-time password, or it has ended: " + ANOTHER)
         return asker.username
+
+    @property
+    def _revocations(self) -> Revocations:
+        return Revocations(self.authority)
+
+    def _invited(
+        self, vehicle_id: str, csr: x509.CertificateSigningRequest, *, is_signing: bool
+    ) -> x509.Certificate:
+        """Return the certificate for the key that the password is tied to, the same again if it was given before."""
+        kind = "signing" if is_signing else "tls"
+        info = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if not self.invitations.tie(vehicle_id, kind, info):
+            raise Refused(401, "this one-time password was shown with another key: " + ANOTHER)
+        if is_signing:
+            self._enter(vehicle_id, csr, is_invited=True)
+        if (given := self.invitations.answered(vehicle_id, kind)) is not None:
+            certificate = x509.load_pem_x509_certificate(given)
+            if certificate.not_valid_after_utc > datetime.now(tz=UTC):
+                return certificate
+        certificate = self._issued(vehicle_id, csr)
+        self.invitations.answer(vehicle_id, kind, certificate.public_bytes(Encoding.PEM))
+        return certificate
+
+    def _issued(self, vehicle_id: str, csr: x509.CertificateSigningRequest) -> x509.Certificate:
+        certificate = self.authority.certify(csr.public_key(), vehicle_id, days=self.days)
+        self._revocations.issued(vehicle_id, certificate)
+        return certificate
 
     def _enter(
         self, vehicle_id: str, csr: x509.CertificateSigningRequest, *, is_invited: bool
@@ -94,7 +132,7 @@ class EnrolmentService:
         if known == key:
             return
         if not is_invited:
-            raise Refused(403, "another signing key needs a new one-time password")
+            raise Refused(403, "another signing key: " + ANOTHER)
         try:
             enrol(self.layout, vehicle_id, key)
         except BadInput as error:

@@ -19,6 +19,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="tcu.toml")
     parser.add_argument("--force", action="store_true", help="renew now, whatever is left")
+    parser.add_argument(
+        "--password",
+        action="store_true",
+        help="enrol now by the one-time password, even with a certificate in force (it may be revoked)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(func=run)
 
@@ -32,11 +37,13 @@ def run(args: argparse.Namespace) -> int:
     from tcu_agent.config import load
     from tcu_agent.enrolment.enrolling import enrol
 
-    enrolled = enrol(load(args.config), is_forced=args.force)
+    enrolled = enrol(load(args.config), is_forced=args.force, with_password=args.password)
     if args.json:
         print(json.dumps(asdict(enrolled)))
         return 0
     did = "enrolled" if enrolled.is_new else "nothing to do"
+    if enrolled.is_fallen_back:
+        did = "the broker refuses the certificate that was in force: back to the one before"
     print(
         f"{did}: certificate until {enrolled.ends}, signing key {enrolled.kid}, "
         f"trust bundle {enrolled.trust_version}, epoch {enrolled.trust_epoch}"

@@ -4,10 +4,15 @@ In these steps, each of which may fail and leave the old identity in force:
 
 1. the vehicle's signing key is made, if there is none (file or token); the TLS key is made anew for each certificate,
    in a file, since Python's TLS cannot use a token;
-2. the TLS key is certified: with the certificate in force as long as that lasts, else with the one-time password;
+2. the TLS key is certified: with the certificate in force as long as that lasts, else with the one-time password. The
+   key of an attempt that stopped half-way is used again, for the password is good for that key alone from then on;
 3. the signing key is entered at the centre, unless the certificate in force of it says that it is already;
 4. the trust bundle is fetched, and believed if the configured roots have signed it; an older one is left where it is;
-5. all of it goes in force in one step. The agent takes it up at its next connection.
+5. all of it goes in force in one step, unless a broker refuses the new certificate and takes the old one. The agent
+   takes it up at its next connection.
+
+A broker that could not be asked then may refuse it later: each further call asks again as long as the certificate
+before is within its dates, and goes back to that if the broker takes it.
 """
 
 from __future__ import annotations
@@ -20,12 +25,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tcu_agent.adapters.clock import BUILD_FLOOR_S
+from tcu_agent.adapters.cloud.verdict import Verdict, broker_verdict
 from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.adapters.keys.signing_key import PrivateSigner, create_key, load_signer
 from tcu_agent.config import Config, EnrolmentConfig
 from tcu_agent.enrolment import judging
 from tcu_agent.enrolment.csr import public_key_info, request_for
-from tcu_agent.enrolment.est import ClientIdentity, EstClient
+from tcu_agent.enrolment.est import ClientIdentity, EstClient, check_authority
 from tcu_agent.enrolment.identity_directory import (
     CERTIFICATE,
     KEY,
@@ -37,6 +43,7 @@ from tcu_agent.errors import ConfigError, EnrolmentError, KeyStoreError, Malform
 from tcu_agent.protocol.trust import Keyring, open_container, root_keys
 
 _SIGNING_LABEL = "signing"
+_ASK = "ask the back end for a new one and put it there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,8 @@ class Enrolled:
     """What there is now. `is_new`: whether this run brought it."""
 
     is_new: bool
+    is_fallen_back: bool
+    """The broker refuses the certificate that was in force; the one before is again."""
     ends: str
     """Last day of the certificate, ISO 8601."""
     kid: str
@@ -51,8 +60,16 @@ class Enrolled:
     trust_epoch: int
 
 
-def enrol(config: Config, *, now_s: float | None = None, is_forced: bool = False) -> Enrolled:
+def enrol(
+    config: Config,
+    *,
+    now_s: float | None = None,
+    is_forced: bool = False,
+    with_password: bool = False,
+) -> Enrolled:
     """Enrol, or renew what ends soon (or in any case). `now_s`: s since 1970-01-01, for tests.
+
+    `with_password`: in any case, and by the one-time password even if a certificate is in force (that may be revoked).
 
     Raises:
         ConfigError: [enrolment] is missing, or other settings do not fit it.
@@ -61,14 +78,18 @@ def enrol(config: Config, *, now_s: float | None = None, is_forced: bool = False
     """
     wanted = fitting(config)
     directory = IdentityDirectory(wanted.directory)
+    check_authority(wanted.ca)
     now = _believable(time.time() if now_s is None else now_s)
     with directory.alone():
         signer = _signer(config)
         enrolment = _Enrolment(config, wanted, directory, signer, now)
         old = judging.read_certificate(directory.current / CERTIFICATE)
-        if old is None or is_forced or enrolment.is_due(old):
-            return enrolment.run(old)
-        return enrolment.described(is_new=False)
+        if old is None or is_forced or with_password or enrolment.is_due(old):
+            return enrolment.run(old, is_forced=is_forced, with_password=with_password)
+        if enrolment.is_refused_for_another():
+            directory.fall_back()
+            return enrolment.described(is_fallen_back=True)
+        return enrolment.described()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +106,50 @@ class _Enrolment:
         ends_soon = judging.is_due(old, now_s=self.now_s, before_days=self.wanted.renew_before_days)
         return ends_soon or not is_entered
 
-    def run(self, old: x509.Certificate | None) -> Enrolled:
-        new = self.directory.begin()
-        client = self._client(old)
-        tls_key = new / KEY
-        create_key(tls_key)
-        tls_signer = load_signer(tls_key)
+    def run(
+        self, old: x509.Certificate | None, *, is_forced: bool, with_password: bool
+    ) -> Enrolled:
+        new = self.directory.begin(afresh=is_forced and old is not None)
+        client = self._client(None if with_password else old)
+        tls_signer = _tls_key(new / KEY)
         certificate = client.enrol(self._request(tls_signer))
-        self._check(certificate, tls_signer, old)
+        self._check(certificate, tls_signer, None if with_password else old)
         self.directory.put(new / CERTIFICATE, certificate.public_bytes(Encoding.PEM))
         self.directory.put(new / SIGNING, self._enter(client).public_bytes(Encoding.PEM))
         self.directory.put(new / TRUST, self._trust(client))
+        if self._lasts(old) and self._is_worse(new, than=self.directory.current):
+            what = "the broker refuses the new certificate and takes the one in force, which stays"
+            raise EnrolmentError(what, temporary=True)
         self.directory.install(new)
         return self.described(is_new=True)
 
-    def described(self, *, is_new: bool) -> Enrolled:
+    def is_refused_for_another(self) -> bool:
+        """Whether a broker refuses what is in force, and takes the generation before it, which has not ended."""
+        before = self.directory.before
+        if before is None or not self._lasts(judging.read_certificate(before / CERTIFICATE)):
+            return False
+        return self._is_worse(self.directory.current, than=before)
+
+    def _is_worse(self, generation: Path, *, than: Path) -> bool:
+        return self._verdict(generation) is Verdict.REFUSED and self._verdict(than) is Verdict.TAKEN
+
+    def _verdict(self, generation: Path) -> Verdict:
+        """Ask the brokers one after the other, until one has an answer."""
+        for broker in self.config.mqtt.each_broker:
+            verdict = broker_verdict(
+                broker, certificate=generation / CERTIFICATE, key=generation / KEY
+            )
+            if verdict is not Verdict.UNKNOWN:
+                return verdict
+        return Verdict.UNKNOWN
+
+    def _lasts(self, certificate: x509.Certificate | None) -> bool:
+        """Whether there is one within its dates, as far as the clock is known to be right."""
+        if certificate is None:
+            return False
+        return self.now_s is None or judging.is_in_force(certificate, self.now_s)
+
+    def described(self, *, is_new: bool = False, is_fallen_back: bool = False) -> Enrolled:
         certificate = judging.read_certificate(self.directory.current / CERTIFICATE)
         keyring = self._installed_trust()
         if certificate is None or keyring is None:
@@ -108,6 +158,7 @@ class _Enrolment:
             )
         return Enrolled(
             is_new=is_new,
+            is_fallen_back=is_fallen_back,
             ends=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
             kid=self.signer.kid.hex(),
             trust_version=keyring.trust.version,
@@ -119,14 +170,13 @@ class _Enrolment:
 
     def _identity(self, old: x509.Certificate | None) -> ClientIdentity:
         """Return the certificate in force while it lasts, else the one-time password."""
-        lasts = old is not None and (self.now_s is None or judging.is_in_force(old, self.now_s))
         current = self.directory.current
-        if lasts and self._entered() is not None:
+        if self._lasts(old) and self._entered() is not None:
             return ClientIdentity(certificate=current / CERTIFICATE, key=current / KEY)
         file = self.wanted.password_file
         if file is None:
-            what = "no certificate in force, and no one-time password configured"
-            raise ConfigError(what, where="[enrolment] password_file")
+            what = "no certificate in force (or it is not to be used), and no one-time password configured"
+            raise ConfigError(what, where="[enrolment] password_file", hint=_ASK)
         return ClientIdentity(username=self.config.vehicle_id, password=read_secret(file).strip())
 
     def _request(self, signer: PrivateSigner) -> bytes:
@@ -218,6 +268,16 @@ def _signer(config: Config) -> PrivateSigner:
             raise  # it is there, and cannot be used: never made anew in its place
         create_key(where)
         return load_signer(where)
+
+
+def _tls_key(file: Path) -> PrivateSigner:
+    """Return the key of an attempt that stopped half-way, which the server may know by now, or a new one."""
+    try:
+        return load_signer(file)
+    except KeyStoreError:
+        file.unlink(missing_ok=True)
+        create_key(file)
+        return load_signer(file)
 
 
 def _believable(now_s: float) -> float | None:

@@ -131,6 +131,15 @@ def certificate_in(answer: bytes) -> x509.Certificate:
     return certificates[0]
 
 
+def check_authority(ca: Path) -> None:
+    """Return if this file can be believed in.
+
+    Raises:
+        ConfigError: it is missing, or holds no certificate.
+    """
+    _context(ca, ClientIdentity())
+
+
 def _context(ca: Path, identity: ClientIdentity) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -5,8 +5,9 @@ identity/current -> 3       what tcu.toml names: current/vehicle.pem, current/ve
 identity/3/  identity/2/    the one in force, and the one before it
 ```
 
-A generation is complete and on the disk before the link moves to it, in one step. Whatever fails before that leaves the
-old one in force; what it left behind, and the one before the one in force, the next attempt clears away.
+A generation is complete and on the disk before the link moves to it, in one step. Whatever fails before that leaves
+the old one in force. Of what it left behind the next attempt keeps the key, which the server may know already, and
+clears the rest away, and the one before the one in force with it.
 """
 
 from __future__ import annotations
@@ -58,20 +59,45 @@ class IdentityDirectory:
         finally:
             os.close(handle)
 
-    def begin(self) -> Path:
-        """Return a new, empty generation; the one in force stays, all others are cleared away.
+    @property
+    def before(self) -> Path | None:
+        """The generation before the one in force, None = there is none."""
+        path = self.path / str(self._in_force() - 1)
+        return path if path.is_dir() else None
+
+    def begin(self, *, afresh: bool) -> Path:
+        """Return the next generation, with nothing in it but the key of an attempt that stopped half-way.
+
+        `afresh`: not even that. The generation in force stays, all others are cleared away.
 
         Raises:
             EnrolmentError: the disk is full or read-only.
         """
         in_force = self._in_force()
+        new = self.path / str(in_force + 1)
         with _told(self.path):
             for number in self._generations():
-                if number != in_force:
+                if number != in_force and (afresh or number != in_force + 1):
                     shutil.rmtree(self.path / str(number))
-            new = self.path / str(in_force + 1)
-            new.mkdir(mode=0o700)
+            new.mkdir(mode=0o700, exist_ok=True)
+            for file in new.iterdir():
+                if file.name != KEY:
+                    file.unlink()
+            _sync(self.path)
         return new
+
+    def fall_back(self) -> None:
+        """Put the generation before the one in force in force again, and clear away the one that was.
+
+        Raises:
+            EnrolmentError: there is none, or it cannot be done; then all is as it was.
+        """
+        before, refused = self.before, self.path / str(self._in_force())
+        if before is None:
+            raise EnrolmentError(f"{self.path}: no generation before this one", temporary=False)
+        self.install(before)
+        with _told(self.path):
+            shutil.rmtree(refused)
 
     def put(self, file: Path, content: bytes, *, mode: int = 0o644) -> None:
         """Write one file of a new generation, on the disk when it returns.
@@ -98,7 +124,7 @@ class IdentityDirectory:
             link.unlink(missing_ok=True)
             link.symlink_to(generation.name)
             _sync(self.path)
-            link.replace(self.current)
+            os.replace(link, self.current)  # noqa: PTH105 - so that tests can fail this one alone
             _sync(self.path)
 
     def _in_force(self) -> int:

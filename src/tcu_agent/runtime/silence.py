@@ -1,6 +1,6 @@
-"""How long the centre has acknowledged nothing though something waits for it, and how long to wait before sending again.
+"""How long the centre has acknowledged nothing, and how long to wait before sending again.
 
-The pause grows, for what sixty seconds did not bring a second sixty seconds will hardly bring, and each repetition costs
+The pause grows, for what sixty seconds did not bring a second sixty will hardly bring, and each repetition costs
 the whole window; any acknowledgement, and each new connection, begins with the shortest again.
 """
 

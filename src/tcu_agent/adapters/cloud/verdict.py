@@ -1,0 +1,63 @@
+"""Does a broker take a certificate? Asked without logging in, so that the agent's own session is left alone.
+
+With TLS 1.3 a certificate is judged after the handshake, and a yes is silent. So something is sent that no broker takes
+without a CONNECT before it: who answers that, or hangs up, has let us in; who refuses the certificate sends an alert.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from enum import Enum, unique
+from pathlib import Path
+from typing import Final
+
+from tcu_agent.adapters.cloud.tls import client_context, is_refusal
+from tcu_agent.config import MqttConfig, TlsConfig
+
+ALERT_WITHIN_S: Final = 1.0
+"""For an alert to come first: bytes of ours that a closed socket answers with a reset would wipe it away."""
+_PINGREQ: Final = b"\xc0\x00"
+
+
+@unique
+class Verdict(Enum):
+    """What a broker makes of our certificate."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """It is out of reach, it has no good certificate itself, or it does not answer in time."""
+
+
+def broker_verdict(broker: MqttConfig, *, certificate: Path, key: Path) -> Verdict:
+    """Ask one broker for its opinion of a certificate, blocking for some seconds at most.
+
+    Raises:
+        ConfigError, KeyStoreError: a file cannot be used.
+    """
+    if broker.tls is None:
+        return Verdict.UNKNOWN
+    context = client_context(TlsConfig(ca=broker.tls.ca, certificate=certificate, key=key))
+    try:
+        with (
+            socket.create_connection((broker.host, broker.port), broker.timeout_s) as plain,
+            context.wrap_socket(plain, server_hostname=broker.host) as secured,
+        ):
+            return _asked(secured, broker.timeout_s)
+    except OSError:
+        return Verdict.UNKNOWN
+
+
+def _asked(secured: ssl.SSLSocket, timeout_s: float) -> Verdict:
+    try:
+        try:
+            secured.settimeout(min(ALERT_WITHIN_S, timeout_s))
+            secured.recv(1)
+        except TimeoutError:
+            secured.settimeout(timeout_s)
+            secured.sendall(_PINGREQ)
+            secured.recv(1)
+    except ssl.SSLError as error:
+        return Verdict.REFUSED if is_refusal(error) else Verdict.UNKNOWN
+    return Verdict.TAKEN
