@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -165,6 +166,41 @@ def counters(interface: str) -> dict[str, int]:
     names = lines[at].split()
     values = re.findall(r"\d+", lines[at + 1])[: len(names)]
     return dict(zip(names, map(int, values), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the kernel counted on an interface since it was made.
+
+    `received`: from its driver; `dropped`: of those, thrown away before they reached any socket; `overruns` of the
+    controller, which lost frames before its driver saw them.
+    """
+
+    received: int
+    sent: int
+    dropped: int
+    overruns: int
+
+    @property
+    def delivered(self) -> int:
+        """Frames that reached every socket that wanted them, if it had room."""
+        return self.received - self.dropped
+
+    def __sub__(self, before: Traffic) -> Traffic:
+        """Return what came since."""
+        return Traffic(
+            self.received - before.received,
+            self.sent - before.sent,
+            self.dropped - before.dropped,
+            self.overruns - before.overruns,
+        )
+
+
+def traffic(interface: str) -> Traffic:
+    """Return the kernel's counters of an interface. Source: Linux, Documentation/networking/statistics.rst."""
+    folder = INTERFACES / interface / "statistics"
+    names = ("rx_packets", "tx_packets", "rx_dropped", "rx_over_errors")
+    return Traffic(*(int((folder / name).read_text()) for name in names))
 
 
 def run(*argv: str) -> str:

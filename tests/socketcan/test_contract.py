@@ -8,15 +8,18 @@ import time
 
 import pytest
 
+from tcu_agent.adapters.can.socketcan.sockets import RECEIVE_BUFFER_BYTES
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
-from tests.socketcan.bench import Bench, bring_up, take_down
+from tests.socketcan.bench import Bench, bring_up, take_down, traffic
 from tests.socketcan.foreign import WAIT_S, Candump, babbling, cansend
 from tests.socketcan.ports import PORTS, CountingPort, on, take, text
 
 BURST_FRAMES = 200
 """A tenth of a second of a full bus; the kernel's usual buffer holds 278."""
-FLOOD_FRAMES = 30_000
+FLOOD_FRAMES = 10_000
+FULL_SOCKET_FRAMES = 2 * 2 * RECEIVE_BUFFER_BYTES // 768
+"""Twice what the agent's socket holds: the kernel doubles what it is asked for, and counts 768 bytes a frame."""
 SENT = [
     CanFrame(0x123, b"\x01\x02\x03"),
     CanFrame(0x123, b"", is_extended_id=True),
@@ -88,19 +91,30 @@ def test_a_burst_of_cangen_is_received_whole(port: CountingPort, bench: Bench) -
     on(port, test)
 
 
-def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench, dump: Candump) -> None:
-    """As fast as the driver takes it, and nobody fetches it; python-can's loses frames without a word."""
+def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench) -> None:
+    """As fast as the driver takes it, and nobody fetches it; python-can's loses frames without a word.
+
+    No bit rate holds an emulated controller back: on a busy machine the kernel itself cannot follow it and throws
+    frames away between driver and sockets (net.core.netdev_max_backlog). None of those is the port's to count; the
+    kernel has counted them. So the flood goes on until more has reached the socket than it can hold.
+    """
 
     async def test(port: CountingPort) -> None:
-        options = f"-g 0 -p 1000 -I 321 -L 8 -D i -n {FLOOD_FRAMES}"
-        with babbling(bench.far, *options.split()) as cangen:
-            assert cangen.wait(WAIT_S) == 0  # and our own event loop stands still meanwhile
+        before, far = traffic(bench.agent), traffic(bench.far)
+        while (traffic(bench.agent) - before).delivered < FULL_SOCKET_FRAMES:
+            options = f"-g 0 -p 1000 -I 321 -L 8 -D i -n {FLOOD_FRAMES}"
+            with babbling(bench.far, *options.split()) as cangen:
+                assert cangen.wait(WAIT_S) == 0  # and our own event loop stands still meanwhile
         await port.receive()
         cansend(bench.far, "322#00")  # what was dropped is told with the next frame
         while 0x322 not in {one.arbitration_id for one in await port.receive()}:
             pass
-        counted = port.counters()
-        assert counted.received + counted.dropped == FLOOD_FRAMES + 1
+        counted, came = port.counters(), traffic(bench.agent) - before
+        sent = (traffic(bench.far) - far).sent
+        assert came.received == sent or (came.overruns and came.received < sent)
+        # Each overrun of the controller is told to the socket by an error frame of its own.
+        told = counted.received + counted.dropped - came.delivered
+        assert 0 <= told <= came.overruns, (counted, came)
         assert counted.dropped > 0
 
     on(PORTS["socketcan"](bench.agent), test)
