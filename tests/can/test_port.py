@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import threading
 import time
@@ -203,6 +204,42 @@ def test_no_room_until_the_deadline_is_a_clear_error_and_nothing_was_sent(
         assert bus.sent == []
 
     on(scripted(monkeypatch, bus), test)
+
+
+def test_a_frame_that_waited_behind_another_until_its_deadline_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The board was suspended meanwhile: it counts."""
+    bus, boot = ScriptedBus([], [no_room()]), [100.0]
+
+    async def test(port: PythonCanBus) -> None:
+        first = asyncio.create_task(port.send(CanFrame(1, b""), timeout_s=60.0))
+        second = asyncio.create_task(port.send(CanFrame(2, b""), timeout_s=5.0))
+        while bus.refusals:  # noqa: ASYNC110 -- turns of the loop, in which the first meets a full queue
+            await asyncio.sleep(0)
+        boot[0] += 6.0
+        await first
+        with pytest.raises(CanTransportError, match="no room") as caught:
+            await second
+        assert not caught.value.may_have_happened
+        assert [one.arbitration_id for one in bus.sent] == [1]
+
+    on(scripted(monkeypatch, bus), test, boottime=lambda: boot[0])
+
+
+@pytest.mark.parametrize("bit_rate_switch", [True, False])
+def test_fd_frames_switch_the_bit_rate_unless_they_are_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, *, bit_rate_switch: bool
+) -> None:
+    bus = ScriptedBus([])
+
+    async def test(port: PythonCanBus) -> None:
+        await port.send(CanFrame(1, b"\x01"), timeout_s=1.0)
+        await port.send(CanFrame(1, b"\x01", is_fd=True), timeout_s=1.0)
+        assert [one.bitrate_switch for one in bus.sent] == [False, bit_rate_switch]
+
+    interface = dataclasses.replace(scripted(monkeypatch, bus), bit_rate_switch=bit_rate_switch)
+    on(interface, test)
 
 
 @pytest.mark.parametrize(

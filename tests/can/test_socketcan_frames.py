@@ -43,6 +43,13 @@ def test_fd_frames_are_padded_to_a_length_that_there_is() -> None:
     assert back.data == b"\x01" * 9 + bytes(3)
 
 
+def test_the_flags_of_an_fd_frame() -> None:
+    """CANFD_BRS 0x01, CANFD_FDF 0x04."""
+    frame = CanFrame(1, b"", is_fd=True)
+    assert (pack(frame)[5], pack(frame, bit_rate_switch=False)[5]) == (0x05, 0x04)
+    assert pack(CanFrame(1, b""))[5] == 0
+
+
 def test_the_layout_by_hand() -> None:
     assert pack(CanFrame(0x123, b"\xaa\xbb")) == struct.pack("=I", 0x123) + bytes.fromhex(
         "02000000 aabb000000000000"

@@ -176,7 +176,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.secoc": {Reach.NONE: "FreshnessStore authenticator secure is_authentic FreshnessCounter"},
     "can.selection": {Reach.NONE: "Selection select"},
     "can.signals": {Reach.NONE: "SignalDecoder"},
-    "can.socketcan.bus": {Reach.CAN: "SocketCanBus"},
+    "can.socketcan.bus": {Reach.NONE: "FdMode", Reach.CAN: "SocketCanBus"},
     "can.socketcan.controller": {
         Reach.NONE: "Controller state_in",
         Reach.KERNEL: "KernelController can_state",

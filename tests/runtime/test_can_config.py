@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tcu_agent.adapters.can.bus import PythonCanBus
-from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.bus import FdMode, SocketCanBus
 from tcu_agent.adapters.mapping.file import load_mapping
+from tcu_agent.cli import assembly
 from tcu_agent.cli.assembly import open_bus
 from tcu_agent.config import BusConfig
 from tcu_agent.config.can_bus import read_bus
@@ -55,6 +57,36 @@ def test_what_does_not_fit_is_said(section: dict[str, object], complaint: str) -
     _, problems = read({"channel": "can0", **section})
     assert len(problems) == 1
     assert complaint in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "native", "python_can"),
+    [
+        ({}, None, ({}, True)),
+        ({"fd": True}, FdMode(), ({"fd": True}, True)),
+        (
+            {"fd": True, "bit_rate_switch": False},
+            FdMode(bit_rate_switch=False),
+            ({"fd": True}, False),
+        ),
+    ],
+)
+def test_fd_and_the_switch_of_its_bit_rate_reach_each_adapter(
+    monkeypatch: pytest.MonkeyPatch,
+    section: dict[str, object],
+    native: FdMode | None,
+    python_can: tuple[dict[str, object], bool],
+) -> None:
+    made: list[dict[str, Any]] = []
+    for kind in ("SocketCanBus", "PythonCanBus"):
+        monkeypatch.setattr(assembly, kind, lambda **given: made.append(given))
+    for interface in ("socketcan", "virtual"):
+        bus, problems = read({"interface": interface, "channel": "can0", **section})
+        assert problems == []
+        open_bus(bus)
+    assert made[0]["fd"] == native
+    opened = made[1]["interface"]
+    assert (opened.options, opened.bit_rate_switch) == python_can
 
 
 def test_python_cans_options_go_with_its_adapter() -> None:

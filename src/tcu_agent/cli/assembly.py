@@ -10,7 +10,7 @@ from pathlib import Path
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.secoc import KEY_BYTES
 from tcu_agent.adapters.can.selection import Selection, select
-from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.bus import FdMode, SocketCanBus
 from tcu_agent.adapters.clock import SystemClock
 from tcu_agent.adapters.cloud.brokers import BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
@@ -224,12 +224,18 @@ def open_bus(bus: BusConfig, mapping: VehicleMapping | None = None) -> CanPort:
     """Return the port of one bus, not opened yet. With a `mapping`, it may leave out what that does not name."""
     selection = select(mapping, bus.name) if mapping is not None else Selection()
     if bus.adapter == "native":
-        return SocketCanBus(name=bus.name, channel=bus.channel, fd=bus.fd, selection=selection)
+        return SocketCanBus(
+            name=bus.name,
+            channel=bus.channel,
+            fd=FdMode(bit_rate_switch=bus.bit_rate_switch) if bus.fd else None,
+            selection=selection,
+        )
     fd = {"fd": True} if bus.fd else {}
     interface = CanInterface(
         interface=bus.interface,
         channel=bus.channel,
         bitrate=bus.bitrate,
+        bit_rate_switch=bus.bit_rate_switch,
         options=fd | dict(bus.options),
     )
     return PythonCanBus(name=bus.name, interface=interface, selection=selection)

@@ -22,6 +22,8 @@ class BusConfig:
     channel: str
     bitrate: int | None = None
     fd: bool = False
+    bit_rate_switch: bool = True
+    """Whether FD frames are sent with the faster bit rate in their data phase."""
     adapter: CanAdapter = "python-can"
     """`native`: the kernel's own sockets; for the interface socketcan only, and what it gets by default."""
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
@@ -39,6 +41,7 @@ def read_bus(name: str, table: Table) -> BusConfig:
         channel=table.text("channel"),
         bitrate=table.optional_integer("bitrate", low=10_000, high=1_000_000),
         fd=table.flag("fd", default=False),
+        bit_rate_switch=table.flag("bit_rate_switch", default=True),
         adapter=cast("CanAdapter", adapter),
         options=table.table("options").scalars(),
     )

@@ -34,11 +34,15 @@ _ROOM_RETRY_S = 0.002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanInterface:
-    """Which python-can interface, and how to open it. `options`: further arguments of `can.Bus`."""
+    """Which python-can interface, and how to open it. `options`: further arguments of `can.Bus`.
+
+    `bit_rate_switch`: FD frames are sent with the faster bit rate in their data phase.
+    """
 
     interface: str
     channel: str
     bitrate: int | None = None
+    bit_rate_switch: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def arguments(self) -> dict[str, Any]:
@@ -162,16 +166,16 @@ class PythonCanBus:
         Raises:
             CanTransportError: not taken (`may_have_happened` says whether it may be on the bus all the same).
         """
-        deadline = time.monotonic() + timeout_s
-        message = _message_of(frame)
+        deadline = self._boottime() + timeout_s
+        message = self._message_of(frame)
         async with self._sending:
-            while not await self._try_to_send(message, deadline - time.monotonic()):
-                if time.monotonic() + _ROOM_RETRY_S >= deadline:
-                    raise self._error(
-                        f"has no room in its transmit queue for {timeout_s} s", temporary=True
-                    )
+            # A suspend, or another frame before this one, may have used the time up.
+            while (left_s := deadline - self._boottime()) >= 0:
+                if await self._try_to_send(message, left_s):
+                    self._sent += 1
+                    return
                 await asyncio.sleep(_ROOM_RETRY_S)
-        self._sent += 1
+        raise self._error(f"has no room in its transmit queue for {timeout_s} s", temporary=True)
 
     async def _try_to_send(self, message: can.Message, timeout_s: float) -> bool:
         """Return False when there is no room now."""
@@ -221,6 +225,17 @@ class PythonCanBus:
         except RuntimeError:  # the loop has ended; so will this thread
             self._stop.set()
 
+    def _message_of(self, frame: CanFrame) -> can.Message:
+        return can.Message(
+            arbitration_id=frame.arbitration_id,
+            data=frame.data,
+            is_extended_id=frame.is_extended_id,
+            is_fd=frame.is_fd,
+            bitrate_switch=frame.is_fd and self._interface.bit_rate_switch,
+            is_remote_frame=frame.is_remote_frame,
+            check=True,
+        )
+
     def _error(
         self, what: str, *, temporary: bool, may_have_happened: bool = False
     ) -> CanTransportError:
@@ -228,14 +243,3 @@ class PythonCanBus:
         return CanTransportError(
             f"{where} {what}", may_have_happened=may_have_happened, temporary=temporary
         )
-
-
-def _message_of(frame: CanFrame) -> can.Message:
-    return can.Message(
-        arbitration_id=frame.arbitration_id,
-        data=frame.data,
-        is_extended_id=frame.is_extended_id,
-        is_fd=frame.is_fd,
-        is_remote_frame=frame.is_remote_frame,
-        check=True,
-    )

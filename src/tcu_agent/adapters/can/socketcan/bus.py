@@ -13,6 +13,7 @@ import errno
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.selection import Selection
@@ -27,6 +28,13 @@ _CANNOT_WORK = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EINVAL, errno.E
 """Opening again later cannot help: the kernel has no CAN, the name is no interface of CAN, or we may not."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FdMode:
+    """How CAN FD frames are sent. `bit_rate_switch`: their data go with the faster bit rate (BRS)."""
+
+    bit_rate_switch: bool = True
+
+
 class SocketCanBus:
     """Implements `ports.CanPort`."""
 
@@ -35,17 +43,23 @@ class SocketCanBus:
         *,
         name: str,
         channel: str,
-        fd: bool = False,
+        fd: FdMode | None = None,
         selection: Selection = Selection(),  # noqa: B008 -- frozen
         queue_frames: int = _QUEUE_FRAMES,
         open_them: Callable[[], Sockets] | None = None,
         boottime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`name`: the bus's name in the mapping. `channel`: the interface. `open_them`: what opens its sockets."""
+        """`name`: the bus's name in the mapping. `channel`: the interface. `open_them`: what opens its sockets.
+
+        `fd`: None = classic frames only.
+        """
         self._name = name
         self._where = f"CAN bus {name!r} (socketcan {channel})"
-        self._open_them = open_them or (lambda: open_sockets(channel, fd=fd, selection=selection))
+        self._open_them = open_them or (
+            lambda: open_sockets(channel, fd=fd is not None, selection=selection)
+        )
+        self._fd = fd or FdMode()
         self._boottime = boottime
         self._wall = wall
         self._queue: deque[CanFrame] = deque(maxlen=queue_frames)
@@ -80,6 +94,7 @@ class SocketCanBus:
         self._session = Session(
             sockets=sockets,
             where=self._where,
+            bit_rate_switch=self._fd.bit_rate_switch,
             boottime=self._boottime,
             wall=self._wall,
             took=self._take,

@@ -24,6 +24,7 @@ SFF_MASK = 0x0000_07FF
 _HEAD = struct.Struct("=IBBxx")
 _DATA_AT = _HEAD.size
 _LARGEST_DATA = {False: CLASSIC_BYTES - _DATA_AT, True: FD_BYTES - _DATA_AT}
+_BIT_RATE_SWITCH = 0x01
 _FD_FLAG = 0x04
 """CANFD_FDF: newer drivers look at it, older ones ignore it."""
 
@@ -48,8 +49,8 @@ def unpack(raw: bytes, timestamp_s: float) -> CanFrame | None:
     )
 
 
-def pack(frame: CanFrame) -> bytes:
-    """Return the bytes to send.
+def pack(frame: CanFrame, *, bit_rate_switch: bool = True) -> bytes:
+    """Return the bytes to send. `bit_rate_switch`: an FD frame's data go with the faster bit rate.
 
     Raises:
         BugError: no such frame exists.
@@ -65,4 +66,5 @@ def pack(frame: CanFrame) -> bytes:
         word |= RTR_FLAG if frame.is_remote_frame else 0
         return (_HEAD.pack(word, length, 0) + frame.data).ljust(CLASSIC_BYTES, b"\0")
     padded = padded_length(length)
-    return (_HEAD.pack(word, padded, _FD_FLAG) + frame.data).ljust(FD_BYTES, b"\0")
+    flags = _FD_FLAG | (_BIT_RATE_SWITCH if bit_rate_switch else 0)
+    return (_HEAD.pack(word, padded, flags) + frame.data).ljust(FD_BYTES, b"\0")

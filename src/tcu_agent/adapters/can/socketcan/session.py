@@ -27,6 +27,7 @@ class Session:
         *,
         sockets: Sockets,
         where: str,
+        bit_rate_switch: bool,
         boottime: Callable[[], float],
         wall: Callable[[], float],
         took: Callable[[Sequence[CanFrame]], None],
@@ -40,7 +41,7 @@ class Session:
         clock = StampClock(boottime=boottime, wall=wall)
         self._reader = Reader(sockets.main, clock)
         self.sending = Sending(
-            hand_over=lambda frame: sockets.main.send(pack(frame)),
+            hand_over=lambda frame: sockets.main.send(pack(frame, bit_rate_switch=bit_rate_switch)),
             controller=sockets.controller,
             boottime=boottime,
             where=where,
