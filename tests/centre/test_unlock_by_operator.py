@@ -110,6 +110,25 @@ def test_states_that_time_brings(play: Play) -> None:
     play(story)
 
 
+def test_the_will_of_an_older_start_does_not_hide_a_car_that_was_started_again(play: Play) -> None:
+    async def story(town: Town) -> None:
+        older = town.car.boot_id
+        await town.car.come_online(connection=7)
+        town.car.boot_id = bytes(range(8))
+        await town.car.come_online(connection=1)
+        town.car.boot_id = older
+        await town.car.come_online(Presence.OFFLINE, connection=7)
+        await town.car.come_online(Presence.OFFLINE, connection=8)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "online"
+        town.car.boot_id = bytes(range(8))
+        await town.car.come_online(Presence.OFFLINE, connection=1)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "offline"
+
+    play(story)
+
+
 def test_a_late_will_does_not_hide_a_car_that_is_back(play: Play) -> None:
     async def story(town: Town) -> None:
         await town.car.come_online(connection=2)
@@ -208,5 +227,23 @@ def test_a_car_that_sleeps_for_good_says_no_time(play: Play) -> None:
         await town.car.come_online(Presence.ASLEEP)
         await town.settle()
         assert "did not say until when" in (await town.send(request_id)).words
+
+    play(story)
+
+
+def test_a_car_that_wakes_up_by_itself_but_cannot_tell_when_is_not_told_as_one_that_somebody_has_to_use(
+    play: Play,
+) -> None:
+    async def story(town: Town) -> None:
+        await town.subscribe()
+        incident_id = await town.call_on_call()
+        town.bus.loses = {"request"}
+        request_id = await town.operator.draft_unlock(CAR, incident_id)
+        await town.car.come_online(Presence.DOZING)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "dozing"
+        seen = await town.send(request_id)
+        assert seen.state == "vehicle in sleep"
+        assert "looks in again by itself" in seen.words
 
     play(story)

@@ -74,6 +74,6 @@ EDGES: list[tuple[str, str, int, list[object], list[object]]] = [
     ("position", "seq", 6, [1, U32], [0, -1, U32 + 1]),
     ("position", "sealed", 7, [bytes(48), bytes(512)], [bytes(47), bytes(513)]),
     ("availability online", "connection", 5, [0, U32], [-1, U32 + 1]),
-    ("availability online", "presence", 6, [0, 1, 2], [-1, 3]),
+    ("availability online", "presence", 6, [0, 1, 2, 3], [-1, 4]),
     ("availability asleep", "asleep_until_s", 7, [0, U53], [-1, U53 + 1]),
 ]  # fmt: skip

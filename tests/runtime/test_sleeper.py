@@ -134,6 +134,18 @@ def test_what_the_broker_kept_comes_in_the_visit() -> None:
     play(body)
 
 
+def test_who_wakes_up_by_itself_without_knowing_the_time_says_so() -> None:
+    async def body(rig: BoardRig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.core.on(MessageArrived, GoToSleep(rig.clock.boottime() + 3600, None))
+        send(rig)
+        await rig.core.wait_for(Disconnected)
+        assert presences(rig) == [(Presence.DOZING, None)]
+
+    play(body)
+
+
 def test_a_sleep_without_an_end_sets_no_timer() -> None:
     async def body(rig: BoardRig) -> None:
         await asleep(rig, for_s=None)

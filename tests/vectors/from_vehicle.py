@@ -39,7 +39,7 @@ BEYOND: Mapping[str, Mapping[int, Sequence[object]]] = {
     "event": {5: (OVER32,), 6: (OVER53,), 7: (OVER53,), 8: (OVER53,),
               9: ({"": 1}, {"x" * 97: 1}, {"x": "y" * 65}, {"x": b""}, {1: 1}), 14: (OVER32,)},
     "position": {6: (0, OVER32), 7: (bytes(47), bytes(513))},
-    "availability": {5: (OVER32,), 6: (3,)},
+    "availability": {5: (OVER32,), 6: (4,)},
 }  # fmt: skip
 
 
@@ -161,6 +161,7 @@ def availabilities() -> Iterator[Case]:
     asleep = replace(online, presence=Presence.ASLEEP, asleep_until_s=1_790_003_600)
     yield _good("asleep until", asleep)
     yield _good("asleep", replace(online, presence=Presence.ASLEEP))
+    yield _good("dozing", replace(online, presence=Presence.DOZING))
     yield _good("offline (the will)", replace(online, presence=Presence.OFFLINE))
     yield from _vehicle_cases("online", online)
 

@@ -124,6 +124,10 @@ def plain_words(reason: int) -> str:
     return PLAIN.get(reason, ("", f"The car gave a reason that is not known here ({reason})."))[1]
 
 
+DOZES = "The car sleeps and looks in again by itself, within the hour, but has no clock to say when."
+"""What an operator reads of a car that dozes."""
+
+
 def sleeps_until(asleep_until_s: int | None) -> str:
     """Return what an operator reads of a car that sleeps, with the time in UTC where the car has told it."""
     if asleep_until_s is None:

@@ -97,6 +97,8 @@ class Presence(IntEnum):
     ONLINE = 0
     ASLEEP = 1
     OFFLINE = 2
+    DOZING = 3
+    """Asleep, and it will wake up by itself, but cannot tell when: it has no clock that it believes."""
 
 
 @unique

@@ -90,7 +90,7 @@ class Connection:
         """Ends a pause before connecting."""
         self._is_away = asyncio.Event()
         self._is_away.set()
-        self._asleep_until_s: int | None = None
+        self._last_word: tuple[Presence, int | None] = (Presence.ASLEEP, None)
         self._lost = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
         self._refused = Backoff(
             entropy=around.entropy,
@@ -123,12 +123,14 @@ class Connection:
             if self._may_connect.is_set():
                 await self._pause("link-lost", lost)
 
-    async def rest(self, *, asleep_until_s: int | None) -> None:
+    async def rest(self, *, asleep_until_s: int | None, wakes: bool) -> None:
         """Say that the vehicle sleeps, leave the broker and stay away; never takes longer than `REST_S`.
 
         `asleep_until_s`: s since 1970-01-01, None = not known, or not before somebody uses the vehicle.
+        `wakes`: by itself.
         """
-        self._asleep_until_s = asleep_until_s
+        is_dozing = wakes and asleep_until_s is None
+        self._last_word = (Presence.DOZING if is_dozing else Presence.ASLEEP, asleep_until_s)
         self._may_connect.clear()
         self._must_leave.set()
         await wait_first(self._is_away.wait(), self._around.wait_s(REST_S))
@@ -198,7 +200,7 @@ class Connection:
 
     async def _leave(self) -> None:
         await self._must_leave.wait()
-        await self._publish_last(self._availability(Presence.ASLEEP, self._asleep_until_s))
+        await self._publish_last(self._availability(*self._last_word))
         raise MqttTransportError("the vehicle sleeps", may_have_happened=False, temporary=True)
 
     async def _publish(self, signed: Signed) -> None:

@@ -25,7 +25,7 @@ _RANDOM_BYTES: Final = 16
 class Resting(Protocol):
     """What is needed of `runtime.connection.Connection`."""
 
-    async def rest(self, *, asleep_until_s: int | None) -> None:
+    async def rest(self, *, asleep_until_s: int | None, wakes: bool) -> None:
         """Say that the vehicle sleeps, and leave the broker."""
 
     def resume(self) -> None:
@@ -91,7 +91,9 @@ class Sleeper:
 
     async def _go(self, wanted: GoToSleep) -> None:
         self._logbook.info("asleep", wakes_by_itself=str(wanted.wake_at is not None))
-        await self._link.rest(asleep_until_s=wanted.asleep_until_s)
+        await self._link.rest(
+            asleep_until_s=wanted.asleep_until_s, wakes=wanted.wake_at is not None
+        )
         if self._rtc is None or self._power is None:
             return
         try:

@@ -31,9 +31,17 @@ class Fleet:
     def learn(self, message: Availability) -> None:
         """Take what an availability message says, unless it is older than what is known.
 
-        Within one boot the connection number orders them; the will of a connection that was replaced comes late.
+        Within one start the connection number orders them. A start that was followed by another never comes back: its
+        will may come late, and whoever recorded its messages may play them again.
         """
         with transaction(self.store):
+            if self._is_past(message.vehicle_id, message.boot_id):
+                return
+            self.store.execute(
+                "INSERT INTO past_starts SELECT vehicle_id, boot_id FROM vehicles"
+                " WHERE vehicle_id = ? AND boot_id IS NOT NULL AND boot_id IS NOT ?",
+                (message.vehicle_id, message.boot_id),
+            )
             self.store.execute(
                 "INSERT INTO vehicles (vehicle_id, presence, connection, boot_id, asleep_until_s, heard_at_s)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (vehicle_id) DO UPDATE SET presence = ?2,"
@@ -44,6 +52,12 @@ class Fleet:
                     message.asleep_until_s, self.clock.now_s(),
                 ),
             )  # fmt: skip
+
+    def _is_past(self, vehicle_id: str, boot_id: bytes) -> bool:
+        found = self.store.execute(
+            "SELECT 1 FROM past_starts WHERE vehicle_id = ? AND boot_id = ?", (vehicle_id, boot_id)
+        ).fetchone()
+        return found is not None
 
     def hear(self, vehicle_id: str) -> None:
         """Take any message of the vehicle as a sign that it is there, if its own word was missed.

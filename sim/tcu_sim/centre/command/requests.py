@@ -168,6 +168,8 @@ class RequestBook:
         if row["reason"]:
             return words.plain_words(row["reason"])
         if self._state(row) == words.ASLEEP:
+            if self.fleet.presence(row["vehicle_id"]) is Presence.DOZING:
+                return words.DOZES
             return words.sleeps_until(self.fleet.asleep_until_s(row["vehicle_id"]))
         return str(row["detail"])
 
@@ -188,7 +190,7 @@ class RequestBook:
         if expires_at_s is not None and self.clock.now_s() > expires_at_s:
             return words.TIMEOUT
         presence = self.fleet.presence(row["vehicle_id"])
-        if presence is Presence.ASLEEP:
+        if presence in {Presence.ASLEEP, Presence.DOZING}:
             return words.ASLEEP
         if presence is Presence.OFFLINE:
             return words.CONNECTION_FAILURE

@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS vehicles (
     vehicle_id TEXT PRIMARY KEY, seq INTEGER NOT NULL DEFAULT 0, presence INTEGER,
     connection INTEGER NOT NULL DEFAULT -1, boot_id BLOB, asleep_until_s INTEGER, heard_at_s REAL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS past_starts (
+    vehicle_id TEXT NOT NULL, boot_id BLOB NOT NULL, PRIMARY KEY (vehicle_id, boot_id)
+) STRICT;
 CREATE TABLE IF NOT EXISTS incidents (
     incident_id BLOB PRIMARY KEY, vehicle_id TEXT, source TEXT NOT NULL, caller TEXT NOT NULL,
     boot_id BLOB, state INTEGER NOT NULL, call_seq INTEGER NOT NULL DEFAULT 0,
