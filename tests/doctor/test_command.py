@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from tcu_agent.cli.doctor import progress_of
 from tcu_agent.cli.main import main
 from tcu_sim.pki.ceremony import Plan, initialise
 from tests.contract.mosquitto import free_port, running
@@ -55,3 +57,20 @@ def test_a_configuration_that_cannot_be_read_is_its_first_patient(
 def test_a_time_that_makes_no_sense_is_refused(tmp_path: Path, seconds: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "-c", str(tmp_path / "tcu.toml"), "--listen-s", seconds])
+
+
+class Terminal(io.StringIO):
+    """A stream that is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_line_grows_and_elsewhere_it_is_written_once() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        with progress_of("body", 10.0, to=stream) as progress:
+            progress(0.0, 0)
+            progress(1.0, 2013)
+    assert terminal.getvalue().endswith("\rlistening to body: 1 of 10 s, 2013 frames \n")
+    assert file.getvalue() == "listening to body for 10 s ...\n"

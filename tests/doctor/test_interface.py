@@ -49,6 +49,12 @@ def test_a_good_interface_has_nothing_wrong(net_class: Path) -> None:
     ("described", "level", "what", "advice"),
     [
         (link(flags=()), Level.FAILURE, "can0 is down", "bitrate 500000 restart-ms 100"),
+        (
+            {"flags": [], "linkinfo": {"info_kind": "vcan"}},
+            Level.FAILURE,
+            "can0 is down",
+            "ip link set can0 up",
+        ),
         (link("BUS-OFF"), Level.FAILURE, "bus-off", "termination"),
         (
             link("ERROR-PASSIVE", berr_counter={"tx": 128, "rx": 3}),
@@ -69,6 +75,11 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert found.level is level
     assert what in found.what
     assert advice in found.advice
+
+
+def test_what_is_virtual_or_serial_takes_no_bit_rate_from_ip(net_class: Path) -> None:
+    for described in ({"linkinfo": {"info_kind": "vcan"}}, {}):
+        assert "bitrate" not in worst(examined(net_class, described)).advice
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import Sequence
 
+from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.doctor.findings import Finding, Level
 from tcu_agent.doctor.traffic import Heard, judge, listen
 from tcu_agent.errors import CanTransportError
@@ -147,3 +149,46 @@ def test_a_bus_that_breaks_is_a_finding_not_an_error() -> None:
     (found,) = judge(result, reference(), "body")
     assert (found.level, found.what) == (Level.FAILURE, "CAN bus 'body' is gone")
     assert port.closed
+
+
+def test_the_kernels_reason_brings_its_own_advice() -> None:
+    reason = CanTransportError("cannot be opened", may_have_happened=False, temporary=False)
+    reason.__cause__ = OSError(errno.EAFNOSUPPORT, "Address family not supported")
+
+    class Refused(Port):
+        async def open(self) -> None:
+            raise reason
+
+    result = asyncio.run(listen(Refused([]), reference(), listen_s=5))  # type: ignore[arg-type]  # as above
+    (found,) = judge(result, reference(), "body")
+    assert "modprobe can-raw" in found.advice
+
+
+def test_how_far_it_is_can_be_followed_and_what_the_port_counted_is_kept() -> None:
+    class Counting(Port):
+        def counters(self) -> BusCounters:
+            return BusCounters(received=100, dropped=3)
+
+    told: list[tuple[float, int]] = []
+    result = asyncio.run(
+        listen(
+            Counting(every("NmBcm", 0.1)),  # type: ignore[arg-type]  # as above
+            reference(),
+            listen_s=0.05,
+            progress=lambda seconds, frames: told.append((seconds, frames)),
+        )
+    )
+    assert result.port == BusCounters(received=100, dropped=3)
+    assert told
+    assert told[0][0] < 1.0
+
+
+def test_frames_that_are_no_use_are_counted_over_all_messages() -> None:
+    name, period = mapped_cyclic()
+    short = [
+        CanFrame(one.arbitration_id, b"", timestamp_s=one.timestamp_s)
+        for one in every(name, period)
+    ]
+    found = about("mapped frames", short)
+    assert (found.level, f"{len(short)} do not decode" in found.what) == (Level.WARNING, True)
+    assert about("every frame that the mapping names", every(name, period)).level is Level.OK

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tcu_agent.errors import BadInput, KeyStoreError, StorageError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tcu_agent.adapters.mapping.mapping import VehicleMapping
     from tcu_agent.config import BusConfig, Config
     from tcu_agent.doctor.findings import Finding
+    from tcu_agent.doctor.traffic import Progress
 
 EXIT_FAILURES = 2
 _SHARED_INTERFACES = {"socketcan"}
@@ -101,8 +103,9 @@ def examine(file: Path, *, listen_s: float) -> list[Finding]:
 
 def _surroundings(config: Config) -> Iterable[Finding]:
     from tcu_agent.adapters.clock import SystemClock
-    from tcu_agent.doctor import surroundings
+    from tcu_agent.doctor import access, surroundings
 
+    yield from access.examine_owners(config)
     yield from surroundings.examine_clock(SystemClock())
     yield from surroundings.examine_certificate(config, now_s=time.time())
     yield from surroundings.examine_storage(config.state_directory)
@@ -137,13 +140,16 @@ async def _bus(
     import asyncio
 
     from tcu_agent.cli import assembly
-    from tcu_agent.doctor import interface, traffic
+    from tcu_agent.doctor import access, interface, losses, traffic
     from tcu_agent.doctor.findings import Level, count, note
 
     subject = f"can.{bus.name}"
+    is_kernels = bus.interface == "socketcan"
     found = list(await asyncio.to_thread(interface.examine_interface, bus))
-    if bus.interface == "socketcan":
+    if is_kernels:
         found.extend(interface.examine_receive_buffer(subject))
+    else:
+        found.extend(access.examine_device(bus))
     if bus.interface == "virtual":
         return [note(subject, "virtual: a bus inside one process, nobody else can be on it")]
     if count(found, Level.FAILURE) or mapping is None:
@@ -151,9 +157,34 @@ async def _bus(
     if bus.interface not in _SHARED_INTERFACES and _is_running(config):
         what = f"{bus.interface} can be opened by one program only, and the agent has it"
         return [*found, note(subject, what, "stop the agent to have the doctor listen")]
-    print(f"listening to {bus.name} for {listen_s:g} s ...", file=sys.stderr, flush=True)
-    heard = await traffic.listen(assembly.open_bus(bus), mapping, listen_s=listen_s)
-    return [*found, *traffic.judge(heard, mapping, bus.name)]
+    before = await asyncio.to_thread(interface.describe_link, bus.channel) if is_kernels else None
+    with progress_of(bus.name, listen_s) as progress:
+        heard = await traffic.listen(
+            assembly.open_bus(bus), mapping, listen_s=listen_s, progress=progress
+        )
+    after = await asyncio.to_thread(interface.describe_link, bus.channel) if is_kernels else None
+    lost = losses.examine_losses(subject, before=before, after=after, port=heard.port)
+    return [*found, *traffic.judge(heard, mapping, bus.name), *lost]
+
+
+@contextmanager
+def progress_of(bus: str, listen_s: float, *, to: TextIO | None = None) -> Iterator[Progress]:
+    """Yield what tells on standard error how far the listening is: one line that is written anew on a terminal."""
+    stream = to or sys.stderr
+    first = True
+
+    def tell(seconds: float, frames: int) -> None:
+        nonlocal first
+        if stream.isatty():
+            text = f"\rlistening to {bus}: {seconds:.0f} of {listen_s:g} s, {frames} frames "
+            print(text, end="", file=stream, flush=True)
+        elif first:
+            print(f"listening to {bus} for {listen_s:g} s ...", file=stream, flush=True)
+        first = False
+
+    yield tell
+    if stream.isatty() and not first:
+        print(file=stream, flush=True)
 
 
 def _is_running(config: Config) -> bool:

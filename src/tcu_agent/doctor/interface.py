@@ -1,6 +1,6 @@
-"""A SocketCAN interface as the kernel describes it: is it there, up, set to a bit rate, and well?
+"""A CAN interface of the kernel: is it there, is it one, is it up? What its controller says: `controller`, `losses`.
 
-Source: Linux, ip-link(8) (`ip -details -statistics -json link show`), linux/can/netlink.h.
+Source: Linux, ip-link(8) (`ip -details -statistics -json link show`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tcu_agent.config import BusConfig
+from tcu_agent.doctor.controller import VIRTUAL_KINDS, examine_controller, info_of, kind_of
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
 
 ARPHRD_CAN = 280
@@ -21,7 +22,6 @@ RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 _ENOUGH_RMEM_BYTES = 1 << 20
 """About 1,250 frames of a SocketCAN socket: 0.6 s of the busiest bus that was measured."""
 _IP_TIMEOUT_S = 5.0
-_VIRTUAL_KINDS = {"vcan", "vxcan"}
 
 Describe = Callable[[str], Mapping[str, Any] | None]
 
@@ -58,7 +58,7 @@ def examine_interface(
     if link is None:
         advice = "install iproute2 (busybox's ip does not know CAN) to see bit rate, bus state and error counters"
         return (note(subject, f"{name} is there; more cannot be seen", advice),)
-    return (_state(subject, bus, link), *_details(subject, bus, link))
+    return (_state(subject, bus, link), *examine_controller(subject, bus, link))
 
 
 def examine_receive_buffer(subject: str, rmem_max: Path = RMEM_MAX) -> Sequence[Finding]:
@@ -93,14 +93,9 @@ def _others(net_class: Path) -> str:
 
 
 def _state(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> Finding:
-    name, info = bus.channel, _info(link)
+    name, info = bus.channel, info_of(link)
     if "UP" not in link.get("flags", ()):
-        rate = bus.bitrate or 500_000
-        return failure(
-            subject,
-            f"{name} is down",
-            f"ip link set {name} up type can bitrate {rate} restart-ms 100",
-        )
+        return failure(subject, f"{name} is down", _to_bring_up(bus, link))
     state = info.get("state")
     if state == "BUS-OFF":
         return failure(
@@ -116,35 +111,15 @@ def _state(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> Finding:
     return ok(subject, f"{name} is up" + (f", {str(state).lower()}" if state else ""))
 
 
-def _details(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> list[Finding]:
-    if link.get("linkinfo", {}).get("info_kind") in _VIRTUAL_KINDS:
-        return [note(subject, f"{bus.channel} is virtual: no bit rate, no error counters")]
-    info, found = _info(link), list[Finding]()
-    rate = info.get("bittiming", {}).get("bitrate")
-    if rate is not None and bus.bitrate is not None and rate != bus.bitrate:
-        found.append(
-            failure(
-                subject,
-                f"bit rate {rate}, but configured is {bus.bitrate}",
-                f"ip link set {bus.channel} down; ip link set {bus.channel} up type can bitrate {bus.bitrate}",
-            )
-        )
-    elif rate is not None:
-        found.append(ok(subject, f"bit rate {rate} bit/s"))
-    if not info.get("restart_ms"):
-        found.append(
-            warning(
-                subject,
-                "no automatic restart: after bus-off the bus stays dead until somebody restarts it",
-                f"ip link set {bus.channel} type can restart-ms 100 (while it is down)",
-            )
-        )
-    return found
-
-
-def _info(link: Mapping[str, Any]) -> Mapping[str, Any]:
-    data = link.get("linkinfo", {}).get("info_data", {})
-    return data if isinstance(data, Mapping) else {}
+def _to_bring_up(bus: BusConfig, link: Mapping[str, Any]) -> str:
+    """Return the command; what is virtual or on a serial line (slcan) takes no bit rate from ip."""
+    if kind_of(link) != "can":
+        size = " mtu 72" if bus.fd and kind_of(link) in VIRTUAL_KINDS else ""
+        return f"ip link set {bus.channel}{size} up"
+    fd = " dbitrate 2000000 fd on (dbitrate: the bus's own)" if bus.fd else ""
+    return (
+        f"ip link set {bus.channel} up type can bitrate {bus.bitrate or 500_000} restart-ms 100{fd}"
+    )
 
 
 def _text(file: Path) -> str | None:

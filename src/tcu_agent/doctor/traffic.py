@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from cantools.database.can import Message as DbcMessage
 
-from tcu_agent.adapters.can.counters import DecoderCounters
+from tcu_agent.adapters.can.counters import BusCounters, DecoderCounters
 from tcu_agent.adapters.can.signals import SignalDecoder
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
@@ -24,45 +26,110 @@ _FEWEST = 3
 """Of messages expected in the time listened: fewer say nothing about a rate."""
 
 
+_TELL_EACH_S = 1.0
+_ADVICE = {
+    errno.EAFNOSUPPORT: "no CAN in this kernel: modprobe can-raw; in a systemd unit: AF_CAN in RestrictAddressFamilies",
+    errno.EPROTONOSUPPORT: "the kernel lacks raw CAN sockets: modprobe can-raw",
+    errno.EACCES: "not allowed for this user: group of the device (SupplementaryGroups=dialout), or a security module",
+    errno.EPERM: "not allowed for this user: a container or a security module (dmesg, audit log)",
+    errno.ENODEV: "the interface is gone: was its adapter pulled? dmesg says so",
+    errno.ENETDOWN: "somebody took the interface down, or the controller is bus-off without restart-ms",
+}
+"""What to do, by the reason that the kernel gave."""
+
+
+@runtime_checkable
+class CountingPort(Protocol):
+    """A CAN port that counts; one that cannot lose frames need not."""
+
+    def counters(self) -> BusCounters:
+        """Return what was counted so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What came in while listening. `frames`: by (arbitration id, is 29-bit). `failure`: why listening ended early."""
+    """What came in while listening. `frames`: by (arbitration id, is 29-bit). `failure`: why listening ended early.
+
+    `errno`: of the kernel, with a failure. `port`: what the port itself counted, if it counts.
+    """
 
     seconds: float
     frames: Counter[tuple[int, bool]]
     counters: DecoderCounters
+    port: BusCounters | None = None
     failure: str | None = None
+    errno: int | None = None
 
 
-async def listen(port: CanPort, mapping: VehicleMapping, *, listen_s: float) -> Heard:
+Progress = Callable[[float, int], None]
+"""Takes seconds listened and frames heard, about once a second."""
+
+
+async def listen(
+    port: CanPort,
+    mapping: VehicleMapping,
+    *,
+    listen_s: float,
+    progress: Progress = lambda _seconds, _frames: None,
+) -> Heard:
     """Listen to one bus for `listen_s` seconds and send nothing."""
     started_at = time.clock_gettime(time.CLOCK_BOOTTIME)
     decoder = SignalDecoder(mapping, port.name, started_at=started_at, audit=True, listen_only=True)
     frames: Counter[tuple[int, bool]] = Counter()
-    reason = None
+    failure: CanTransportError | None = None
+    telling = asyncio.create_task(_tell(progress, frames))
     try:
         await port.open()
         async with asyncio.timeout(listen_s):
-            while True:
-                for frame in await port.receive():
-                    if not frame.is_error_frame and not frame.is_remote_frame:
-                        frames[frame.arbitration_id, frame.is_extended_id] += 1
-                    decoder.receive(frame)
+            await _hear(port, decoder, frames)
     except TimeoutError:
         pass
     except CanTransportError as error:
-        reason = str(error)
+        failure = error
     finally:
+        telling.cancel()
+        counted = port.counters() if isinstance(port, CountingPort) else None
         await port.close()
-    seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - started_at
-    return Heard(seconds=seconds, frames=frames, counters=decoder.counters(), failure=reason)
+    return Heard(
+        seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - started_at,
+        frames=frames,
+        counters=decoder.counters(),
+        port=counted,
+        failure=None if failure is None else str(failure),
+        errno=_errno(failure),
+    )
+
+
+async def _hear(port: CanPort, decoder: SignalDecoder, frames: Counter[tuple[int, bool]]) -> None:
+    while True:
+        for frame in await port.receive():
+            if not frame.is_error_frame and not frame.is_remote_frame:
+                frames[frame.arbitration_id, frame.is_extended_id] += 1
+            decoder.receive(frame)
+
+
+async def _tell(progress: Progress, frames: Counter[tuple[int, bool]]) -> None:
+    started = time.monotonic()
+    while True:
+        progress(time.monotonic() - started, frames.total())
+        await asyncio.sleep(_TELL_EACH_S)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """Return the kernel's reason, wherever in the chain of causes it stands."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def judge(heard: Heard, mapping: VehicleMapping, bus: str) -> Sequence[Finding]:
     """Return what the traffic says about wiring, database and mapping."""
     subject = f"can.{bus}"
     if heard.failure is not None:
-        return (failure(subject, heard.failure, "the lines above, and dmesg, say more"),)
+        advice = _ADVICE.get(heard.errno or 0, "the lines above, and dmesg, say more")
+        return (failure(subject, heard.failure, advice),)
     counters = heard.counters
     if not counters.frames:
         return (_silent(subject, heard.seconds),)
@@ -91,6 +158,7 @@ def _errors(subject: str, heard: Heard) -> list[Finding]:
     if counters.error_frames:
         advice = "wrong bit rate, termination, or a node that disturbs; `ip -details -statistics link` counts them"
         found.append(warning(subject, f"{counters.error_frames} error frames", advice))
+    found.extend(_not_understood(subject, counters))
     if counters.ids_unknown > counters.ids_known:
         found.append(
             failure(
@@ -100,6 +168,22 @@ def _errors(subject: str, heard: Heard) -> list[Finding]:
             )
         )
     return found
+
+
+def _not_understood(subject: str, counters: DecoderCounters) -> list[Finding]:
+    """Count all frames that were no use, whether or not the messages below name them."""
+    undecoded = sum(sum(causes.values()) for causes in counters.decode_errors.values())
+    unproven = sum(sum(causes.values()) for causes in counters.e2e_errors.values())
+    if not undecoded and not unproven:
+        return [ok(subject, "every frame that the mapping names decodes")]
+    told = f"of {counters.mapped_frames} mapped frames {undecoded} do not decode, {unproven} fail the end-to-end check"
+    return [
+        warning(
+            subject,
+            told,
+            "the messages below say which; `tcu-agent signals` says it frame by frame",
+        )
+    ]
 
 
 def _messages(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> list[Finding]:
