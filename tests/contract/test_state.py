@@ -1,11 +1,13 @@
 """Both stores keep the promises of the `StatePort`, and SQLite's fails closed when it is damaged."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tcu_agent.adapters.storage.state_directory import LOG_MARK
 from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
 from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
@@ -237,6 +239,46 @@ def test_a_damaged_message_hides_none_before_it_and_none_behind_it(
     state.close()
 
 
+DISPLACED = {
+    "payload": "UPDATE position SET payload = CAST(payload || x'00' AS BLOB) WHERE seq = 2",
+    "number": "UPDATE position SET seq = 4 WHERE seq = 2",
+    "case": "UPDATE position SET case_id = x'00' WHERE seq = 2",
+    "checksum": "UPDATE position SET checksum = x'' WHERE seq = 2",
+}
+
+
+@pytest.mark.parametrize("spoiling", DISPLACED.values(), ids=DISPLACED)
+def test_a_damaged_position_is_left_out_and_no_other(tmp_path: Path, spoiling: str) -> None:
+    state = SqliteState(tmp_path)
+    stored = [StoredPosition(CASE_A, seq, b"sealed") for seq in (1, 2, 3)]
+    for position in stored:
+        state.put_position(position)
+    state.close()
+    alter(tmp_path / FILE_NAME, spoiling)
+    state = SqliteState(tmp_path)
+    assert state.positions() == [stored[0], stored[2]]
+    state.close()
+
+
+def test_the_name_of_a_new_file_is_on_the_disk_before_anything_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[set[str]] = []
+    fsync = os.fsync
+
+    def note(fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink() == tmp_path:
+            synced.append({file.name for file in tmp_path.iterdir()})
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", note)
+    state = SqliteState(tmp_path)
+    assert synced[0] == {FILE_NAME}
+    assert LOG_MARK in synced[-1]
+    state.close()
+    assert LOG_MARK not in synced[-1]
+
+
 @pytest.mark.parametrize("length", [0, 100, 5000])
 def test_a_file_that_was_cut_short_is_refused_and_left_as_it_is(file: Path, length: int) -> None:
     file.write_bytes(file.read_bytes()[:length])
@@ -260,8 +302,8 @@ def test_damage_within_a_page_is_seen_at_the_start(file: Path) -> None:
 
 
 def test_a_newer_schema_is_refused_with_what_to_do(file: Path) -> None:
-    alter(file, "PRAGMA user_version = 2")
-    with pytest.raises(StorageError, match="schema 2 is newer than this agent's 1"):
+    alter(file, "PRAGMA user_version = 3")
+    with pytest.raises(StorageError, match="schema 3 is newer than this agent's 2"):
         SqliteState(file.parent)
 
 

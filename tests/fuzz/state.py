@@ -9,7 +9,8 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, _checksum
+from tcu_agent.adapters.storage.checksum import checksum as checksum_of
+from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
 from tcu_agent.adapters.storage.stored_message import pack
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import MessageArrived
@@ -18,7 +19,7 @@ from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.errors import DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
 from tcu_agent.protocol.vocabulary import Service
-from tcu_agent.runtime.freshness import StoredFreshness
+from tcu_agent.runtime.freshness import StoredFreshness, write_freshness
 from tests.core.driver import Driver
 from tests.fuzz.target import Target, scratch
 from tests.protocol import signing
@@ -211,10 +212,12 @@ def _put_row(database: sqlite3.Connection, choice: int, content: bytes) -> None:
     is_summed = bool(choice & 0x80)
     kind = ("result", "event", content[:8].decode("latin-1"))[choice % 3]
     if choice & 0x40:
-        checksum = _checksum(b"key", content) if is_summed else content[:8]
+        checksum = checksum_of(b"key", content) if is_summed else content[:8]
         database.execute("INSERT INTO record VALUES ('key', ?, ?)", (content, checksum))
     elif choice & 0x20:
-        database.execute("INSERT INTO position VALUES (?, ?, ?)", (content[:16], 7, content))
+        database.execute(
+            "INSERT INTO position VALUES (?, ?, ?, ?)", (content[:16], 7, content, content[:8])
+        )
     elif choice & 0x10:
         # Another program's table of the same name: nothing forces the types that ours has.
         database.execute("DROP TABLE record")
@@ -224,7 +227,7 @@ def _put_row(database: sqlite3.Connection, choice: int, content: bytes) -> None:
             (content[:2] or None, len(content), content[2:].decode("latin-1")),
         )
     else:
-        checksum = _checksum(kind.encode(), content) if is_summed else content[:8]
+        checksum = checksum_of(kind.encode(), content) if is_summed else content[:8]
         seq = int.from_bytes(content[8:10], "big") + 1000
         database.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", (seq, kind, content, checksum))
 
@@ -263,7 +266,7 @@ TARGETS = (
     Target(
         name="freshness",
         run=read_freshness,
-        seeds=lambda: (bytes(8), b"\xff" * 8),
+        seeds=lambda: (bytes(8), b"\xff" * 8, write_freshness(64)),
         decoder="tests.fuzz.state.StoredFreshness.load",
         max_bytes=64,
     ),

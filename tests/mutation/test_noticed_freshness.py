@@ -19,8 +19,14 @@ def test_it_begins_with_0_and_goes_on_where_it_was_reserved() -> None:
     state = VolatileState()
     assert freshness({}, state).load() == 0
     freshness({}, state).reserve(0x1234)
-    assert state.values == {KEY: bytes.fromhex("0000000000001234")}
+    assert state.values == {KEY: bytes.fromhex("82 02 19 1234")}
     assert freshness(state.values, state).load() == 0x1234
+
+
+def test_a_value_of_the_first_form_is_gone_on_from() -> None:
+    state = VolatileState()
+    state.values[KEY] = bytes.fromhex("00000000 82021912")
+    assert freshness(state.values, state).load() == 0x82021912
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,9 @@ def test_it_begins_with_0_and_goes_on_where_it_was_reserved() -> None:
         (None, "the durable state cannot be read"),
         ({KEY: bytes(7)}, "corrupt"),
         ({KEY: b""}, "corrupt"),
+        ({KEY: bytes.fromhex("82 03 19 1234")}, "schema version 3, .*; start the agent"),
+        ({KEY: bytes.fromhex("83 02 19 1234 00")}, "corrupt"),
+        ({KEY: bytes.fromhex("82 02 20")}, "corrupt"),
     ],
 )
 def test_what_cannot_be_read_sends_nothing_and_says_what(

@@ -13,10 +13,12 @@ from tcu_agent.adapters.storage.store import SCHEMA_VERSION
 from tcu_agent.core.durable import records
 from tcu_agent.protocol.messages import Event, Result
 from tcu_agent.protocol.vocabulary import Service
+from tcu_agent.runtime import freshness
 from tests.core.driver import Driver
 from tests.fuzz.state import good_records
 from tests.schema.written import WRITERS, store_as_sql
 
+PREFIXES = (records.OUTCOME_PREFIX,)
 FILE = Path(__file__).with_name("golden.json")
 
 
@@ -24,9 +26,9 @@ def main() -> None:
     """Add what is missing."""
     golden = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     written = {
-        records.OUTCOME_PREFIX if key.startswith(records.OUTCOME_PREFIX) else key: value
+        next((prefix for prefix in PREFIXES if key.startswith(prefix)), key): value
         for key, value in good_records().items()
-    }
+    } | {freshness.KEY_PREFIX: freshness.write_freshness(64)}
     for key, writer in WRITERS.items():
         golden.setdefault("records", {}).setdefault(key, {}).setdefault(
             str(writer.schema), written[key].hex()
@@ -39,9 +41,14 @@ def main() -> None:
     if "sql" not in store:
         with tempfile.TemporaryDirectory() as folder:
             store["sql"] = store_as_sql(
-                Path(folder) / "state", stored=good_records(), outbox=outbox()
+                Path(folder) / "state", stored=stored(), outbox=outbox()
             )
     FILE.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
+
+
+def stored() -> dict[str, bytes]:
+    """Return the records of a car that has sent a secured command."""
+    return good_records() | {f"{freshness.KEY_PREFIX}body/00a0": freshness.write_freshness(64)}
 
 
 def outbox() -> list[Result | Event]:

@@ -23,6 +23,7 @@ from tcu_agent.config.table import Findings
 from tcu_agent.core.durable import records
 from tcu_agent.errors import ConfigError, MappingError, StorageError
 from tcu_agent.protocol import cbor
+from tcu_agent.runtime import freshness
 from tcu_sim.centre.store import SCHEMA_VERSION as CENTRE_SCHEMA_VERSION
 from tcu_sim.centre.store import open_store
 from tcu_sim.errors import BadInput
@@ -45,7 +46,7 @@ def test_every_record_and_its_version_are_in_the_golden_file() -> None:
     keys = {
         value for name, value in vars(records).items() if name.isupper() and isinstance(value, str)
     }
-    assert keys == WRITERS.keys()
+    assert keys | {freshness.KEY_PREFIX} == WRITERS.keys()
     for key, writer in WRITERS.items():
         assert str(writer.schema) in GOLDEN["records"][key], f"{key}: version {writer.schema}"
     newest = GOLDEN["store"][str(SCHEMA_VERSION)]
@@ -162,5 +163,7 @@ def test_a_newer_database_of_the_centre_is_refused_too(tmp_path: Path) -> None:
     open_store(file, "CREATE TABLE IF NOT EXISTS t (x);").close()
     with closing(sqlite3.connect(file)) as database:
         database.execute(f"PRAGMA user_version = {CENTRE_SCHEMA_VERSION + 1}")
-    with pytest.raises(BadInput, match=r"data.sqlite3: schema 2 is newer than this simulator's 1"):
+    newer = CENTRE_SCHEMA_VERSION + 1
+    expected = rf"data.sqlite3: schema {newer} is newer than this simulator's {CENTRE_SCHEMA_VERSION}"
+    with pytest.raises(BadInput, match=expected):
         open_store(file, "CREATE TABLE IF NOT EXISTS t (x);")

@@ -25,6 +25,7 @@ from tcu_agent.core.verify.verdicts import AcceptedAccount
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Event, Result
+from tcu_agent.runtime import freshness
 
 Rewrite = Callable[[bytes], bytes]
 CONTAINER_VERSION = 1
@@ -99,6 +100,10 @@ def _outcome(data: bytes) -> bytes:
     return records.pack(outcomes.SCHEMA, codec.encode(result))
 
 
+def _freshness(data: bytes) -> bytes:
+    return freshness.write_freshness(freshness.read_freshness(data, key=freshness.KEY_PREFIX))
+
+
 WRITERS: Mapping[str, Writer] = {
     records.ACCOUNT: Writer(knowledge.SCHEMA, _account),
     records.ALARM: _record(alarm_record.SCHEMA, alarm_record.AlarmRecord.from_bytes),
@@ -113,6 +118,7 @@ WRITERS: Mapping[str, Writer] = {
     records.TOW: _record(tow_record.SCHEMA, tow_record.TowRecord.from_bytes),
     records.TRUST: Writer(CONTAINER_VERSION, bytes),
     records.UNLOCK: _record(intent.SCHEMA, intent.UnlockIntent.from_bytes),
+    freshness.KEY_PREFIX: Writer(freshness.SCHEMA, _freshness),
 }
 
 

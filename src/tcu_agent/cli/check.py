@@ -174,7 +174,7 @@ def _enrolment(config: Config, _: Report) -> None:
 
 def _state(config: Config, report: Report) -> None:
     """Look without touching: a first start makes the directory itself."""
-    from tcu_agent.adapters.storage.store import prepare_directory
+    from tcu_agent.adapters.storage.state_directory import prepare_directory
 
     directory = config.state_directory
     if not directory.exists():

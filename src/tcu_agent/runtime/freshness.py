@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
+from tcu_agent.core.durable import records
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StatePort
 
-_BYTES = 8
+KEY_PREFIX: Final = "secoc/"
+"""Of the records' keys; the secured message follows."""
+SCHEMA: Final = 2
+"""1: the value alone, 8 bytes, big-endian. 2: as all other records, headed by its version."""
+_BYTES_OF_THE_FIRST: Final = 8
+"""No record of a later version is as long: a value has at most 4 bytes (`adapters.can.secoc`)."""
+
+
+def read_freshness(record: bytes, *, key: str) -> int:
+    """Return the highest value ever reserved.
+
+    Raises:
+        StorageError: corrupt, or of a newer schema.
+    """
+    if len(record) == _BYTES_OF_THE_FIRST:
+        return int.from_bytes(record, "big")
+    reader = records.RecordReader(record, key=key, schema=SCHEMA)
+    value = reader.take_number()
+    reader.end()
+    return value
+
+
+def write_freshness(value: int) -> bytes:
+    """Return the record of a value."""
+    return records.pack(SCHEMA, value)
 
 
 class StoredFreshness:
@@ -26,12 +52,8 @@ class StoredFreshness:
         """
         if self._stored is None:
             raise StorageError(f"{self._key}: the durable state cannot be read")
-        content = self._stored.get(self._key)
-        if content is None:
-            return 0
-        if len(content) != _BYTES:
-            raise StorageError(f"{self._key}: corrupt")
-        return int.from_bytes(content, "big")
+        record = self._stored.get(self._key)
+        return 0 if record is None else read_freshness(record, key=self._key)
 
     def reserve(self, up_to: int) -> None:
         """Make durable that values up to `up_to` may be used from now on.
@@ -39,4 +61,4 @@ class StoredFreshness:
         Raises:
             StorageError: not durable.
         """
-        self._state.commit(puts={self._key: up_to.to_bytes(_BYTES, "big")})
+        self._state.commit(puts={self._key: write_freshness(up_to)})

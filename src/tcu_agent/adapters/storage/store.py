@@ -1,48 +1,30 @@
 """Durable state in SQLite: one transaction a call, on the disk when it returns.
 
-WAL with synchronous=FULL makes every commit one fdatasync. Each record carries a checksum, because SQLite
-notices a torn page but not a flipped bit inside a value, and a high-water mark with a flipped bit would
-let old messages in again. The lock is exclusive: two agents on one state would break every promise.
+WAL with synchronous=FULL makes every commit one fdatasync. Each row carries a checksum, because SQLite notices a torn
+page but not a flipped bit inside a value, and a high-water mark with a flipped bit would let old messages in again. The
+log is looked through before SQLite opens it, and emptied by `rest` whenever there is time: docs/adr/0014. Two agents on
+one state would break every promise, so the directory is locked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tcu_agent.adapters.storage import schema
+from tcu_agent.adapters.storage.checksum import checksum, position_checksum
+from tcu_agent.adapters.storage.first_look import FILE_NAME, LOG_NAME, look_first
+from tcu_agent.adapters.storage.kept_log import KeptLog
+from tcu_agent.adapters.storage.schema import SCHEMA_VERSION
+from tcu_agent.adapters.storage.state_directory import StateDirectory, StateInUse, in_use
 from tcu_agent.adapters.storage.stored_message import pack, unpack
-from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
+from tcu_agent.errors import DamagedMessageError, StorageError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 
-FILE_NAME = "state.sqlite"
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x54435541  # "TCUA": tells our file from any other database
-_CHECKSUM_BYTES = 8
-
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE record (
-    key TEXT PRIMARY KEY, value BLOB NOT NULL, checksum BLOB NOT NULL
-) STRICT;
-CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL
-) STRICT;
-CREATE TABLE position (
-    case_id BLOB NOT NULL, seq INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (case_id, seq)
-) STRICT;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-
-
-class StateInUse(BadInput):
-    """Another agent has the state open."""
+__all__ = ["FILE_NAME", "SCHEMA_VERSION", "SqliteState", "StateInUse"]
 
 
 class SqliteState:
@@ -57,20 +39,45 @@ class SqliteState:
             StorageError: corrupt, of a newer schema, or not readable. The file is left as it is.
         """
         self._path = directory / FILE_NAME
-        prepare_directory(directory)
-        with self._converted("cannot be opened"):
-            if not self._path.exists():
-                _create(self._path)
-            self._database = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        entered = StateDirectory(directory)
         try:
-            self._open()
+            with self._converted("cannot be opened"):
+                version = look_first(entered)
+                self._database = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         except BaseException:
-            self._database.close()
+            entered.close()
+            raise
+        self._log = KeptLog(self._database, file=directory / LOG_NAME, directory=entered)
+        try:
+            self._open(version)
+        except BaseException:
+            self._log.abandon()
             raise
 
     def close(self) -> None:
-        """Close the file; every commit is already on the disk."""
-        self._database.close()
+        """Close the file; every commit is already on the disk, and with this nothing is in the log alone."""
+        self._log.let_go()
+
+    @property
+    def needs_rest(self) -> bool:
+        """Whether there is anything to do for `rest`."""
+        return not self._log.is_rested
+
+    @property
+    def is_log_full(self) -> bool:
+        """Whether `rest` should not wait for a quiet moment any longer."""
+        return self._log.is_full
+
+    def rest(self) -> None:
+        """Leave nothing to the log alone, and make the next commit a single fdatasync.
+
+        Some six times as dear as a commit: for moments in which nobody waits.
+
+        Raises:
+            StorageError: not done; every commit is where it was.
+        """
+        with self._converted("cannot be written"):
+            self._log.rest()
 
     def load(self) -> Mapping[str, bytes]:
         """Return all keys and values.
@@ -81,10 +88,10 @@ class SqliteState:
         with self._converted("cannot be read"):
             rows = self._database.execute("SELECT key, value, checksum FROM record").fetchall()
         found: dict[str, bytes] = {}
-        for key, value, checksum in rows:
+        for key, value, written in rows:
             if not (isinstance(key, str) and isinstance(value, bytes)):
                 raise StorageError(f"{self._path}: corrupt: a record of another kind")
-            self._verify(checksum, key.encode(errors="replace"), value)
+            self._verify(written, key.encode(errors="replace"), value)
             found[key] = value
         return found
 
@@ -155,22 +162,23 @@ class SqliteState:
         with self._transaction() as database:
             for key, value in (puts or {}).items():
                 _put(database, key, value)
+            row = (position.case_id, position.seq, position.payload)
             database.execute(
-                "INSERT OR REPLACE INTO position VALUES (?, ?, ?)",
-                (position.case_id, position.seq, position.payload),
+                "INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)",
+                (*row, position_checksum(*row)),
             )
 
     def positions(self) -> Sequence[StoredPosition]:
-        """Return sealed positions not yet erased, by case and seq.
+        """Return sealed positions not yet erased, by case and seq; a damaged one is left out, as if it were not there.
 
         Raises:
             StorageError: unreadable.
         """
         with self._converted("cannot be read"):
             rows = self._database.execute(
-                "SELECT case_id, seq, payload FROM position ORDER BY case_id, seq"
+                "SELECT case_id, seq, payload, checksum FROM position ORDER BY case_id, seq"
             ).fetchall()
-        return [StoredPosition(case_id, seq, payload) for case_id, seq, payload in rows]
+        return [StoredPosition(*row) for *row, written in rows if _is_whole(row, written)]
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq, from the file and its log.
@@ -184,14 +192,21 @@ class SqliteState:
                 "DELETE FROM position WHERE case_id = ? AND (? < 0 OR seq <= ?)",
                 (case_id, last, last),
             )
-        with self._converted("cannot be written"):
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.rest()
 
-    def _open(self) -> None:
+    def _open(self, version: int) -> None:
         self._set("locking_mode=EXCLUSIVE")
         self._check()  # before anything that could write to a file that is not ours
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        # Checkpoints are `rest`'s: one of SQLite's own may fall between an intent and its command.
+        for setting in (
+            "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=0",
+        ):  # fmt: skip
             self._set(setting)
+        if version < SCHEMA_VERSION:
+            with self._transaction() as database:
+                schema.upgrade(database, version)
+        with contextlib.suppress(StorageError):  # a full disk can still be read
+            self.rest()
 
     def _set(self, setting: str) -> None:
         with self._converted("cannot be opened"):
@@ -199,22 +214,13 @@ class SqliteState:
 
     def _check(self) -> None:
         with self._converted("cannot be read"):
-            (application,) = self._database.execute("PRAGMA application_id").fetchone()
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
             (verdict,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
-        if application != _APPLICATION_ID or version < 1:
-            raise StorageError(f"{self._path}: is not the state of a tcu-agent, or was cut short")
-        if version > SCHEMA_VERSION:
-            raise StorageError(
-                f"{self._path}: schema {version} is newer than this agent's {SCHEMA_VERSION};"
-                " start the agent that wrote it"
-            )
         if verdict != "ok":
             raise StorageError(f"{self._path}: corrupt: {verdict}")
 
-    def _opened(self, seq: int, kind: bytes, payload: bytes, checksum: bytes) -> Result | Event:
+    def _opened(self, seq: int, kind: bytes, payload: bytes, written: bytes) -> Result | Event:
         # `kind` as bytes: a text that is no UTF-8 any more would fail the whole query.
-        self._verify(checksum, kind, payload)
+        self._verify(written, kind, payload)
         message = unpack(kind.decode("ascii", "replace"), payload)
         if message.seq != seq:
             raise StorageError(f"{self._path}: corrupt: message {message.seq} is stored as {seq}")
@@ -227,21 +233,30 @@ class SqliteState:
             ).fetchone()
         return DamagedMessageError(str(error), seq=seq, after_seq=before or 0)
 
-    def _verify(self, checksum: bytes, label: bytes, content: bytes) -> None:
-        if checksum != _checksum(label, content):
+    def _verify(self, written: bytes, label: bytes, content: bytes) -> None:
+        if written != checksum(label, content):
             raise StorageError(f"{self._path}: corrupt: the checksum of a record is wrong")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._log.is_soiled:
+            with contextlib.suppress(StorageError):  # then this commit will say so
+                self.rest()
         with self._converted("cannot be written"):
             self._database.execute("BEGIN IMMEDIATE")
+            self._log.is_rested = False
             try:
                 yield self._database
-                self._database.execute("COMMIT")
+                self._commit(self._database)
             except BaseException:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+
+    def _commit(self, database: sqlite3.Connection) -> None:
+        self._log.is_soiled = True
+        database.execute("COMMIT")
+        self._log.is_soiled = False
 
     @contextlib.contextmanager
     def _converted(self, what: str) -> Iterator[None]:
@@ -249,11 +264,7 @@ class SqliteState:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-                raise StateInUse(
-                    "another tcu-agent uses this state",
-                    where=str(self._path),
-                    hint="stop it first, or give this one a [state] directory of its own",
-                ) from error
+                raise in_use(self._path) from error
             raise StorageError(f"{self._path}: {what}: {error}") from error
         except UnicodeDecodeError as error:
             # A damaged file brings bytes that are no text into SQLite's own messages.
@@ -262,50 +273,12 @@ class SqliteState:
             raise StorageError(f"{self._path}: {what}: {error.strerror}") from error
 
 
-def prepare_directory(directory: Path) -> None:
-    """Make the directory if there is none.
-
-    Raises:
-        BadInput: it cannot be made, or is open to others.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = directory.stat().st_mode & 0o777
-    except OSError as error:
-        raise BadInput(
-            error.strerror or str(error), where=str(directory), hint="see [state] directory"
-        ) from error
-    if mode & 0o077:
-        raise BadInput(
-            f"the state directory is open to others (mode {mode:04o})",
-            where=str(directory),
-            hint="chmod 700",
-        )
-
-
-def _create(path: Path) -> None:
-    """Make the file complete under another name first.
-
-    A power cut in the middle leaves no state at all. An empty file is thus always a damaged one,
-    never a first start: otherwise cutting the file short would undo every high-water mark.
-    """
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as database:
-        database.execute("PRAGMA synchronous=EXTRA").fetchall()
-        database.executescript(_SCHEMA)
-    unfinished.rename(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the file's name durable too: fsync of a file does not cover its directory entry."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _is_whole(row: Sequence[object], written: object) -> bool:
+    match row:
+        case [bytes(case_id), int(seq), bytes(payload)]:
+            return written == position_checksum(case_id, seq, payload)
+        case _:
+            return False
 
 
 def _put(database: sqlite3.Connection, key: str, value: bytes | None) -> None:
@@ -314,7 +287,7 @@ def _put(database: sqlite3.Connection, key: str, value: bytes | None) -> None:
     else:
         database.execute(
             "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
-            (key, value, _checksum(key.encode(), value)),
+            (key, value, checksum(key.encode(), value)),
         )
 
 
@@ -322,9 +295,5 @@ def _append(database: sqlite3.Connection, message: Result | Event) -> None:
     kind, payload = pack(message)
     database.execute(
         "INSERT INTO outbox VALUES (?, ?, ?, ?)",
-        (message.seq, kind, payload, _checksum(kind.encode(), payload)),
+        (message.seq, kind, payload, checksum(kind.encode(), payload)),
     )
-
-
-def _checksum(label: bytes, content: bytes) -> bytes:
-    return hashlib.sha256(label + b"\0" + content).digest()[:_CHECKSUM_BYTES]

@@ -1,0 +1,289 @@
+"""No damage of the write-ahead log turns the state back without a word; a commit that was torn is no damage."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tcu_agent.adapters.storage import kept_log, schema
+from tcu_agent.adapters.storage.first_look import FILE_NAME, LOG_NAME, MAX_LOG_BYTES
+from tcu_agent.adapters.storage.schema import SCHEMA_VERSION
+from tcu_agent.adapters.storage.state_directory import LOG_MARK
+from tcu_agent.adapters.storage.store import SqliteState
+from tcu_agent.adapters.storage.write_ahead_log import (
+    FRAME_HEADER_BYTES,
+    HEADER_BYTES,
+    read_log,
+)
+from tcu_agent.errors import StorageError
+from tcu_agent.ports import StoredPosition
+from tests.contract.test_state import CASE_A, event
+from tests.fuzz.target import MEMORY_DISK
+
+PAGE_BYTES = 512
+"""SQLite's least, for logs of which every byte can be tried."""
+FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
+COMMITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a process that died has left, and what was in it after each of its commits."""
+
+    folder: Path
+    states: list[Any]
+
+    @property
+    def log(self) -> bytes:
+        return (self.folder / LOG_NAME).read_bytes()
+
+    def with_log(self, log: bytes | None) -> Path:
+        """Return a copy with another log, or none."""
+        again = self.folder.with_name("again")
+        shutil.rmtree(again, ignore_errors=True)
+        shutil.copytree(self.folder, again)
+        (again / LOG_NAME).unlink()
+        if log is not None:
+            (again / LOG_NAME).write_bytes(log)
+        return again
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in memory, and pages that are as small as can be."""
+    script = f"PRAGMA page_size = {PAGE_BYTES};" + schema._SCHEMA
+    monkeypatch.setattr(schema, "_SCHEMA", script)
+    place = MEMORY_DISK if MEMORY_DISK.is_dir() else tmp_path
+    folder = place / f"tcu-log-{os.getpid()}-{tmp_path.name}"
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def seen(state: SqliteState) -> Any:
+    return (dict(state.load()), state.outbox(after_seq=0, limit=99), state.positions())
+
+
+def reopened(folder: Path) -> Any:
+    """Return what the next start finds; None = it refuses the state."""
+    try:
+        state = SqliteState(folder)
+    except StorageError:
+        return None
+    try:
+        return seen(state)
+    finally:
+        state.close()
+
+
+def commit(state: SqliteState, number: int) -> None:
+    puts: Mapping[str, bytes | None] = {"mark": bytes([number]), f"k{number}": bytes(300)}
+    state.commit(puts=puts, append=[event(number)])
+
+
+def die(folder: Path, after: Callable[[SqliteState], object] = lambda _: None) -> Left:
+    """Make some commits; return the folder as it is then, never closed."""
+    state = SqliteState(folder / "state")
+    state.put_position(StoredPosition(CASE_A, 1, bytes(200)))
+    state.rest()
+    states = [seen(state)]
+    for number in range(1, COMMITS + 1):
+        commit(state, number)
+        states.append(seen(state))
+    after(state)
+    shutil.copytree(folder / "state", folder / "left")
+    state.close()
+    return Left(folder / "left", states)
+
+
+def flipped(log: bytes, at: int) -> bytes:
+    changed = bytearray(log)
+    changed[at] ^= 1 << (at % 8)
+    return bytes(changed)
+
+
+def start_of_last_commit(log: bytes) -> int:
+    """Return where the frames of the last commit begin."""
+    ends = [
+        start + FRAME_BYTES
+        for start in range(HEADER_BYTES, len(log), FRAME_BYTES)
+        if any(log[start + 4 : start + 8])
+    ]
+    assert ends[-1] == len(log)
+    return ends[-2]
+
+
+def test_what_a_dead_process_has_left_is_found_again(disk: Path) -> None:
+    left = die(disk)
+    assert read_log(left.log).count == 1 + COMMITS
+    assert reopened(left.with_log(left.log)) == left.states[-1]
+
+
+def test_each_flip_is_refused_or_costs_the_last_commit_alone(disk: Path) -> None:
+    left = die(disk)
+    log, last = left.log, start_of_last_commit(left.log)
+    for at in range(last):
+        with pytest.raises(StorageError, match="corrupt"):
+            read_log(flipped(log, at))
+    for at in range(0, last, 97):
+        assert reopened(left.with_log(flipped(log, at))) is None, at
+    for at in range(last, len(log)):
+        with contextlib.suppress(StorageError):
+            assert read_log(flipped(log, at)).count == COMMITS, at
+    for at in [*range(last, len(log), 41), last + 7, len(log) - 1]:
+        assert reopened(left.with_log(flipped(log, at))) in (None, left.states[-2]), at
+
+
+def test_a_damaged_end_of_a_commit_does_not_join_it_to_the_next(disk: Path) -> None:
+    # The field is 0 in all frames but a commit's last: as 0, it would make two commits look like one that was torn.
+    log = die(disk).log
+    ends = [at for at in range(HEADER_BYTES, len(log), FRAME_BYTES) if any(log[at + 4 : at + 8])]
+    for start, pages_after in itertools.product(ends[:-1], (0, 1, 1 << 31)):
+        changed = log[: start + 4] + pages_after.to_bytes(4, "big") + log[start + 8 :]
+        with pytest.raises(StorageError, match="corrupt"):
+            read_log(changed)
+
+
+def test_after_a_rest_each_flip_is_refused_or_costs_nothing(disk: Path) -> None:
+    left = die(disk, after=SqliteState.rest)
+    assert read_log(left.log).count == 1
+    for at in range(len(left.log)):
+        assert reopened(left.with_log(flipped(left.log, at))) in (None, left.states[-1]), at
+
+
+def test_a_log_that_was_cut_off_ends_with_a_whole_commit(disk: Path) -> None:
+    left = die(disk)
+    first = HEADER_BYTES + FRAME_BYTES
+    for length in [*range(0, len(left.log), 31), first - 1, first]:
+        found = reopened(left.with_log(left.log[:length]))
+        assert (found is None) == (length < first), "its first commit was on the disk"
+        assert found is None or found in left.states
+
+
+@pytest.mark.parametrize("log", [None, b""], ids=["gone", "empty"])
+def test_a_log_that_is_gone_is_damage_while_the_agent_ran(disk: Path, log: bytes | None) -> None:
+    left = die(disk)
+    with pytest.raises(StorageError, match="has lost its commits"):
+        SqliteState(left.with_log(log))
+
+
+def test_an_orderly_end_leaves_no_log_and_expects_none(disk: Path) -> None:
+    die(disk)
+    assert [file.name for file in (disk / "state").iterdir()] == [FILE_NAME]
+    (disk / "state" / LOG_NAME).touch()
+    assert reopened(disk / "state") is not None
+
+
+def test_any_part_of_the_last_commit_may_be_missing(disk: Path) -> None:
+    left = die(disk)
+    last = start_of_last_commit(left.log)
+    frames = range(last, len(left.log), FRAME_BYTES)
+    assert len(frames) > 1
+    for torn in itertools.product([True, False], repeat=len(frames)):
+        log = bytearray(left.log)
+        for start, is_torn in zip(frames, torn, strict=True):
+            if is_torn:
+                log[start : start + FRAME_BYTES] = bytes(FRAME_BYTES)
+        assert reopened(left.with_log(bytes(log))) == left.states[-2 if any(torn) else -1]
+
+
+def test_what_a_failed_commit_left_behind_is_cleared_before_the_next(disk: Path) -> None:
+    state = SqliteState(disk / "state")
+    commit(state, 1)
+
+    class Full:
+        """A database whose disk has no room when it comes to the commit."""
+
+        def __init__(self, inner: sqlite3.Connection) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        def execute(self, statement: str, *rest: Any) -> Any:
+            if statement == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return self._inner.execute(statement, *rest)
+
+    whole = state._database
+    state._database = Full(whole)  # type: ignore[assignment]  # stands for it in this test
+    with pytest.raises(StorageError, match="I/O error"):
+        commit(state, 2)
+    state._database = whole
+    commit(state, 3)
+    assert read_log((disk / "state" / LOG_NAME).read_bytes()).count == 1 + 1
+    assert state.load()["mark"] == b"\x03"
+    state.close()
+
+
+def test_a_file_whose_log_alone_is_left_is_no_first_start(disk: Path) -> None:
+    left = die(disk)
+    (left.folder / FILE_NAME).unlink()
+    with pytest.raises(StorageError, match="is gone, and its log is still there"):
+        SqliteState(left.folder)
+
+
+def test_a_log_of_unheard_of_length_is_not_read(disk: Path) -> None:
+    left = die(disk)
+    os.truncate(left.folder / LOG_NAME, MAX_LOG_BYTES + 1)
+    with pytest.raises(StorageError, match="longer than any write-ahead log"):
+        SqliteState(left.folder)
+
+
+def test_a_newer_schema_is_refused_with_nothing_written_even_if_only_the_log_says_so(
+    disk: Path,
+) -> None:
+    def upgrade(state: SqliteState) -> None:
+        state._database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+
+    left = die(disk, after=upgrade)
+    before = {file.name: file.read_bytes() for file in left.folder.iterdir()}
+    with pytest.raises(StorageError, match=f"schema {SCHEMA_VERSION + 1} is newer"):
+        SqliteState(left.folder)
+    assert {file.name: file.read_bytes() for file in left.folder.iterdir()} == before
+
+
+def test_a_damaged_log_is_left_as_it_is(disk: Path) -> None:
+    left = die(disk)
+    folder = left.with_log(flipped(left.log, 900))
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert reopened(folder) is None
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert before.keys() == {FILE_NAME, LOG_NAME, LOG_MARK}
+
+
+def test_a_long_log_asks_for_a_rest(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_log, "FULL_BYTES", 3000)
+    state = SqliteState(disk / "state")
+    assert (state.needs_rest, state.is_log_full) == (False, False)
+    for number in range(1, 4):
+        commit(state, number)
+    assert (state.needs_rest, state.is_log_full) == (True, True)
+    state.rest()
+    assert (state.needs_rest, state.is_log_full) == (False, False)
+    state.close()
+
+
+def test_a_state_that_is_dropped_and_never_closed_expects_no_log(disk: Path) -> None:
+    state = SqliteState(disk / "state")
+    commit(state, 1)
+    found = seen(state)
+    del state
+    assert [file.name for file in (disk / "state").iterdir()] == [FILE_NAME]
+    assert reopened(disk / "state") == found
+
+
+def test_a_full_disk_at_the_end_leaves_a_state_that_opens(disk: Path) -> None:
+    state = SqliteState(disk / "state")
+    commit(state, 1)
+    found = seen(state)
+    state._database.execute("PRAGMA query_only = ON")  # what does not write to page 1 goes on
+    state.close()
+    assert reopened(disk / "state") == found
