@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core import vss
+from tcu_agent.core.call.button import State as ButtonState
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import CallState, EventKind
@@ -106,3 +107,18 @@ def test_a_press_that_is_told_again_quotes_the_boot_in_which_it_happened(car: Dr
     car.restart(new_session=True)
     first, second = car.events(EventKind.ON_CALL_PRESSED)
     assert second.boot_id == first.boot_id != car.boots.to_bytes(8, "big")
+
+
+def test_a_press_counts_from_its_time_on_to_the_millisecond(car: Driver) -> None:
+    car.settles = False
+    car.change({BUTTON: True})
+    assert car.core._parts.button.deadline == car.now + car.settings.press_ms / 1000
+
+
+def test_a_button_that_says_a_word_is_lost(car: Driver) -> None:
+    """Such as a value of the DBC that the mapping calls neither pressed nor released."""
+    car.change({BUTTON: True})
+    car.change({BUTTON: "defective"})
+    car.pass_time(5)
+    assert presses(car) == 0
+    assert car.core._parts.button.machine.state is ButtonState.UNSEEN

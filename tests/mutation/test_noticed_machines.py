@@ -6,12 +6,16 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import TransmitUnlock
+from tcu_agent.core.effects import TransmitUnlock, WakeBus
+from tcu_agent.core.unlock.outcomes import Outcomes
 from tcu_agent.core.unlock.relock_record import RelockRecord
-from tcu_agent.protocol.messages import Event
+from tcu_agent.core.unlock.states import State
+from tcu_agent.core.verify.authorisation import UnlockAuthorisation
+from tcu_agent.errors import StorageError
+from tcu_agent.protocol.messages import Event, UnlockParameters
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
 from tests.core.driver import Driver
-from tests.protocol.signing import ARMED, id16
+from tests.protocol.signing import ARMED, DIRECT, id16
 
 
 @pytest.mark.parametrize(("after_s", "is_ours"), [(0.0, True), (30.0, True), (30.001, False)])
@@ -112,3 +116,61 @@ def test_a_relock_waits_a_second_for_an_unlock_that_is_under_way(
     unlocked.jump(unlocked.settings.relock_after_s)
     unlocked.fire()
     assert relock.deadline == unlocked.now + 1.0
+
+
+def test_what_wakes_the_buses_says_for_what(unlocked: Driver) -> None:
+    unlocked.fall_asleep()
+    unlocked.pass_time(unlocked.settings.relock_after_s + 1)
+    assert [each.reason for each in unlocked.seen(WakeBus)] == ["relock"]
+    unlocked.wake_up()
+    assert RelockRecord.from_bytes(unlocked.stored[records.RELOCK]).is_attempted
+    unlocked.restart()
+    assert [each.reason for each in unlocked.seen(WakeBus)] == ["relock", "relock"]
+
+
+def test_an_unlock_of_a_sleeping_car_wakes_the_buses_for_itself(car: Driver) -> None:
+    car.fall_asleep()
+    car.allow(Service.UNLOCK)
+    assert [each.reason for each in car.seen(WakeBus)] == ["unlock"]
+
+
+@pytest.mark.parametrize("parameters", [DIRECT, ARMED])
+def test_what_goes_to_the_actuator_is_the_verifiers_permission_for_this_request(
+    car: Driver, parameters: UnlockParameters
+) -> None:
+    request = car.ask(Service.UNLOCK, parameters=parameters)
+    car.receive("grant", car.grant_for(request))
+    car.change({vss.PLATE: True})
+    (effect,) = car.seen(TransmitUnlock)
+    assert isinstance(effect.authorisation, UnlockAuthorisation)
+    assert effect.authorisation.common.request_id == request.request_id
+
+
+def test_an_armed_unlock_asks_to_be_looked_at_when_its_window_ends(car: Driver) -> None:
+    car.settles = False
+    car.allow(Service.UNLOCK, parameters=ARMED)
+    assert ARMED.window_s is not None
+    assert car.core._parts.unlock.deadline == car.now + ARMED.window_s
+    (told,) = car.events(EventKind.UNLOCK_ARMED)
+    assert told.reason is Reason.NONE
+
+
+def test_after_a_restart_in_the_middle_the_next_unlock_is_not_refused_as_a_second_one(
+    car: Driver,
+) -> None:
+    car.allow(Service.UNLOCK)
+    car.restart()
+    assert car.core._parts.unlock.machine.state is State.IDLE
+    car.pass_time(5)
+    car.allow(Service.UNLOCK)
+    assert len(car.seen(TransmitUnlock)) == 2
+
+
+def test_a_car_that_was_not_unlocked_has_no_relock_pending(car: Driver) -> None:
+    assert car.core._parts.relock.is_pending is False
+
+
+def test_a_damaged_outcome_is_named(car: Driver) -> None:
+    outcomes = Outcomes(journal=car.core._parts.journal, kept=1)
+    with pytest.raises(StorageError, match=r"^outcome/ab: "):
+        outcomes.restore({"outcome/ab": b"damaged"})

@@ -123,7 +123,6 @@ class AutomaticRelock:
         elif self.deadline is not None and step.now >= self.deadline:
             self.machine.move(Trigger.TIME_UP)
             self._began_at = step.now
-            self.deadline = step.now + self._settings.fresh_timeout_s
             if self._refusal(step) is Reason.SIGNALS_UNKNOWN:
                 step.do(WakeBus("relock"))
             self._judge(step, record)
