@@ -9,8 +9,8 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.skip_policy"]
 
-# Hypothesis' deadline of 200 ms for one example measures the machine, and failed on a busy one. `settings.default`: what
-# else the profile in force says (in CI: no chance) stays.
+# Hypothesis' deadline of 200 ms for one example measures the machine, and failed on a busy one. `settings.default`:
+# what else the profile in force says (in CI: no chance) stays.
 settings.register_profile("without a deadline", parent=settings.default, deadline=None)
 settings.load_profile("without a deadline")
 
