@@ -314,6 +314,8 @@ inline move_relock(on) {
     (state == POSITION_LOOKING && trigger == POSITION_ON_RESTARTED -> POSITION_IDLE : /* table: position: LOOKING, RESTARTED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_SEALED -> POSITION_IDLE : /* table: position: SEALING, SEALED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_NOT_SEALED -> POSITION_IDLE : /* table: position: SEALING, NOT_SEALED -> IDLE */ \
+    (state == POSITION_SEALING && trigger == POSITION_ON_CASE_ENDED -> POSITION_IDLE : /* table: position: SEALING, CASE_ENDED -> IDLE */ \
+    (state == POSITION_SEALING && trigger == POSITION_ON_RIGHT_ENDED -> POSITION_IDLE : /* table: position: SEALING, RIGHT_ENDED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_RESTARTED -> POSITION_IDLE : /* table: position: SEALING, RESTARTED -> IDLE */ \
     (state == POSITION_IDLE && trigger == POSITION_ON_ACCEPTED_TRACKING -> POSITION_TRACKING : /* table: position: IDLE, ACCEPTED_TRACKING -> TRACKING */ \
     (state == POSITION_TRACKING && trigger == POSITION_ON_NOT_DURABLE -> POSITION_IDLE : /* table: position: TRACKING, NOT_DURABLE -> IDLE */ \
@@ -328,7 +330,7 @@ inline move_relock(on) {
     (state == POSITION_SEARCHING && trigger == POSITION_ON_CASE_ENDED -> POSITION_IDLE : /* table: position: SEARCHING, CASE_ENDED -> IDLE */ \
     (state == POSITION_SEARCHING && trigger == POSITION_ON_RIGHT_ENDED -> POSITION_IDLE : /* table: position: SEARCHING, RIGHT_ENDED -> IDLE */ \
     (state == POSITION_SEARCHING && trigger == POSITION_ON_RESTARTED -> POSITION_TRACKING : /* table: position: SEARCHING, RESTARTED -> TRACKING */ \
-    NO_POSITION))))))))))))))))))))))))
+    NO_POSITION))))))))))))))))))))))))))
 c_decl { static const char *const position_rows[5][14] = {
     {
         "position: IDLE, ACCEPTED_SNAPSHOT -> LOOKING",
@@ -367,8 +369,8 @@ c_decl { static const char *const position_rows[5][14] = {
         0,
         0,
         0,
-        0,
-        0,
+        "position: SEALING, CASE_ENDED -> IDLE",
+        "position: SEALING, RIGHT_ENDED -> IDLE",
         0,
         "position: SEALING, RESTARTED -> IDLE",
         "position: SEALING, SEALED -> IDLE",

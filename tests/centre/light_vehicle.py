@@ -124,10 +124,17 @@ class LightVehicle:
             request_id=request_id,
             case_id=case_id,
             seq=seq,
+            stream_id=self.stream_id,
             sealed=bytes(48),
         )
         label = label_of(position, self.environment)
         await self.say(replace(position, sealed=seal(fix, label, self.trust.desk_recipient())))
+
+    async def send_lost(self, case_id: bytes, seq: int) -> None:
+        lost = m.Position(
+            vehicle_id=self.vehicle_id, case_id=case_id, seq=seq, stream_id=self.stream_id
+        )
+        await self.say(lost)
 
     async def _on_request(self, payload: bytes) -> None:
         verified = self.trust.open(payload, m.Request)

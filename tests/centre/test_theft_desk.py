@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tcu_sim.centre.desk.schema import STOP_GRACE_S
+from tcu_sim.centre.desk.schema import FIRST_FORM, SCHEMA, STOP_GRACE_S
 from tcu_sim.centre.errors import Denied, NotAllowed
+from tcu_sim.centre.store import open_store
 from tcu_sim.centre.views import CaseView
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Quality
@@ -188,9 +190,28 @@ def test_the_end_of_the_case_stops_the_car_and_erases_the_positions(play: Play) 
         assert town.car.ended_cases == [case_id]
         with pytest.raises(Denied, match="it has ended"):
             await town.client.desk_clerk().positions(case_id)
-        await town.car.send_position(request_id, case_id, 2)
+        assert await town.operator.end_case(case_id) == case, "again: the same answer"
+        assert town.car.ended_cases == [case_id, case_id]
+
+    play(story)
+
+
+def test_a_car_that_has_not_heard_of_the_end_is_told_again(play: Play) -> None:
+    """The end itself may have been lost on its way: every position that follows shows that."""
+
+    async def story(town: Town) -> None:
+        case_id, request_id = await tracked(town)
+        await town.client.desk_clerk().end_case(case_id)
+        town.car.ended_cases.clear()
+        await town.car.send_position(request_id, case_id, 1)
+        await town.car.send_lost(case_id, 1)
         await town.settle()
+        assert town.car.ended_cases == [case_id, case_id]
+        assert town.car.position_acks == []
         assert (await town.operator.case(case_id)).positions == 0
+        await town.other_car.send_position(request_id, case_id, 1)
+        await town.settle()
+        assert town.other_car.ended_cases == []
 
     play(story)
 
@@ -204,6 +225,49 @@ def test_positions_are_acknowledged_up_to_the_first_gap_and_once(play: Play) -> 
         assert [ack.seq for ack in town.car.position_acks] == [2, 2]
         positions = await town.client.desk_clerk().positions(case_id)
         assert [position.seq for position in positions] == [1, 2, 4]
+
+    play(story)
+
+
+def test_what_a_car_has_lost_is_no_gap_for_ever_and_is_shown(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(town: Town) -> None:
+        case_id, request_id = await tracked(town)
+        for seq in (1, 4):
+            await town.car.send_position(request_id, case_id, seq)
+        await town.settle()
+        assert [ack.seq for ack in town.car.position_acks] == [1, 1]
+        await town.car.send_lost(case_id, 3)
+        await town.settle()
+        assert town.car.position_acks[-1].seq == 4
+        case = await town.operator.case(case_id)
+        assert (case.positions, case.lost_positions, case.last_seq) == (2, 2, 4)
+        await town.car.send_lost(case_id, 4)  # what is there stays there
+        await town.settle()
+        clerk = town.client.desk_clerk()
+        assert [position.seq for position in await clerk.positions(case_id)] == [1, 4]
+        await town.car.send_lost(case_id, 2**32 - 1)
+        await town.settle()
+        assert (await town.operator.case(case_id)).lost_positions == 2
+
+    play(story)
+    assert "more positions lost than any case has" in caplog.text
+
+
+def test_a_car_that_lost_its_state_counts_anew_and_loses_nothing(play: Play) -> None:
+    async def story(town: Town) -> None:
+        case_id, request_id = await tracked(town)
+        before = town.car.stream_id
+        for stream_id in (before, bytes(8)):
+            town.car.stream_id = stream_id
+            for seq in (1, 2):
+                await town.car.send_position(request_id, case_id, seq)
+        await town.settle()
+        acks = [(ack.stream_id, ack.seq) for ack in town.car.position_acks]
+        assert acks == [(before, 1), (before, 2), (bytes(8), 1), (bytes(8), 2)]
+        positions = await town.client.desk_clerk().positions(case_id)
+        assert [position.seq for position in positions] == [1, 2, 1, 2]
 
     play(story)
 
@@ -233,6 +297,7 @@ def position_of(town: Town, request_id: bytes, case_id: bytes) -> m.Position:
         request_id=request_id,
         case_id=case_id,
         seq=1,
+        stream_id=town.car.stream_id,
         sealed=bytes(48),
     )
 
@@ -247,3 +312,15 @@ def test_a_fix_that_is_none_is_kept_as_none(play: Play) -> None:
         assert (position.quality, position.latitude_deg) == ("none", None)
 
     play(story)
+
+
+def test_positions_of_the_first_desk_are_kept_as_of_a_stream_without_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "desk" / "desk.sqlite3"
+    store = open_store(file, FIRST_FORM.split("INSERT OR IGNORE")[0])
+    store.execute("INSERT INTO positions VALUES (x'01', 2, x'03', x'04', 5.0)")
+    store.close()
+    for _ in range(2):
+        store = open_store(file, SCHEMA)
+        [row] = store.execute("SELECT * FROM fixes").fetchall()
+        assert tuple(row) == (b"\x01", b"", 2, b"\x03", b"\x04", 5.0)
+        store.close()

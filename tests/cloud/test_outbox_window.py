@@ -32,6 +32,7 @@ def test_positions_go_in_bursts_too_and_in_order() -> None:
                 request_id=bytes(16),
                 case_id=case_id,
                 seq=seq,
+                stream_id=bytes(8),
                 sealed=bytes(64),
             )
             rig.state.put_position(StoredPosition(case_id, seq, codec.encode(position)))

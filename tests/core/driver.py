@@ -185,12 +185,13 @@ class Driver:
     def _do(self, effect: Effect) -> None:
         self.done.append((self.now, effect))
         self.now += self.stalls.pop(type(effect), 0.0)
-        if isinstance(effect, Persist):
+        if isinstance(effect, Persist | SealPosition):
             for key, value in effect.puts.items():
                 if value is None:
                     self.stored.pop(key, None)
                 else:
                     self.stored[key] = value
+        if isinstance(effect, Persist):
             for message in effect.append:
                 self.outbox[message.seq] = message
             if effect.acknowledged is not None:
@@ -303,6 +304,11 @@ class Driver:
         grant = self.grant_for(self.ask(service, **changes))
         self.receive("grant", grant)
         return grant
+
+    def acknowledge_positions(self, seq: int, **changes: Any) -> None:
+        """Let the theft desk say up to which seq it has stored what it saw of this stream."""
+        values = {"stream_id": self.core._parts.journal.stream_id, **changes}
+        self.receive("position-ack", signing.sign(self.centre.position_ack(seq, **values)))
 
     def control(self, state: CallState, seq: int, **changes: Any) -> None:
         """Let the command service say something about the open call."""

@@ -60,7 +60,7 @@ def intents_first(car: Driver) -> None:
 
 
 def positions_in_time(car: Driver) -> None:
-    """No position before acceptance, none from the stop time on; numbers of a case never repeat until it has ended."""
+    """No position before acceptance, none from the stop time on; the numbers of a case have no gap until it ends."""
     stop_at: dict[bytes, float] = {}
     seqs: list[tuple[bytes, int]] = []
     for at, effect in car.done:
@@ -73,10 +73,11 @@ def positions_in_time(car: Driver) -> None:
         elif isinstance(effect, SealPosition):
             request_id = effect.authorisation.common.request_id
             assert at < stop_at.get(request_id, float("inf"))
-            seqs.append((effect.authorisation.case_id, effect.seq))
+            case_id = effect.authorisation.case_id
+            assert effect.seq == sum(case == case_id for case, _ in seqs) + 1, "a gap, or again"
+            seqs.append((case_id, effect.seq))
         elif isinstance(effect, ErasePositions) and effect.up_to_seq is None:
             seqs = [(case_id, seq) for case_id, seq in seqs if case_id != effect.case_id]
-    assert len(seqs) == len(set(seqs))
 
 
 def numbers_without_gaps(car: Driver) -> None:

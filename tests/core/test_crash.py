@@ -58,7 +58,7 @@ def tracked(car: Driver) -> bytes:
         Service.POSITION, parameters=PositionParameters(PositionKind.TRACKING, 30, 120)
     )
     car.pass_time(70)
-    car.receive("position-ack", signing.sign(car.centre.position_ack(2)))
+    car.acknowledge_positions(2)
     car.pass_time(60)
     car.receive("case-end", signing.sign(car.centre.case_end()))
     return grant

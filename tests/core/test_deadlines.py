@@ -150,7 +150,9 @@ def test_a_snapshot_is_sealed_in_its_time_or_not_at_all(
     request = car.ask(Service.POSITION, parameters=signing.SNAPSHOT)
     car.receive("grant", car.grant_for(request, max_age_s=7))
     car.stalls[Persist] = disk_takes_s
-    car.change(dict(HERE))
+    car.change(
+        {**HERE, vss.DOORS_OPEN[0]: True}
+    )  # an event, whose transaction stands before the fix
     assert len(car.positions) == positions
     if not positions:
         assert verdict(car) == (Outcome.FAILED, Reason.TOO_LATE)

@@ -214,12 +214,12 @@ class PositionHistory(AnyCar):
 
     @rule(seq=st.integers(0, 5))
     def the_desk_acknowledges(self, seq: int) -> None:
-        self.car.receive("position-ack", signing.sign(self.car.centre.position_ack(seq)))
+        self.car.acknowledge_positions(seq)
 
     @invariant()
     def erased_stays_erased(self) -> None:
         cases = self.car.core._parts.position
-        for case_id in cases.cases._ended:
+        for case_id in cases.cases._ended():
             assert case_id not in cases.cases.last_seqs
 
 

@@ -332,7 +332,7 @@ def test_an_erasure_that_failed_is_tried_again(located: Driver) -> None:
 def test_an_acknowledged_erasure_that_failed_concerns_no_case(located: Driver) -> None:
     snapshot(located)
     located.failures.append(Failure(lambda e: isinstance(e, ErasePositions)))
-    located.receive("position-ack", signing.sign(located.centre.position_ack(1)))
+    located.acknowledge_positions(1)
     assert located.core._parts.position.cases.deadline is None
     assert CASE in located.core._parts.position.open_cases
     located.put(EffectFailed(ErasePositions(CASE), "late", may_have_happened=False))

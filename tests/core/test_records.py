@@ -155,7 +155,7 @@ def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, dam
     keys = everything_stored(car)
     assert {key.split("/")[0] for key in keys} == {
         records.JOURNAL, records.MARKS, records.UNLOCK, "outcome", records.RELOCK,
-        records.POSITION, records.CASES, records.CALL, records.ACCOUNT, records.TRUST,
+        records.POSITION, "position-case", records.CALL, records.ACCOUNT, records.TRUST,
         records.ALARM, records.TOW, records.PARKED,
     }  # fmt: skip
     good = dict(car.stored)

@@ -13,14 +13,24 @@ from tcu_agent.core import tables
 from tcu_agent.core.availability import states as availability_states
 from tcu_agent.core.call import button
 from tcu_agent.core.call import states as call_states
+from tcu_agent.core.effects import SealPosition
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.position import states as position_states
 from tcu_agent.core.step import Step
 from tcu_agent.core.theft import alarm_states, tow_states
 from tcu_agent.core.unlock import relock_states
 from tcu_agent.core.unlock import states as unlock_states
-from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
+from tcu_agent.protocol.messages import Fix
+from tcu_agent.protocol.vocabulary import (
+    CallState,
+    EventKind,
+    FixQuality,
+    Outcome,
+    Reason,
+    Service,
+)
 from tests.core.driver import Driver
+from tests.runtime.rig import position_authorisation
 
 ENUMS: Mapping[str, tuple[type[Enum], type[Enum]]] = {
     "unlock": (unlock_states.State, unlock_states.Trigger),
@@ -63,6 +73,12 @@ def test_every_state_and_trigger_is_used_and_every_state_can_be_left(name: str) 
 def test_rows_name_the_members() -> None:
     assert ("ARMED", "PLATE_PRESSED", "FIRING") in tables.rows("unlock")
     assert len(tables.rows("call")) == len(call_states.TABLE)
+
+
+def _sealing() -> SealPosition:
+    fix = Fix(quality=FixQuality.NONE)
+    permission = position_authorisation()
+    return SealPosition(permission, 1, fix, bytes(32), stream_id=bytes(8), not_after=1e9, puts={})
 
 
 def _fresh_step() -> Step:
@@ -144,7 +160,7 @@ def test_what_an_idle_machine_is_told_changes_nothing(car: Driver) -> None:
     parts.relock.transmit_failed(step, Reason.TRANSMIT_FAILED, may_have_happened=False)
     parts.relock.transmit_failed(step, Reason.TRANSMIT_FAILED, may_have_happened=True)
     parts.position.not_durable(step)
-    parts.position.not_sealed(is_too_late=False)
+    parts.position.not_sealed(_sealing(), is_too_late=False)
     parts.position.right_ended(step, Reason.SUBSCRIPTION_ENDED)
     parts.position.pin_changed(step)
     parts.on_call.long_press(step)

@@ -197,20 +197,24 @@ def test_a_new_pin_does_not_stop(located: Driver) -> None:
 def test_acknowledged_positions_are_erased(located: Driver) -> None:
     track(located)
     located.pass_time(130)
-    located.receive("position-ack", signing.sign(located.centre.position_ack(2)))
+    located.acknowledge_positions(2)
     assert [(each.case_id, each.up_to_seq) for each in located.erased] == [(CASE, 2)]
 
 
 @pytest.mark.parametrize(
-    ("seq", "case_id", "reason"),
-    [(4, CASE, Reason.BEYOND_SENT), (1, bytes(16), Reason.CASE_MISMATCH)],
+    ("changes", "reason"),
+    [
+        ({"seq": 4}, Reason.BEYOND_SENT),
+        ({"case_id": bytes(16)}, Reason.CASE_MISMATCH),
+        ({"stream_id": bytes(8)}, Reason.UNKNOWN_STREAM),
+    ],
 )
 def test_a_foreign_acknowledgement_erases_nothing(
-    located: Driver, seq: int, case_id: bytes, reason: Reason
+    located: Driver, changes: dict[str, Any], reason: Reason
 ) -> None:
     track(located)
     located.pass_time(130)
-    located.receive("position-ack", signing.sign(located.centre.position_ack(seq, case_id)))
+    located.acknowledge_positions(**{"seq": 1, **changes})
     assert located.erased == []
     assert located.refusals == [reason]
 

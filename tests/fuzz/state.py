@@ -14,6 +14,7 @@ from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
 from tcu_agent.adapters.storage.stored_message import pack
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import MessageArrived
+from tcu_agent.core.position.cases import FIRST_FORM_SCHEMA
 from tcu_agent.core.theft.alarm_record import AlarmRecord
 from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.errors import DamagedMessageError, StorageError
@@ -49,6 +50,7 @@ def good_records() -> dict[str, bytes]:
             due_at=1300.0, boot_session="session-1", is_told=False
         ).to_bytes(),
         records.TOW: TowRecord(seen_wall=1_800_000_000.0).to_bytes(),
+        records.CASES: records.pack(FIRST_FORM_SCHEMA, 1, b"C" * 16, 3, False),
     }
 
 
@@ -66,14 +68,17 @@ KEYS = (
     records.PARKED,
     records.ALARM,
     records.TOW,
+    records.CASE_PREFIX,
 )
 """New ones go to the end: what was once found names its record by its place here."""
 
 
 def record_keys() -> list[str]:
     """Return the keys of all records, in the order of `KEYS`."""
-    outcome = next(key for key in good_records() if key.startswith(records.OUTCOME_PREFIX))
-    return [outcome if key == records.OUTCOME_PREFIX else key for key in KEYS]
+    return [
+        next(each for each in good_records() if each.startswith(key)) if key.endswith("/") else key
+        for key in KEYS
+    ]
 
 
 def restore_record(data: bytes) -> bool:

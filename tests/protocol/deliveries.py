@@ -203,7 +203,7 @@ def position_ack() -> Delivery:
         message=Centre().position_ack(5),
         parties=(THEFT_DESK,),
         judge=lambda data: verifier().verify_position_ack(
-            data, keyring=keyring(), last_seqs={CASE: 5}
+            data, keyring=keyring(), stream_id=STREAM_ID, last_seqs={CASE: 5}
         ),
     )
 

@@ -119,6 +119,7 @@ ROWS: list[Row] = [
     ("position-ack", "vehicle_id", "car-2", Reason.WRONG_VEHICLE, ""),
     ("position-ack", "case_id", OTHER_16, Reason.CASE_MISMATCH, ""),
     ("position-ack", "seq", 6, Reason.BEYOND_SENT, ""),
+    ("position-ack", "stream_id", OTHER_8, Reason.UNKNOWN_STREAM, ""),
     ("case-end", "vehicle_id", "car-2", Reason.WRONG_VEHICLE, ""),
     ("case-end", "case_id", OTHER_16, Reason.CASE_MISMATCH, ""),
     ("case-end, command", "case_id", OTHER_16, Reason.CASE_MISMATCH, ""),

@@ -151,7 +151,11 @@ SAMPLES: dict[str, Message] = {
         request_id=id16("request"),
         case_id=id16("incident or case"),
         seq=1,
+        stream_id=STREAM_ID,
         sealed=bytes(64),
+    ),
+    "position, lost": Position(
+        vehicle_id=VEHICLE_ID, case_id=id16("incident or case"), seq=1, stream_id=STREAM_ID
     ),
     "availability online": Availability(
         vehicle_id=VEHICLE_ID, boot_id=BOOT_ID, connection=1, presence=Presence.ONLINE
@@ -292,7 +296,7 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
         Evidence, common=ANY_COMMON, challenge_hash=HASHES, pin_session_id=ID16, pin_age_s=UINT32
     ),
     st.builds(Approval, common=ANY_COMMON, challenge_hash=HASHES, case_id=ID16),
-    st.builds(PositionAck, vehicle_id=NAME, case_id=ID16, seq=UINT32),
+    st.builds(PositionAck, vehicle_id=NAME, case_id=ID16, seq=UINT32, stream_id=ID8),
     st.builds(CaseEnd, vehicle_id=NAME, case_id=ID16),
     st.builds(
         Account,
@@ -348,7 +352,17 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
         request_id=ID16,
         case_id=ID16,
         seq=st.integers(1, 2**32 - 1),
+        stream_id=ID8,
         sealed=st.binary(min_size=48, max_size=512),
+    ),
+    st.builds(
+        Position,
+        vehicle_id=NAME,
+        case_id=ID16,
+        seq=st.integers(1, 2**32 - 1),
+        stream_id=ID8,
+        request_id=st.none(),
+        sealed=st.none(),
     ),
 )
 _LATITUDE, _LONGITUDE = 900_000_000, 1_800_000_000

@@ -297,9 +297,13 @@ class Centre:
         """Return an acknowledgement of results and events."""
         return Ack(vehicle_id=self.vehicle_id, seq=seq, stream_id=stream_id)
 
-    def position_ack(self, seq: int, case_id: bytes = id16("incident or case")) -> PositionAck:
+    def position_ack(
+        self, seq: int, case_id: bytes = id16("incident or case"), stream_id: bytes = STREAM_ID
+    ) -> PositionAck:
         """Return the theft desk's acknowledgement."""
-        return PositionAck(vehicle_id=self.vehicle_id, case_id=case_id, seq=seq)
+        return PositionAck(
+            vehicle_id=self.vehicle_id, case_id=case_id, seq=seq, stream_id=stream_id
+        )
 
     def case_end(self, case_id: bytes = id16("incident or case")) -> CaseEnd:
         """Return the end of the usual case."""

@@ -49,6 +49,13 @@ def test_a_sample_is_what_the_grammar_says(message: Message) -> None:
         assert fits(sign(message), f"{name}-message")
 
 
+@pytest.mark.parametrize("alone", [2, 7])
+def test_a_request_and_its_sealed_fix_stand_together(alone: int) -> None:
+    fields = fields_of(SAMPLES["position"])
+    del fields[alone]
+    assert not fits(cbor2.dumps(fields, canonical=True), "position")
+
+
 def test_a_grant_with_all_that_is_in_it_is_what_the_grammar_says() -> None:
     for name in ("grant unlock", "grant position"):
         assert fits(sign(SAMPLES[name]), "grant-message")

@@ -112,6 +112,8 @@ CONDITIONS: list[tuple[str, dict[int, object], list[int], str]] = [
     ("tombstone", {}, [11], "event.first_seq, last_seq: belong to a tombstone"),
     ("tombstone", {}, [12], "event.first_seq, last_seq: belong to a tombstone"),
     ("tombstone", {11: 5, 12: 4}, [], "event.first_seq: above last_seq"),
+    ("position", {}, [2], "position.request_id, sealed: both, or neither"),
+    ("position", {}, [7], "position.request_id, sealed: both, or neither"),
     ("availability online", {7: 1}, [], "availability.asleep_until_s: belongs to presence asleep"),
 ]
 

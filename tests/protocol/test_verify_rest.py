@@ -45,7 +45,7 @@ def judge_ack(data: bytes, **state: Any) -> Ack | Refused:
 
 
 def judge_position_ack(data: bytes, **state: Any) -> PositionAck | Refused:
-    known = {"keyring": keyring(), "last_seqs": {CASE: 5}}
+    known = {"keyring": keyring(), "stream_id": STREAM_ID, "last_seqs": {CASE: 5}}
     return verifier().verify_position_ack(data, **{**known, **state})
 
 
@@ -172,6 +172,8 @@ def test_an_ack_erases_only_what_was_sent(changes: dict[str, Any], reason: Reaso
         ({"seq": 5}, None),
         ({"seq": 6}, Reason.BEYOND_SENT),
         ({"case_id": OTHER}, Reason.CASE_MISMATCH),
+        ({"stream_id": bytes(8)}, Reason.UNKNOWN_STREAM),
+        ({"stream_id": bytes(8), "case_id": OTHER, "seq": 6}, Reason.UNKNOWN_STREAM),
     ],
 )
 def test_a_position_ack_erases_only_what_was_sent(

@@ -59,7 +59,13 @@ def seal(not_after: float) -> Effect:
     recipient = X25519PrivateKey.from_private_bytes(bytes(31) + b"\x01").public_key()
     fix = Fix(quality=FixQuality.NONE)
     return SealPosition(
-        position_authorisation(), 1, fix, recipient.public_bytes_raw(), not_after=not_after
+        position_authorisation(),
+        1,
+        fix,
+        recipient.public_bytes_raw(),
+        stream_id=bytes(8),
+        not_after=not_after,
+        puts={},
     )
 
 

@@ -7,15 +7,12 @@ import logging
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from tcu_agent.core.effects import (
     Effect,
-    ErasePositions,
     Lamp,
     Note,
     Persist,
-    SealPosition,
     SendMessage,
     ShowCallState,
     TransmitLock,
@@ -29,24 +26,20 @@ from tcu_agent.core.events import (
     MessageArrived,
 )
 from tcu_agent.errors import BugError
-from tcu_agent.ports import CanFrame, StoredPosition
-from tcu_agent.protocol import codec
-from tcu_agent.protocol.messages import Fix, Position, Refusal, Result
-from tcu_agent.protocol.vocabulary import CallState, FixQuality, Outcome, Reason, Relock, Service
+from tcu_agent.ports import CanFrame
+from tcu_agent.protocol.messages import Refusal, Result
+from tcu_agent.protocol.vocabulary import CallState, Outcome, Reason, Relock, Service
 from tcu_agent.runtime.logbook import FIELDS
 from tcu_agent.runtime.pump import MOST_FAILURES_IN_A_ROW
 from tcu_agent.runtime.transmitter import CALL_HOLDS_S
 from tcu_sim.bench.ports import Publication
-from tcu_sim.wire.sealing import Label, unseal
 from tests.runtime.rig import (
-    ENVIRONMENT,
     VEHICLE_ID,
     Rig,
     append,
     common,
     mapping,
     play,
-    position_authorisation,
     relock_authorisation,
     unlock_authorisation,
 )
@@ -354,47 +347,5 @@ def test_a_call_keeps_a_parked_bus_awake_until_it_is_over_but_not_for_ever() -> 
         send(rig)
         await rig.wait_s(CALL_HOLDS_S + how.for_s)
         assert await wakes_within(10) == 0
-
-    play(body)
-
-
-def test_a_sealed_position_is_opened_by_the_desk_alone_and_stored_until_erased() -> None:
-    async def body(rig: Rig) -> None:
-        desk = X25519PrivateKey.generate()
-        fix = Fix(quality=FixQuality.FIX_3D, latitude_e7=577_000_000, longitude_e7=119_000_000)
-        case_id = position_authorisation().case_id
-        recipient = desk.public_key().public_bytes_raw()
-        rig.core.on(
-            MessageArrived, SealPosition(position_authorisation(), 1, fix, recipient, not_after=1e9)
-        )
-        rig.core.on(MessageArrived, ErasePositions(case_id))
-        rig.start()
-        await rig.core.wait_for(Connected)
-        send(rig)
-        await rig.wait_s(1)
-        (sent,) = rig.sent("position")
-        assert isinstance(sent, Position)
-        label = Label(environment=ENVIRONMENT, vehicle_id=VEHICLE_ID, case_id=case_id, seq=1)
-        assert unseal(sent.sealed, label, desk).latitude_e7 == 577_000_000
-        assert rig.state.positions() == [StoredPosition(case_id, 1, codec.encode(sent))]
-        send(rig)
-        await rig.core.wait_for(MessageArrived, number=2)
-        await rig.wait_s(1)
-        assert rig.state.positions() == []
-
-    play(body)
-
-
-def test_a_recipient_that_cannot_be_used_is_a_failure_and_stores_nothing() -> None:
-    async def body(rig: Rig) -> None:
-        fix = Fix(quality=FixQuality.NONE)
-        rig.core.on(
-            MessageArrived, SealPosition(position_authorisation(), 1, fix, b"short", not_after=1e9)
-        )
-        rig.start()
-        await rig.core.wait_for(Connected)
-        send(rig)
-        await rig.core.wait_for(EffectFailed)
-        assert rig.state.positions() == []
 
     play(body)

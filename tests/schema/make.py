@@ -18,7 +18,7 @@ from tests.core.driver import Driver
 from tests.fuzz.state import good_records
 from tests.schema.written import WRITERS, store_as_sql
 
-PREFIXES = (records.OUTCOME_PREFIX,)
+PREFIXES = (records.OUTCOME_PREFIX, records.CASE_PREFIX)
 FILE = Path(__file__).with_name("golden.json")
 
 
@@ -40,9 +40,7 @@ def main() -> None:
     }
     if "sql" not in store:
         with tempfile.TemporaryDirectory() as folder:
-            store["sql"] = store_as_sql(
-                Path(folder) / "state", stored=stored(), outbox=outbox()
-            )
+            store["sql"] = store_as_sql(Path(folder) / "state", stored=stored(), outbox=outbox())
     FILE.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")
 
 

@@ -87,12 +87,26 @@ def _marks(data: bytes) -> bytes:
     return _put(step, records.MARKS)
 
 
-def _cases(data: bytes) -> bytes:
+def _case(data: bytes) -> bytes:
     tested = cases.Cases()
-    tested.restore(data)
+    case_id = bytes(range(records.ID_BYTES))
+    key = records.CASE_PREFIX + case_id.hex()
+    tested.restore({key: data})
     step = Step(now=0.0, wall=None)
-    tested._save(step)
-    return _put(step, records.CASES)
+    tested._save(step, case_id)
+    return _put(step, key)
+
+
+def _first_cases(data: bytes) -> bytes:
+    """Write all cases in one record, as nobody does any more."""
+    tested = cases.Cases()
+    tested.restore({records.CASES: data})
+    flat = [
+        field
+        for case_id, each in tested._cases.items()
+        for field in (case_id, each.last_seq, each.is_ended)
+    ]
+    return records.pack(cases.FIRST_FORM_SCHEMA, len(tested._cases), *flat)
 
 
 def _outcome(data: bytes) -> bytes:
@@ -108,7 +122,8 @@ WRITERS: Mapping[str, Writer] = {
     records.ACCOUNT: Writer(knowledge.SCHEMA, _account),
     records.ALARM: _record(alarm_record.SCHEMA, alarm_record.AlarmRecord.from_bytes),
     records.CALL: _record(call_record.SCHEMA, call_record.CallRecord.from_bytes),
-    records.CASES: Writer(cases.SCHEMA, _cases),
+    records.CASE_PREFIX: Writer(cases.SCHEMA, _case),
+    records.CASES: Writer(cases.FIRST_FORM_SCHEMA, _first_cases),
     records.JOURNAL: Writer(journal.SCHEMA, _journal),
     records.MARKS: Writer(knowledge.SCHEMA, _marks),
     records.OUTCOME_PREFIX: Writer(outcomes.SCHEMA, _outcome),

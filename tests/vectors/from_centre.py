@@ -310,11 +310,12 @@ def acks() -> Iterator[Case]:
 
 def position_acks() -> Iterator[Case]:
     """Yield the vectors of `position-ack`."""
-    ack = m.PositionAck(vehicle_id=w.VEHICLE_ID, case_id=w.INCIDENT, seq=7)
+    ack = m.PositionAck(vehicle_id=w.VEHICLE_ID, case_id=w.INCIDENT, seq=7, stream_id=w.STREAM_ID)
     good = Case(name="all that was given out", data=THEFT_DESK.sign(ack), expect=ACCEPT)
     yield good
     yield from common_spoilings(ack, THEFT_DESK, good=good, wrong_role=COMMAND)
     for name, expect, changes in (
+        ("another stream", "unknown-stream", {"stream_id": w.named("x", 8)}),
         ("another case", "case-mismatch", {"case_id": w.named("x")}),
         ("a seq that was never given out", "beyond-sent", {"seq": 8}),
     ):

@@ -225,6 +225,7 @@ def positions() -> Iterator[Case]:
         request_id=w.SNAPSHOT.request.request_id,
         case_id=w.INCIDENT,
         seq=1,
+        stream_id=w.STREAM_ID,
         sealed=bytes(48),
     )
     good = {}
@@ -233,12 +234,22 @@ def positions() -> Iterator[Case]:
         good[name] = message
         yield replace(_good(name, message), opens=_opens(_label(seq), fix))
     first = good["a fix"]
+    lost = replace(base, seq=5, request_id=None, sealed=None)
+    yield _good("lost", lost)
+    fields = wire_fields.pack(lost)
+    for name, half in (
+        ("a fix without a request", {"k7": bytes(48)}),
+        ("a request without a fix", {"k2": base.request_id}),
+    ):
+        data = VEHICLE.sign_payload(changed(fields, **half), typ="position")
+        yield Case(name=name, data=data, expect="malformed", spoilt_from="lost")
+    bound = sealed("a fix", _label(1))
     for name, changes in (
         ("moved to another seq", {"seq": 4}),
         ("moved to another case", {"case_id": w.named("x")}),
-        ("a bit of enc flipped", {"sealed": flipped(first.sealed, 0)}),
-        ("a bit of the ciphertext flipped", {"sealed": flipped(first.sealed, 32)}),
-        ("a bit of the tag flipped", {"sealed": flipped(first.sealed, len(first.sealed) - 1)}),
+        ("a bit of enc flipped", {"sealed": flipped(bound, 0)}),
+        ("a bit of the ciphertext flipped", {"sealed": flipped(bound, 32)}),
+        ("a bit of the tag flipped", {"sealed": flipped(bound, len(bound) - 1)}),
     ):
         message = replace(first, **changes)
         label = sealing.label_of(message, ENVIRONMENT)

@@ -139,7 +139,10 @@ class Car:
                 )
             case "position-ack":
                 seqs = {bytes.fromhex(k): v for k, v in state["last_position_seqs"].items()}
-                return judge.verify_position_ack(data, keyring=ring, last_seqs=seqs)
+                stream_id = bytes.fromhex(state["stream_id"])
+                return judge.verify_position_ack(
+                    data, keyring=ring, stream_id=stream_id, last_seqs=seqs
+                )
             case "case-end":
                 cases = {bytes.fromhex(each) for each in state["open_cases"]}
                 return judge.verify_case_end(data, keyring=ring, cases=cases)

@@ -34,8 +34,8 @@ class Heard:
         self.events: dict[tuple[bytes, int], m.Event] = {}
         self.beside: list[m.Event] = []
         """Events beside the stream (seq 0), as often as they came."""
-        self.positions: dict[tuple[bytes, int], m.Position] = {}
-        """By case id and seq."""
+        self.positions: dict[tuple[bytes, bytes, int], m.Position] = {}
+        """By case id, stream id and seq."""
         self.availabilities: list[m.Availability] = []
         self.everything: list[m.Message] = []
         """In order of arrival, as often as it came."""
@@ -91,7 +91,7 @@ class Heard:
             case m.Event():
                 self.events[message.stream_id, message.seq] = message
             case m.Position():
-                self.positions[message.case_id, message.seq] = message
+                self.positions[message.case_id, message.stream_id, message.seq] = message
             case m.Availability():
                 self.availabilities.append(message)
             case _:

@@ -252,23 +252,29 @@ class LightCentre:
         if self.acknowledges and isinstance(message, m.Result | m.Event):
             self._acknowledge(message.stream_id)
         elif self.acknowledges and isinstance(message, m.Position):
-            self._acknowledge_position(message.case_id)
+            self._acknowledge_position(message.case_id, message.stream_id)
         return message
 
     def _acknowledge(self, stream_id: bytes) -> None:
         if seq := self.heard.complete_up_to(stream_id):
             self.send(m.Ack(vehicle_id=self.vehicle_id, seq=seq, stream_id=stream_id))
 
-    def _acknowledge_position(self, case_id: bytes) -> None:
-        if seq := without_gap(number for case, number in self.heard.positions if case == case_id):
-            self.send(m.PositionAck(vehicle_id=self.vehicle_id, case_id=case_id, seq=seq))
+    def _acknowledge_position(self, case_id: bytes, stream_id: bytes) -> None:
+        of_case = (key for key in self.heard.positions if key[:2] == (case_id, stream_id))
+        if seq := without_gap(number for _, _, number in of_case):
+            self.send(
+                m.PositionAck(
+                    vehicle_id=self.vehicle_id, case_id=case_id, seq=seq, stream_id=stream_id
+                )
+            )
 
     def fixes(self, case_id: bytes) -> list[Fix]:
-        """Return the opened positions of a case, in order."""
-        sealed = sorted(
-            (seq, item) for (case, seq), item in self.heard.positions.items() if case == case_id
-        )
+        """Return the opened positions of a case, in order; those that are lost are none."""
+        positions = [
+            item for (case, *_), item in sorted(self.heard.positions.items()) if case == case_id
+        ]
         return [
             unseal(item.sealed, label_of(item, self.environment), self.desk_private)
-            for _, item in sealed
+            for item in positions
+            if item.sealed is not None
         ]

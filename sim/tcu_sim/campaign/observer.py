@@ -125,6 +125,9 @@ class Observer:
                 pass
 
     def _take_position(self, position: m.Position) -> None:
+        if position.sealed is None:
+            self.evidence.unreadable.append(f"position {position.seq} of the car: lost")
+            return
         label = label_of(position, self._centre.environment)
         fix = unseal(position.sealed, label, self._centre.desk_private)
         place = None if fix.latitude_e7 is None else self.clock.time_of(fix.latitude_e7)

@@ -94,6 +94,7 @@ class CaseView:
     positions: int
     last_seq: int | None
     refused_positions: int
+    lost_positions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

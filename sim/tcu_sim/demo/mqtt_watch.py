@@ -108,7 +108,7 @@ def _summary(message: m.Message, reason_word: Callable[[int], str]) -> Summary:
             return {
                 "case": message.case_id.hex(),
                 "seq": message.seq,
-                "sealed_bytes": len(message.sealed),
+                "sealed_bytes": len(message.sealed or b""),
             }
         case _:
             return _other_summary(message)

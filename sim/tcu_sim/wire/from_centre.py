@@ -92,12 +92,13 @@ class Ack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionAck:
-    """Theft desk: positions of the case stored up to `seq` without a gap."""
+    """Theft desk: positions of the case stored up to `seq` of this stream without a gap."""
 
     TYP: ClassVar[str] = "position-ack"
     vehicle_id: str = f.at(0, c.VEHICLE_ID)
     case_id: bytes = f.at(5, c.ID16)
     seq: int = f.at(6, c.UINT32)
+    stream_id: bytes = f.at(7, c.ID8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

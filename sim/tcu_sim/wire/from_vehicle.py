@@ -103,14 +103,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Vehicle: one sealed fix; `seq` within the case, from 1."""
+    """Vehicle: one sealed fix; `seq` within case and stream, from 1.
+
+    Without request and fix: the vehicle has nothing up to `seq` any more; what the desk lacks of it is lost.
+    """
 
     TYP: ClassVar[str] = "position"
     vehicle_id: str = f.at(0, c.VEHICLE_ID)
-    request_id: bytes = f.at(2, c.ID16)
+    request_id: bytes | None = f.at(2, c.ID16, optional=True)
     case_id: bytes = f.at(5, c.ID16)
     seq: int = f.at(6, f.uint(f.UINT32, 1))
-    sealed: bytes = f.at(7, f.octets(48, 512))
+    sealed: bytes | None = f.at(7, f.octets(48, 512), optional=True)
+    stream_id: bytes = f.at(8, c.ID8)
+
+    def __post_init__(self) -> None:
+        """Refuse a fix that belongs to no request, and a request that has none."""
+        if (self.request_id is None) != (self.sealed is None):
+            raise WireError("request id and sealed fix stand together")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

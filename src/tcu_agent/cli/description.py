@@ -108,7 +108,7 @@ def _fields(message: object, known: KnownKeys) -> Tree:
             tree.update(_fields(value, known))
         elif each.name in _MESSAGES_INSIDE and value is not None:
             tree[each.name] = describe(value, known)
-        elif isinstance(message, Position) and each.name == "sealed":
+        elif isinstance(message, Position) and each.name == "sealed" and value is not None:
             tree[each.name] = f"{len(value)} bytes, sealed to the theft desk"
         elif each.name == "locks":
             tree[each.name] = {LOCKS[lock]: _word(state) for lock, state in value.items()}

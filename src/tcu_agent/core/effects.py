@@ -107,18 +107,20 @@ class WakeUp:
 
 @dataclass(frozen=True, slots=True)
 class SealPosition:
-    """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case.
+    """Seal this fix to the theft desk, store it sealed, publish it. `seq` within the case, of this stream.
 
     `recipient`: the theft desk's HPKE key of the trust bundle in force (32 bytes, X25519;
     `Keyring.position_recipient`). `not_after` (CLOCK_BOOTTIME, s): the stop time, or the end of a snapshot's grant;
-    later it is not sealed.
+    later it is not sealed. `puts`: as in `Persist`, durable in one transaction with the sealed position.
     """
 
     authorisation: PositionAuthorisation
     seq: int
     fix: Fix = field(repr=False)
     recipient: bytes = field(repr=False)
+    stream_id: bytes = field(kw_only=True)
     not_after: float = field(kw_only=True)
+    puts: Mapping[str, bytes | None] = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

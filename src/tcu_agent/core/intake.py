@@ -153,6 +153,7 @@ class Intake:
         verdict = parts.verifier.verify_position_ack(
             arrived.payload,
             keyring=parts.knowledge.keyring,
+            stream_id=parts.journal.stream_id,
             last_seqs=parts.position.cases.last_seqs,
         )
         if isinstance(verdict, Refused):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tcu_agent.core.effects import Effect, Note, Persist
+from tcu_agent.core.effects import Effect, Note, Persist, SealPosition
 from tcu_agent.protocol.messages import Event, Result
 
 
@@ -24,6 +24,11 @@ class Step:
     def has_writes(self) -> bool:
         """Whether something has to become durable."""
         return bool(self.puts or self.appended or self.acknowledged is not None)
+
+    @property
+    def seals(self) -> bool:
+        """Whether a position is sealed, with what has to become durable together with it."""
+        return any(isinstance(each, SealPosition) for each in self.effects)
 
     def put(self, key: str, value: bytes | None) -> None:
         """Make `value` durable under `key` (None deletes), before every effect of this step."""

@@ -153,13 +153,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """One sealed fix."""
+    """One sealed fix; without request id and fix: nothing up to `seq` is left, what the desk lacks of it is lost."""
 
     vehicle_id: str
-    request_id: bytes
     case_id: bytes
     seq: int
-    sealed: bytes
+    stream_id: bytes
+    request_id: bytes | None = None
+    sealed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +207,12 @@ class Ack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionAck:
-    """The theft desk has stored the positions of a case up to `seq`."""
+    """The theft desk has stored the positions of a case up to `seq` of this stream."""
 
     vehicle_id: str
     case_id: bytes
     seq: int
+    stream_id: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,7 +179,9 @@ CALL = Table(
 )
 ACK = Table(m.Ack, "ack", (VEHICLE_ID, Field(5, "seq", UINT53), Field(6, "stream_id", ID8)))
 POSITION_ACK = Table(
-    m.PositionAck, "position-ack", (VEHICLE_ID, Field(5, "case_id", ID16), Field(6, "seq", UINT32))
+    m.PositionAck,
+    "position-ack",
+    (VEHICLE_ID, Field(5, "case_id", ID16), Field(6, "seq", UINT32), Field(7, "stream_id", ID8)),
 )
 CASE_END = Table(m.CaseEnd, "case-end", (VEHICLE_ID, Field(5, "case_id", ID16)))
 ACCOUNT = Table(
@@ -312,16 +314,26 @@ EVENT = Table(
     ),
     rule=_event_rule,
 )
+
+
+def _sealed_rule(it: m.Position) -> str | None:
+    if (it.request_id is not None) != (it.sealed is not None):
+        return "request_id, sealed: both, or neither where positions are lost"
+    return None
+
+
 POSITION = Table(
     m.Position,
     "position",
     (
         VEHICLE_ID,
-        REQUEST_ID,
+        Field(2, "request_id", ID16, optional=True),
         Field(5, "case_id", ID16),
         Field(6, "seq", Int(1, UINT32.high)),
-        Field(7, "sealed", Bytes(48, 512)),
+        Field(7, "sealed", Bytes(48, 512), optional=True),
+        Field(8, "stream_id", ID8),
     ),
+    rule=_sealed_rule,
 )
 
 

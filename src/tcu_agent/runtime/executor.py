@@ -136,7 +136,8 @@ class Executor:
         time_left_s(effect.not_after, self._to.clock)
         position = seal_position(effect, sealer=self._to.sealer, environment=self._to.environment)
         self._to.state.put_position(
-            StoredPosition(position.case_id, position.seq, codec.encode(position))
+            StoredPosition(position.case_id, position.seq, codec.encode(position)),
+            puts=effect.puts,
         )
         self._to.senders.positions.changed()
 

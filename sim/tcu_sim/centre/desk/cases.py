@@ -93,14 +93,15 @@ class CaseBook:
         return [party for party in PARTIES if party not in agreed]
 
     def end(self, case_id: bytes) -> None:
-        """End a case: its positions and the key that could read them are erased.
+        """End a case: its positions and the key that could read them are erased. Again: nothing is left to do.
 
         Raises:
-            Denied: there is no such open case.
+            Denied: there is no such case.
         """
-        self.get_open(case_id)
+        if self.find(case_id)["ended_at_s"] is not None:
+            return
         with transaction(self.store):
-            self.store.execute("DELETE FROM positions WHERE case_id = ?", (case_id,))
+            self.store.execute("DELETE FROM fixes WHERE case_id = ?", (case_id,))
             self.store.execute(
                 "UPDATE cases SET ended_at_s = ?, case_key = NULL WHERE case_id = ?",
                 (self.clock.now_s(), case_id),
@@ -110,14 +111,17 @@ class CaseBook:
         """Return a case as operators see it: never a position."""
         row = self.find(case_id)
         count = self.store.execute(
-            "SELECT count(*), max(seq) FROM positions WHERE case_id = ?", (case_id,)
+            "SELECT count(*), max(seq), sum(sealed IS NULL) FROM fixes WHERE case_id = ?",
+            (case_id,),
         ).fetchone()
+        lost = count[2] or 0
         return {
             "case_id": case_id.hex(),
             "vehicle_id": row["vehicle_id"],
             "is_open": row["ended_at_s"] is None,
             "missing": self.missing(case_id),
-            "positions": count[0],
+            "positions": count[0] - lost,
             "last_seq": count[1],
+            "lost_positions": lost,
             "refused_positions": row["refused_positions"],
         }

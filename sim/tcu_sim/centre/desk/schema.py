@@ -9,6 +9,16 @@ STOP_GRACE_S = 120
 PARTIES = ("owner", "police", "centre")
 """Who has to agree before a car is traced."""
 
+FIRST_FORM = """
+CREATE TABLE IF NOT EXISTS positions (
+    case_id BLOB NOT NULL, seq INTEGER NOT NULL, request_id BLOB NOT NULL, sealed BLOB NOT NULL,
+    at_s REAL NOT NULL, PRIMARY KEY (case_id, seq)
+) STRICT;
+INSERT OR IGNORE INTO fixes SELECT case_id, x'', seq, request_id, sealed, at_s FROM positions;
+DELETE FROM positions;
+"""
+"""The first desk knew no streams: what it had is of one without a name."""
+
 SCHEMA = (
     STANDING_SCHEMA
     + """
@@ -23,9 +33,11 @@ CREATE TABLE IF NOT EXISTS confirmations (
 CREATE TABLE IF NOT EXISTS approvals (
     request_id BLOB PRIMARY KEY, case_id BLOB NOT NULL, stop_at_s REAL NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS positions (
-    case_id BLOB NOT NULL, seq INTEGER NOT NULL, request_id BLOB NOT NULL, sealed BLOB NOT NULL,
-    at_s REAL NOT NULL, PRIMARY KEY (case_id, seq)
+CREATE TABLE IF NOT EXISTS fixes (
+    case_id BLOB NOT NULL, stream_id BLOB NOT NULL, seq INTEGER NOT NULL, request_id BLOB, sealed BLOB,
+    at_s REAL NOT NULL, PRIMARY KEY (case_id, stream_id, seq)
 ) STRICT;
 """
+    + FIRST_FORM
 )
+"""`fixes.sealed`: NULL = lost in the car; empty = taken after the stop time, and not kept."""

@@ -93,13 +93,13 @@ class TheftDesk:
             return
         try:
             position = self._identity.vehicles.open(payload, Position, vehicle_id).message
-            ack = self._positions.take(position)
+            answer = self._positions.take(position)
         except (WireError, CentreError) as error:
             log.warning("%s/position: %s", vehicle_id, error)
             return
         self._news.tell()
-        if ack is not None:
-            await self._bus.publish(vehicle_id, ack.TYP, self._identity.sign(ack))
+        if answer is not None:
+            await self._bus.publish(vehicle_id, answer.TYP, self._identity.sign(answer))
 
     async def tick(self) -> None:
         """Nothing to do as time passes."""

@@ -63,8 +63,8 @@ class Failures:
                 parts.relock.transmit_failed(step, not_sent, may_have_happened=may_have_happened)
             case ErasePositions(up_to_seq=None):
                 parts.position.cases.not_erased(step)
-            case SealPosition():
-                parts.position.not_sealed(is_too_late=failed.is_too_late)
+            case SealPosition() as sealing:
+                parts.position.not_sealed(sealing, is_too_late=failed.is_too_late)
             case SendMessage(message=Challenge(common=common)) if not may_have_happened:
                 parts.refusals.known(step, Reason.STATE_CORRUPT, common.request_id)
             case _:

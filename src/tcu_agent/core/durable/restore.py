@@ -75,7 +75,7 @@ def restore(parts: Parts, stored: Mapping[str, bytes] | None) -> OpenMatters:
     )
     restorer.attempt(records.ACCOUNT, lambda: knowledge.restore_account(restorer.stored))
     restorer.attempt(records.MARKS, lambda: knowledge.restore_marks(restorer.stored))
-    restorer.read(records.CASES, parts.position.cases.restore)
+    restorer.attempt(records.CASE_PREFIX, lambda: parts.position.cases.restore(restorer.stored))
     found = OpenMatters(
         unlock=restorer.read(records.UNLOCK, UnlockIntent.from_bytes),
         relock=restorer.read(records.RELOCK, RelockRecord.from_bytes),

@@ -55,7 +55,8 @@ class Unsaved:
 
         Nothing tells of success: what fails again comes back as the very next event, and is kept again.
         """
-        if self.deadline is None or not (step.has_writes or step.now >= self.deadline):
+        has_writes = step.has_writes or step.seals
+        if self.deadline is None or not (has_writes or step.now >= self.deadline):
             return
         step.puts = self._puts | step.puts
         step.appended = self._appended + step.appended

@@ -180,8 +180,9 @@ class PositionCase:
         if self._job is not None and self._job.is_new:
             self._end(step, Trigger.NOT_DURABLE, Outcome.REFUSED, Reason.STATE_CORRUPT)
 
-    def not_sealed(self, *, is_too_late: bool) -> None:
-        """The last fix was not sealed, or not stored."""
+    def not_sealed(self, effect: SealPosition, *, is_too_late: bool) -> None:
+        """The last fix was not sealed, or not stored: its number is free again."""
+        self.cases.take_back(effect.authorisation.case_id, effect.seq)
         if self._job is not None:
             self._job.sealed -= 1
             self._job.is_late = is_too_late
@@ -200,7 +201,7 @@ class PositionCase:
     def case_ended(self, step: Step, case_id: bytes) -> None:
         """The case is over: stop, and erase what is still stored of it."""
         if self._job is not None and self._job.record.case_id == case_id:
-            is_snapshot = self.machine.state is State.LOOKING
+            is_snapshot = self.machine.state in {State.LOOKING, State.SEALING}
             outcome = Outcome.CANCELLED if is_snapshot else Outcome.EXECUTED
             self._end(step, Trigger.CASE_ENDED, outcome, Reason.CASE_ENDED)
         self.cases.end(step, case_id)
@@ -275,8 +276,18 @@ class PositionCase:
             step.note("no-recipient")
             return
         job.sealed += 1
-        seq = self.cases.next_seq(step, job.record.case_id)
-        step.do(SealPosition(job.permission, seq, fix, recipient, not_after=job.until))
+        seq, puts = self.cases.next_seq(step, job.record.case_id)
+        step.do(
+            SealPosition(
+                job.permission,
+                seq,
+                fix,
+                recipient,
+                stream_id=self._journal.stream_id,
+                not_after=job.until,
+                puts=puts,
+            )
+        )
 
     def _save(self, step: Step, job: _Job) -> None:
         """Make durable how much time is left, before any fix that this step takes."""

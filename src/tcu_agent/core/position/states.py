@@ -4,7 +4,8 @@ Theory of operation
 ===================
 IDLE       No case. Nothing is collected.
 LOOKING    Snapshot: the intent is durable; waits for a fix (a sleeping bus is woken), within the grant's own time.
-SEALING    Snapshot: the fix was handed over for sealing; the next step knows whether that failed, and reports it.
+SEALING    Snapshot: the fix was handed over for sealing; the next step knows whether that failed, and reports it. What
+           ends the case in the very step that took the fix takes it back.
 TRACKING   Waits for the next interval. Missed ones are skipped, not made up for.
 SEARCHING  An interval is due: waits for a fix (a sleeping bus is woken), shorter than an interval.
 
@@ -66,6 +67,8 @@ TABLE: Final[dict[tuple[State, Trigger], State]] = {
     (State.LOOKING, Trigger.RESTARTED): State.IDLE,
     (State.SEALING, Trigger.SEALED): State.IDLE,
     (State.SEALING, Trigger.NOT_SEALED): State.IDLE,
+    (State.SEALING, Trigger.CASE_ENDED): State.IDLE,
+    (State.SEALING, Trigger.RIGHT_ENDED): State.IDLE,
     (State.SEALING, Trigger.RESTARTED): State.IDLE,
     (State.IDLE, Trigger.ACCEPTED_TRACKING): State.TRACKING,
     (State.TRACKING, Trigger.NOT_DURABLE): State.IDLE,

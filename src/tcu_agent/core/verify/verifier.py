@@ -271,12 +271,19 @@ class Verifier:
         return self._judge(data, Ack, keyring, rule)
 
     def verify_position_ack(
-        self, data: bytes, *, keyring: Keyring | None, last_seqs: Mapping[bytes, int]
+        self,
+        data: bytes,
+        *,
+        keyring: Keyring | None,
+        stream_id: bytes,
+        last_seqs: Mapping[bytes, int],
     ) -> PositionAck | Refused:
         """Judge the theft desk's acknowledgement. `last_seqs`: case id -> highest seq given out."""
 
         def rule(opened: Opened[PositionAck]) -> PositionAck:
             new = opened.message
+            is_ours = new.stream_id == stream_id
+            demand(is_ours, Reason.UNKNOWN_STREAM, "position-ack.stream_id: not ours")
             if (last_seq := last_seqs.get(new.case_id)) is None:
                 raise Denial(Reason.CASE_MISMATCH, "position-ack.case_id: no such case")
             demand(new.seq <= last_seq, Reason.BEYOND_SENT, f"position-ack.seq: above {last_seq}")
