@@ -12,7 +12,8 @@ import shutil
 import socket
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -149,6 +150,16 @@ def hold_back(interface: str, *, seconds: int) -> None:
         delay = ("netem", "delay", f"{seconds}s")
         run("tc", "qdisc", "replace", "dev", interface, "root", *delay)
     else:
+        run("tc", "qdisc", "del", "dev", interface, "root")
+
+
+@contextmanager
+def blocked(interface: str) -> Iterator[None]:
+    """Let the kernel hold one frame back, and have no room for another: ENOBUFS, as of a driver's full queue."""
+    run("tc", "qdisc", "replace", "dev", interface, "root", "netem", "delay", "100s", "limit", "1")
+    try:
+        yield
+    finally:
         run("tc", "qdisc", "del", "dev", interface, "root")
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from tests.socketcan.bench import is_on_a_bench
+from tests.socketcan.bench import VirtualBench, bench_of_this_run, is_on_a_bench
 
-collect_ignore_glob = [] if is_on_a_bench() else ["test_*.py"]
+
+def _ignored() -> list[str]:
+    if not is_on_a_bench():
+        return ["test_*.py"]
+    return [] if isinstance(bench_of_this_run(), VirtualBench) else ["test_virtual.py"]
+
+
+collect_ignore_glob = _ignored()

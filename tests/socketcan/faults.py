@@ -11,18 +11,20 @@ from tcu_sim.bus.frame import Frame
 from tcu_sim.demo.conditions import (
     CAR,
     about,
+    both,
     event,
     from_car,
     is_unlock,
     signal_is,
 )
-from tcu_sim.demo.sightings import NotSeenError, Sighting
+from tcu_sim.demo.sightings import Condition, NotSeenError, Sighting
 from tcu_sim.demo.stage import Stage
 from tcu_sim.demo.story import Step
 from tcu_sim.vehicle.e2e import E2eSender
 from tests.socketcan.bench import Bench, VirtualBench, bring_up, hold_back, report_error, take_down
 from tests.socketcan.foreign import Candump, babbling, cansend
 
+BUS_STATE = "Vehicle.TCU.Bus.State"
 BUS_OFF, RESTARTED = 0x040, 0x100
 """Error classes. Source: Linux include/uapi/linux/can/error.h."""
 PRESSED = 1
@@ -191,10 +193,15 @@ async def transmit_queue_blocked(scene: Scene, stage: Stage) -> str:
 
 async def bus_off(scene: Scene, stage: Stage) -> str:
     """Let the agent's interface report bus-off and then its restart, as a driver does."""
-    report_error(scene.bench.agent, BUS_OFF)
-    await stage.sightings.settle()
-    report_error(scene.bench.agent, RESTARTED)
-    return await doors_unlock(stage)
+    since = stage.sightings.mark()
+    for error_class, state in ((BUS_OFF, "bus-off"), (RESTARTED, "restarted")):
+        report_error(scene.bench.agent, error_class)
+        await stage.seen(f"event bus {state}", _bus_is(state), since=since)
+    return f"signed events bus-off, restarted; then: {await doors_unlock(stage)}"
+
+
+def _bus_is(state: str) -> Condition:
+    return both(event("bus-state"), lambda s: s["values"].get(BUS_STATE) == state)
 
 
 async def senseless_frames(scene: Scene, stage: Stage) -> str:
@@ -287,7 +294,7 @@ EVERYWHERE: tuple[tuple[str, str, Play], ...] = (
 )
 VIRTUAL: tuple[tuple[str, str, Play], ...] = (
     ("the command gets nowhere", "failed or unknown, not sent later", command_lost),
-    ("bus-off and restart are reported", "the doors unlock", bus_off),
+    ("bus-off and restart are reported", "told to the centre, the doors unlock", bus_off),
 )
 BY_CANSEND: tuple[str, str, Play] = (
     "ON CALL is pressed by cansend on a sleeping bus",

@@ -81,8 +81,10 @@ def open_sockets(channel: str, *, fd: bool, selection: Selection) -> Sockets:
         buffer_bytes = _set_up_main(main, fd=fd)
         is_off = controller.is_off()  # what comes after this, an error frame tells
         life = None
-        if selection.wanted is not None and len(selection.wanted) <= MOST_FILTERS:
-            _filter(main, exactly(selection.wanted))
+        # What we send comes back by the same filter, and has to: that is how we know that it is on the bus.
+        wanted = None if selection.wanted is None else selection.wanted | selection.own
+        if wanted is not None and len(wanted) <= MOST_FILTERS:
+            _filter(main, exactly(wanted))
             life = _open_life(channel, fd=fd, own=selection.own)
     except BaseException:
         main.close()
