@@ -217,10 +217,25 @@ class StatePort(Protocol):
         """
 
     def positions(self) -> Sequence[StoredPosition]:
-        """Return sealed positions not yet acknowledged, by case and seq."""
+        """Return sealed positions not yet acknowledged, by case and seq; one that is damaged is not among them."""
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq."""
+
+    @property
+    def needs_rest(self) -> bool:
+        """Whether `rest` has anything to do."""
+
+    @property
+    def is_log_full(self) -> bool:
+        """Whether `rest` should not wait for a quiet moment any longer."""
+
+    def rest(self) -> None:
+        """Put the store in order, in a moment in which nobody waits for it.
+
+        Raises:
+            StorageError: not done; all that was durable still is.
+        """
 
 
 class RtcPort(Protocol):

@@ -5,6 +5,8 @@ import itertools
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,6 +280,21 @@ def test_a_state_that_is_dropped_and_never_closed_expects_no_log(disk: Path) -> 
     del state
     assert [file.name for file in (disk / "state").iterdir()] == [FILE_NAME]
     assert reopened(disk / "state") == found
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "raise ZeroDivisionError", "os._exit(1)"])
+def test_however_a_process_ends_the_next_start_finds_all(disk: Path, end: str) -> None:
+    program = (
+        "import os, sys, pathlib; from tcu_agent.adapters.storage.store import SqliteState\n"
+        f"state = SqliteState(pathlib.Path({str(disk / 'state')!r}))\n"
+        f"state.commit(puts={{'k': b'v'}}); state.me = state\n{end}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False, stderr=subprocess.DEVNULL)
+    left = {file.name for file in (disk / "state").iterdir()}
+    assert left == ({FILE_NAME, LOG_NAME, LOG_MARK} if "_exit" in end else {FILE_NAME})
+    state = SqliteState(disk / "state")
+    assert state.load() == {"k": b"v"}
+    state.close()
 
 
 def test_a_full_disk_at_the_end_leaves_a_state_that_opens(disk: Path) -> None:

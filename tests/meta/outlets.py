@@ -226,6 +226,8 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "power.alarm_timer": {Reach.KERNEL: "AlarmTimer"},
     "power.suspend_command": {Reach.PROCESS: "SuspendCommand"},
     "storage.checksum": {Reach.NONE: "checksum position_checksum"},
+    "storage.first_look": {Reach.FILE: "look_first"},
+    "storage.kept_log": {Reach.FILE: "KeptLog"},
     "storage.schema": {Reach.NONE: "read_version", Reach.FILE: "make_file upgrade"},
     "storage.state_directory": {
         Reach.NONE: "StateInUse in_use",
@@ -256,7 +258,7 @@ HARMLESS = frozenset(
         "collections", "contextlib", "cryptography", "dataclasses", "datetime", "difflib", "e2e", "enum",
         "errno", "functools", "gzip", "hashlib", "hmac", "io", "ipaddress", "itertools", "json", "math",
         "operator", "os", "pathlib", "re", "secrets", "shlex", "signal", "stat", "string", "struct",
-        "sys", "threading", "time", "tomllib", "types", "typing", "warnings", "zlib",
+        "sys", "threading", "time", "tomllib", "types", "typing", "warnings", "weakref", "zlib",
     }
 )  # fmt: skip
 """Libraries that anybody may use: they reach nothing, or only by a name that tests/meta/reach.py looks for."""
@@ -294,7 +296,11 @@ WORLD_LIBRARIES = {
     "pkcs11": {"tcu_agent.adapters.keys.pkcs11_signer", "tcu_agent.adapters.keys.pkcs11_token"},
     "select": {"tcu_agent.adapters.can.waiting_frames"},
     "shutil": {"tcu_agent.doctor.surroundings", "tcu_agent.enrolment.identity_directory"},
-    "sqlite3": {"tcu_agent.adapters.storage.schema", "tcu_agent.adapters.storage.store"},
+    "sqlite3": {
+        "tcu_agent.adapters.storage.kept_log",
+        "tcu_agent.adapters.storage.schema",
+        "tcu_agent.adapters.storage.store",
+    },
     "ssl": {
         "tcu_agent.adapters.cloud.mqtt",
         "tcu_agent.adapters.cloud.tls",

@@ -43,6 +43,7 @@ from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
 from tcu_agent.runtime.silence import Silence
 from tcu_agent.runtime.sleeper import Sleeper
+from tcu_agent.runtime.store_rest import StoreRest
 from tcu_agent.runtime.stored_journal import StoredJournal
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_agent.runtime.transmitter import Transmitter
@@ -144,6 +145,9 @@ class Agent:
             link=self._connection, sink=self._pump, rtc=world.rtc, power=world.power, around=around
         )
         self._executor = Executor(self._outlets())
+        self._store_rest = StoreRest(
+            state=self._state, between=self._pump.put_between, around=around
+        )
 
     async def run(self) -> None:
         """Run until `stop`, or for ever.
@@ -178,6 +182,7 @@ class Agent:
         yield "wake transmitter", self._transmitter.run_wake()
         yield "mqtt link", self._connection.run()
         yield "sleeper", self._sleeper.run()
+        yield "store rest", self._store_rest.run()
         yield "announcer", self._announce()
         if (watchdog_s := self._around.supervisor.watchdog_s) is not None:
             yield "watchdog", self._feed_watchdog(watchdog_s)
@@ -198,6 +203,7 @@ class Agent:
 
     async def _perform(self, effect: Effect) -> None:
         await self._executor.perform(effect)
+        self._store_rest.touched()
 
     def _load(self) -> Mapping[str, bytes] | None:
         try:

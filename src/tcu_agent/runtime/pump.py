@@ -57,7 +57,7 @@ class Pump:
         self._clock = around.clock
         self._entropy = around.entropy
         self._logbook = around.logbook
-        self._queue: asyncio.Queue[CoreEvent | asyncio.Event] = asyncio.Queue(QUEUE_EVENTS)
+        self._queue: asyncio.Queue[CoreEvent | Callable[[], None]] = asyncio.Queue(QUEUE_EVENTS)
         self._own: deque[CoreEvent] = deque()
         self._news = asyncio.Event()
         self._rang = False
@@ -79,9 +79,13 @@ class Pump:
     async def drain(self) -> None:
         """Return when everything queued so far has been handled, effects included; what comes behind it may wait."""
         mark = asyncio.Event()
-        await self._queue.put(mark)
-        self._news.set()
+        await self.put_between(mark.set)
         await mark.wait()
+
+    async def put_between(self, step: Callable[[], None]) -> None:
+        """Queue a step that is taken between two events, and so never between two effects."""
+        await self._queue.put(step)
+        self._news.set()
 
     def stop(self) -> None:
         """Let `run` end when the event under way is finished."""
@@ -115,8 +119,8 @@ class Pump:
             if self._queue.qsize():
                 self._rang = False
                 queued = self._queue.get_nowait()
-                if isinstance(queued, asyncio.Event):  # a mark of `drain`
-                    queued.set()
+                if callable(queued):
+                    queued()
                     continue
                 return queued
             self._alarm.set(self._core.next_deadline())

@@ -75,6 +75,19 @@ class VolatileState:
             if case != case_id or (up_to_seq is not None and seq > up_to_seq)
         }
 
+    @property
+    def needs_rest(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def is_log_full(self) -> bool:
+        """Never: there is none."""
+        return False
+
+    def rest(self) -> None:
+        """Do nothing."""
+
     def _put(self, puts: Mapping[str, bytes | None]) -> None:
         for key, value in puts.items():
             if value is None:
