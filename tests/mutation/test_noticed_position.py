@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from tcu_agent.core.effects import SealPosition
 from tcu_agent.core.position.record import PositionRecord
-from tcu_agent.protocol.vocabulary import Service
-from tests.core.driver import Driver
+from tcu_agent.core.position.states import State
+from tcu_agent.protocol.messages import Result
+from tcu_agent.protocol.vocabulary import Outcome, Service
+from tests.core.driver import Driver, Failure
 from tests.core.test_position_restart import HERE
 from tests.core.test_records import POSITION
+from tests.protocol import signing
 from tests.protocol.signing import TRACKING
 
 
@@ -42,3 +46,34 @@ def test_after_a_power_cut_the_wall_clock_proves_what_is_left(
     tested: PositionRecord = POSITION
     assert tested.provable_s(boot_session="another", now=5.0, wall=wall) == left_s
     assert tested.provable_s(boot_session=tested.boot_session, now=1500.0, wall=wall) == 100.0
+
+
+def tracked(car: Driver) -> Driver:
+    """A car that has sealed a position of a tracking of 600 s, 10 s ago."""
+    car.change(dict(HERE))
+    car.allow(Service.POSITION, parameters=TRACKING)
+    car.pass_time(10)
+    assert car.positions
+    return car
+
+
+def test_a_tracking_with_half_a_second_left_still_goes_on_after_a_restart(car: Driver) -> None:
+    assert TRACKING.duration_s is not None
+    car.settles = False
+    tracked(car)
+    car.restart(off_s=TRACKING.duration_s - 10.5)
+    assert car.core._parts.position.request_id is not None
+    assert car.core._parts.position.machine.state is State.TRACKING
+
+
+def test_a_fix_that_fails_after_a_restart_does_not_make_a_tracking_one_without_fixes(
+    car: Driver,
+) -> None:
+    request = tracked(car).core._parts.position.request_id
+    car.restart(failing=Failure(lambda effect: isinstance(effect, SealPosition)))
+    car.pass_time(5)
+    assert car.failures[0].times == 0
+    car.receive("case-end", signing.sign(car.centre.case_end()))
+    (result,) = [each for each in car.appended() if isinstance(each, Result)]
+    assert result.common.request_id == request
+    assert result.outcome is Outcome.EXECUTED
