@@ -7,6 +7,7 @@ import errno
 
 import pytest
 
+from tcu_agent.adapters.can.socketcan.sending import FORGOTTEN_AFTER_S
 from tcu_agent.ports import CanFrame
 from tests.can.peers import WAIT_S
 from tests.can.sending_bench import LATER, UNLOCK, Bench, fails, on, outcome, refuse
@@ -194,5 +195,27 @@ def test_nothing_is_handed_over_behind_a_frame_that_a_babbling_node_holds_back(
         sending = bench.port.send(UNLOCK, timeout_s=0.01)
         await fails(sending, "nobody acknowledges", may_have_happened=False)
         assert bench.sent == [LATER, LATER]
+
+    on(test)
+
+
+def test_a_frame_that_the_kernel_threw_away_does_not_silence_us_for_good() -> None:
+    """As when somebody changes the queueing of the interface: no echo, nothing counted, nothing told."""
+
+    async def test(bench: Bench) -> None:
+        bench.controller.count = 7
+        await bench.port.send(LATER, timeout_s=WAIT_S)
+        bench.socket.echoes = False
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=1e6))
+        await bench.until_sent(2)
+        bench.boot += FORGOTTEN_AFTER_S - 0.1
+        await bench.let_in(CanFrame(0x7E, b""))
+        assert not sending.done()
+        bench.boot += 0.2
+        await bench.let_in(CanFrame(0x7E, b""))
+        await fails(outcome(sending), "its echo is lost", may_have_happened=True)
+        bench.socket.echoes = True
+        await bench.port.send(LATER, timeout_s=WAIT_S)
+        assert bench.sent == [LATER, UNLOCK, LATER]
 
     on(test)

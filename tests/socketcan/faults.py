@@ -186,6 +186,8 @@ async def transmit_queue_blocked(scene: Scene, stage: Stage) -> str:
         hold_back(scene.bench.agent, seconds=0)
     told = f"signed result {result['outcome']} {result['reason']}"
     came_out = len(stage.sightings.since(since, is_unlock))
+    # What was in the queue when the hold ended is lost without a word; we must not be silent for good.
+    await stage.sightings.settle(timeout_s=60.0)
     # `unknown` was told before the kernel let the frame go, or threw it away: then either is the truth.
     commands = {"executed": 1, "unknown": min(came_out, 1)}.get(result["outcome"], 0)
     return await _not_again(stage, told, since, commands=commands)

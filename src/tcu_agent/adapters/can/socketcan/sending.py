@@ -11,6 +11,9 @@ been heard for a second, and it was not), and that must not silence us for good.
 priority looks the same. So the interface is asked then: only if it has sent something since, the frame is given up,
 as one that may have been on the bus. Where nobody counts what is sent, a driver that has given a frame back before is
 believed to do so again.
+
+A frame can also be lost between kernel and driver, and nobody tells: who changes the interface's queueing (`tc`)
+empties its queue. So even a frame that the interface has not sent is given up in the end, or we were silent for good.
 """
 
 from __future__ import annotations
@@ -31,13 +34,17 @@ ROOM_RETRY_S = 0.002
 ECHO_LOST_AFTER_S = 1.0
 """Others are on the bus, and we are not: no frame of ours waits for so long on a bus that is not blocked for good."""
 
+FORGOTTEN_AFTER_S = 20.0
+"""No frame waits for so long behind a bus on which others are heard. Were it a babbling node that takes all of the bus,
+the locks' signals would be stale long since, and no command would be decided to be handed over behind it."""
+
 
 @unique
 class Fate(Enum):
     """What became of a frame that the kernel has taken."""
 
     SEEN = "was seen on the bus"
-    UNSEEN = "was taken by the driver, and its echo is lost"
+    UNSEEN = "was taken by the kernel, and its echo is lost"
     BUS_OFF = "was under way when the controller went off the bus"
     GONE = "was under way when the interface went away"
 
@@ -114,7 +121,11 @@ class Sending:
         if at >= self._off_until:
             self._is_off = False
         under_way = self._under_way
-        if under_way is not None and at - under_way.since > ECHO_LOST_AFTER_S:
+        if under_way is None:
+            return
+        if at - under_way.since > FORGOTTEN_AFTER_S:
+            self._end(Fate.UNSEEN)
+        elif at - under_way.since > ECHO_LOST_AFTER_S:
             self._doubt(under_way, believes=not self._has_echoed)
 
     def lost_frames(self) -> None:
