@@ -1,5 +1,6 @@
 """One damaged message in the store is told as lost, and everything behind it still reaches the centre."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tcu_agent.cli.check import Report, _messages
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import Connected
 from tcu_agent.core.reports import journal
+from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Reason
 from tcu_agent.runtime.silence import RESEND_S
 from tests.contract.test_state import alter
@@ -123,6 +125,58 @@ def test_a_message_that_is_damaged_while_the_agent_runs_holds_nothing_up(folder:
         assert rig.logbook.counts["message-lost"] == 1
 
     play(body)
+
+
+MISSING = {
+    "first": ({5}, [(5, 5)]),
+    "middle": ({6, 7}, [(6, 7)]),
+    "last": ({9}, [(9, 9)]),
+    "two runs": ({5, 6, 8}, [(5, 6), (8, 8)]),
+    "all": ({5, 6, 7, 8, 9}, [(5, 9)]),
+}
+
+
+@pytest.mark.parametrize(("gone", "runs"), MISSING.values(), ids=MISSING)
+def test_a_tombstone_stands_for_messages_that_are_gone(
+    folder: Path, gone: set[int], runs: list[tuple[int, int]]
+) -> None:
+    async def body(rig: Rig) -> None:
+        fill(rig, folder, acknowledged=4, last_seq=9)
+        for seq in gone:
+            opened(rig).replace(seq, by=None)
+        rig.start()
+        assert rig.logbook.counts["message-lost"] == len(runs)
+        await connected(rig)
+        events = rig.sent("event")
+        lost = [each for each in events if each.kind is EventKind.TOMBSTONE]
+        assert [(each.first_seq, each.last_seq) for each in lost] == runs
+        assert {each.seq for each in events} == {5, 6, 7, 8, 9} - gone | {last for _, last in runs}
+        assert {(each.reason, each.stream_id) for each in lost} == {(Reason.STATE_CORRUPT, STREAM)}
+
+    play(body)
+
+
+def test_what_tombstones_stand_for_is_not_missing(folder: Path) -> None:
+    async def body(rig: Rig) -> None:
+        fill(rig, folder, acknowledged=4, last_seq=9)
+        opened(rig).replace(7, by=grave(5, 7))
+        rig.start()
+        await connected(rig)
+        assert rig.logbook.counts["message-lost"] == 0
+        assert [number for number, _ in told(rig)] == [7, 8, 9]
+
+    play(body)
+
+
+def grave(first_seq: int, last_seq: int) -> Event:
+    return replace(
+        event(last_seq),
+        kind=EventKind.TOMBSTONE,
+        first_seq=first_seq,
+        last_seq=last_seq,
+        reason=Reason.DROPPED_BY_POLICY,
+        stream_id=STREAM,
+    )
 
 
 def test_without_a_journal_nothing_is_made_up(folder: Path) -> None:

@@ -22,9 +22,20 @@ class StoredJournal:
         Raises:
             StorageError: it is missing or cannot be read.
         """
+        journal = self.find()
+        if journal is None:
+            raise StorageError(f"{records.JOURNAL}: is missing beside stored messages")
+        return journal
+
+    def find(self) -> Journal | None:
+        """Return the journal as it stands in the store now, None where there is none yet.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
         record = self._state.load().get(records.JOURNAL)
         if record is None:
-            raise StorageError(f"{records.JOURNAL}: is missing beside stored messages")
+            return None
         journal = Journal(vehicle_id=self._vehicle_id, boot_id=self._boot_id, stream_id=b"")
         journal.restore(record)
         return journal

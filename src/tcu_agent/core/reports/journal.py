@@ -129,7 +129,7 @@ class Journal:
         Raises:
             BugError: nothing to cover, or the numbers are not consecutive.
         """
-        seqs = [seq for message in covered for seq in _numbers(message)]
+        seqs = [seq for message in covered for seq in numbers_of(message)]
         if not seqs or seqs != list(range(seqs[0], seqs[-1] + 1)):
             raise BugError("a tombstone covers consecutive numbers")
         last = next((m for m in reversed(covered) if isinstance(m, Event)), None)
@@ -165,7 +165,7 @@ class Journal:
         )
 
 
-def _numbers(message: Result | Event) -> range:
+def numbers_of(message: Result | Event) -> range:
     """Return the numbers that a message stands for: its own, or those that a tombstone covers."""
     first = message.first_seq if isinstance(message, Event) else None
     return range(message.seq if first is None else first, message.seq + 1)
