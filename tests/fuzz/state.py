@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from tcu_agent.adapters.storage.checksum import checksum as checksum_of
-from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
+from tcu_agent.adapters.storage.first_look import FILE_NAME, LOG_NAME
+from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.adapters.storage.stored_message import pack
+from tcu_agent.adapters.storage.write_ahead_log import read_log
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import MessageArrived
 from tcu_agent.core.position.cases import FIRST_FORM_SCHEMA
@@ -202,6 +204,44 @@ def files() -> Iterable[bytes]:
     yield _good_state()
 
 
+@cache
+def _dead_state() -> Path:
+    """Return the folder of a process that died after some commits: nothing of them is in the file yet."""
+    folder = scratch() / "dying-state"
+    state = SqliteState(folder)
+    for number in range(4):
+        state.commit(puts={"newest": bytes([number])})
+    dead = scratch() / "dead-state"
+    shutil.copytree(folder, dead)
+    state.close()
+    return dead
+
+
+def open_log(data: bytes) -> bool:
+    """Any bytes as the write-ahead log: SQLite takes from it exactly what we said that it would, or is not asked."""
+    folder = _laid((_dead_state() / FILE_NAME).read_bytes())
+    (folder / LOG_NAME).write_bytes(data)
+    try:
+        said = read_log(data).count
+    except StorageError:
+        assert not _use(folder)
+        return False
+    state = SqliteState(folder)
+    try:
+        # Behind the one with which a log begins.
+        assert state.load() == ({"newest": bytes([said - 2])} if said > 1 else {})
+        return _read_all(state)
+    finally:
+        state.close()
+
+
+def logs() -> Iterable[bytes]:
+    """A good log, and one of its commits less."""
+    log = (_dead_state() / LOG_NAME).read_bytes()
+    yield log
+    yield log[: len(log) // 2]
+
+
 def open_row(data: bytes) -> bool:
     """`data`: a byte for the table and whether the checksum is right, then what the row holds."""
     if not data:
@@ -287,6 +327,13 @@ TARGETS = (
         run=open_file,
         seeds=files,
         decoder="tcu_agent.adapters.storage.store.SqliteState.load",
+        max_bytes=65_536,
+    ),
+    Target(
+        name="store-wal",
+        run=open_log,
+        seeds=logs,
+        decoder="tests.fuzz.state.read_log",
         max_bytes=65_536,
     ),
 )
