@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz import can_input, files, messages, state
+from tests.fuzz import can_input, enrolment, files, messages, state
 from tests.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (*messages.TARGETS, *files.TARGETS, *state.TARGETS, *can_input.TARGETS)
+    for target in (
+        *messages.TARGETS,
+        *files.TARGETS,
+        *state.TARGETS,
+        *can_input.TARGETS,
+        *enrolment.TARGETS,
+    )
 }
