@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from tcu_agent.core.effects import GoToSleep
-from tests.core.driver import Driver, settings
+from tests.core.driver import WALL_AT_0, Driver, settings
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
 LISTEN_S, WAKE_S, VISIT_S = 5 * DAY_S, 17 * DAY_S, 120.0
 START_S = 1000.0
 
 
-def parked(**changes: object) -> Driver:
-    car = Driver(settings=settings(**changes))
+def parked(*, wall_offset: float | None = WALL_AT_0, **changes: object) -> Driver:
+    car = Driver(settings=settings(**changes), wall_offset=wall_offset)
     car.provision()
     car.fall_asleep()
     return car

@@ -233,7 +233,7 @@ def test_a_car_that_was_driven_is_parked_anew_by_a_restart(car: Driver) -> None:
     values: dict[str, Value] = {vss.USAGE_MODE: "abandoned"}
     car.change(values)
     assert state(car) == "listening"
-    assert car.core._parts.reachability.deadline == car.now + LISTEN_S
+    assert car.core._parts.reachability._due_at == car.now + LISTEN_S
 
 
 def test_a_stolen_request_key_does_not_wake_what_sleeps(car: Driver) -> None:

@@ -12,6 +12,7 @@ from tcu_agent.core.effects import Effect, Persist, SealPosition
 from tcu_agent.core.events import Value
 from tcu_agent.protocol.messages import Fix, PositionParameters
 from tcu_agent.protocol.vocabulary import (
+    EventKind,
     FixQuality,
     Outcome,
     PositionKind,
@@ -227,6 +228,41 @@ def test_a_new_pin_stops_what_has_not_begun(car: Driver) -> None:
     snapshot(car)
     car.tell_account(version=8, pin_generation=4)
     assert verdict(car) == (Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+
+
+def test_a_new_trust_bundle_stops_a_snapshot_that_has_not_begun(car: Driver) -> None:
+    snapshot(car)
+    assert car.results == []
+    car.receive("trust", signing.trust_container(version=2))
+    assert verdict(car) == (Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+    car.change(dict(HERE))
+    car.pass_time(60)
+    assert car.positions == []
+
+
+def test_a_new_trust_bundle_leaves_a_tracking_alone(located: Driver) -> None:
+    """Nobody can ask a thief for a new permission."""
+    track(located, duration_s=100)
+    located.receive("trust", signing.trust_container(version=2))
+    located.pass_time(70)
+    assert located.results == []
+    assert len(located.positions) == 2
+
+
+@pytest.mark.parametrize("end", ["sealed", "trust", "case-end", "restart"])
+def test_a_snapshot_is_told_by_its_result_alone(car: Driver, end: str) -> None:
+    """An event of a tracking that never was would make people look for one."""
+    snapshot(car)
+    if end == "sealed":
+        car.change(dict(HERE))
+    elif end == "trust":
+        car.receive("trust", signing.trust_container(version=2))
+    elif end == "case-end":
+        car.receive("case-end", signing.sign(car.centre.case_end()))
+    else:
+        car.restart()
+    assert len(car.results) == 1
+    assert car.events(EventKind.TRACKING_STARTED) == car.events(EventKind.TRACKING_ENDED) == []
 
 
 def test_a_case_that_ends_while_waiting(car: Driver) -> None:

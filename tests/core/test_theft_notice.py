@@ -80,6 +80,26 @@ def test_the_key_within_the_delay_ends_it(car: Driver, order: str) -> None:
     assert records.ALARM not in car.stored
 
 
+@pytest.mark.parametrize("key", [BY_KEY, {vss.USAGE_MODE: "convenience"}])
+@pytest.mark.parametrize("silence", ["off", "armed"])
+def test_what_comes_with_the_alarm_is_no_answer_to_it(
+    car: Driver, key: dict[str, Value], silence: str
+) -> None:
+    """A lock that is forced with a tool turns as with the key, and sets the alarm off: both in one frame."""
+    car.change({**key, vss.ALARM: "triggered"})
+    car.pass_time(1)
+    car.change({vss.ALARM: silence})
+    car.pass_time(100)
+    assert len(told(car)) == 1
+
+
+def test_the_key_right_behind_the_alarm_ends_it(car: Driver) -> None:
+    goes_off(car)
+    car.change({**BY_KEY, vss.ALARM: "off"})
+    car.pass_time(100)
+    assert told(car) == []
+
+
 def test_a_mode_that_needs_the_key_shows_it_too(car: Driver) -> None:
     goes_off(car)
     car.change({vss.ALARM: "off", vss.USAGE_MODE: "convenience"})

@@ -220,7 +220,8 @@ class Agent:
         return core(
             settings=self._car.settings,
             boot_id=self._boot_id,
-            boot_session=clock.boot_session(),
+            # Without the kernel's boot id no stored boot time means anything: every start is one after a power cut.
+            boot_session=clock.boot_session() or self._boot_id.hex(),
             stored=self._stored,
             now=clock.boottime(),
             wall=clock.wall(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from tcu_agent.core import vss
@@ -21,6 +22,8 @@ __all__ = ["TABLE", "Reachability", "State", "Trigger"]
 
 LOOK_AGAIN_S: Final = 10.0
 """How soon after something that kept it awake it looks whether it may sleep now."""
+SAVE_EVERY_S: Final = 3600.0
+"""How often the time passed becomes durable while it is awake: so much of it a power cut may take away."""
 _LEFT_MODES: Final = frozenset({"abandoned", "inactive"})
 _USED_MODES: Final = frozenset({"convenience", "active", "driving"})
 
@@ -43,10 +46,20 @@ class Reachability:
         self._parked_at = 0.0
         self._parked_wall: float | None = None
         self._woke_at = 0.0
+        self._saved_at = 0.0
+        self._unproven: ParkedRecord | None = None
+        """What was stored before a power cut, until the wall clock can say how long ago that is."""
         self._is_scheduled = vss.USAGE_MODE in settings.reported
-        self.deadline: float | None = None
-        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        self._due_at: float | None = None
+        """When the next sleep, visit or look is due."""
         self.machine = Machine(TABLE, State.IN_USE)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        if self._due_at is None or self.machine.state in RESTING:
+            return self._due_at
+        return min(self._due_at, self._saved_at + SAVE_EVERY_S)
 
     def start(self, step: Step, record: ParkedRecord | None) -> None:
         """Go on counting; a car that was never seen parked is taken to have been parked just now."""
@@ -57,11 +70,15 @@ class Reachability:
             parked_for_s = record.parked_for_s(
                 boot_session=self._boot_session, now=step.now, wall=step.wall
             )
+            if record.boot_session == self._boot_session:
+                self._parked_wall = record.parked_wall
+            elif record.awaits_proof(boot_session=self._boot_session, wall=step.wall):
+                self._unproven = record
         self._park(step, for_s=parked_for_s)
         if parked_for_s >= self._settings.listen_for_s:
             self.machine.state = State.VISITING
             self._woke_at = step.now
-            self.deadline = step.now + self._settings.visit_for_s
+            self._due_at = step.now + self._settings.visit_for_s
 
     def refusal(self, service: Service, now: float) -> Reason:
         """Return why a parked car does not take a request any more, `NONE` if it does."""
@@ -77,7 +94,7 @@ class Reachability:
 
     def resumed(self, step: Step) -> None:
         """The board is back from a suspend: woken by the RTC if it is time, else by something else."""
-        if self.deadline is None or step.now < self.deadline:
+        if self._due_at is None or step.now < self._due_at:
             self.stir(step)
 
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
@@ -88,20 +105,42 @@ class Reachability:
         if self.machine.state in RESTING and self._goes_on(step.now):
             # Something began in the last moment before the link was down, or in the car.
             self.stir(step)
-        if self.deadline is None or step.now < self.deadline:
+        self._keep_time(step)
+        if self._due_at is None or step.now < self._due_at:
             return
         if self.machine.move(Trigger.WAKE_TIME):
             self._visit(step)
         elif self._goes_on(step.now) or self._is_car_awake(step.now):
-            self.deadline = step.now + LOOK_AGAIN_S
+            self._due_at = step.now + LOOK_AGAIN_S
         else:
             self._sleep(step)
+
+    def _keep_time(self, step: Step) -> None:
+        """Correct the days once the time is proven, and store from time to time how many of them have passed."""
+        if self._unproven is not None and step.wall is not None:
+            self._correct(step, self._unproven)
+        elif (
+            self.machine.state in {State.LISTENING, State.VISITING}
+            and step.now >= self._saved_at + SAVE_EVERY_S
+        ):
+            self._save(step)
+
+    def _correct(self, step: Step, record: ParkedRecord) -> None:
+        """The wall clock says how long the power was off: never shorter than what had passed anyway."""
+        self._unproven = None
+        self._parked_at = min(self._parked_at, step.now - record.at_least_s(step.wall))
+        if self.machine.state is State.LISTENING and self._due_at is not None:
+            # Days that turn out to be over do not end under the hands of whoever has just reached the car.
+            listens_until = self._parked_at + self._settings.listen_for_s
+            self._due_at = max(listens_until, step.now + self._settings.visit_for_s)
+        self._save(step)
 
     def _take_mode(self, step: Step, change: Change) -> None:
         was_resting = self.machine.state in RESTING
         if change.new in _USED_MODES:
             self._use(step)
         elif change.new in _LEFT_MODES and self._is_parking(change):
+            self._unproven = self._parked_wall = None
             self._park(step, for_s=0.0)
         if was_resting and self.machine.state not in RESTING:
             step.do(WakeUp())
@@ -114,19 +153,18 @@ class Reachability:
 
     def _use(self, step: Step) -> None:
         if self.machine.move(Trigger.USED):
-            self.deadline = None
+            self._due_at = self._unproven = None
             step.put(records.PARKED, None)
 
     def _park(self, step: Step, *, for_s: float) -> None:
         self.machine.move(Trigger.PARKED)
         self._parked_at = step.now - for_s
-        self._parked_wall = None if step.wall is None else step.wall - for_s
-        self.deadline = self._parked_at + self._settings.listen_for_s
+        self._due_at = self._parked_at + self._settings.listen_for_s
         self._save(step)
 
     def _visit(self, step: Step) -> None:
         self._woke_at = step.now
-        self.deadline = step.now + self._settings.visit_for_s
+        self._due_at = step.now + self._settings.visit_for_s
         self._save(step)
         step.do(WakeUp())
 
@@ -138,19 +176,26 @@ class Reachability:
         days_s = self._settings.listen_for_s + self._settings.wake_for_s
         is_last = wake_at > self._parked_at + days_s
         self.machine.move(Trigger.DAYS_OVER if is_last else Trigger.SLEEP_TIME)
-        self.deadline = None if is_last else wake_at
+        self._due_at = None if is_last else wake_at
         self._save(step)
-        step.do(GoToSleep(self.deadline, _wall_of(self.deadline, step)))
+        step.do(GoToSleep(self._due_at, _wall_of(self._due_at, step)))
 
     def _is_car_awake(self, now: float) -> bool:
         return self._vehicle.fresh(vss.USAGE_MODE, now) is not None
 
     def _save(self, step: Step) -> None:
+        self._saved_at = step.now
+        elapsed_s = step.now - self._parked_at
+        if self._unproven is not None:
+            step.put(records.PARKED, replace(self._unproven, elapsed_s=elapsed_s).to_bytes())
+            return
+        if step.wall is not None:
+            self._parked_wall = step.wall - elapsed_s
         record = ParkedRecord(
             parked_at=self._parked_at,
             boot_session=self._boot_session,
             parked_wall=self._parked_wall,
-            elapsed_s=step.now - self._parked_at,
+            elapsed_s=elapsed_s,
         )
         step.put(records.PARKED, record.to_bytes())
 

@@ -24,11 +24,17 @@ class ParkedRecord:
 
     def parked_for_s(self, *, boot_session: str, now: float, wall: float | None) -> float:
         """Return for how long it has been parked, at least."""
-        if boot_session == self.boot_session:
-            return now - self.parked_at
+        return now - self.parked_at if boot_session == self.boot_session else self.at_least_s(wall)
+
+    def at_least_s(self, wall: float | None) -> float:
+        """Return for how long it has been parked by what survives a power cut: what had passed, and the wall clock."""
         if wall is None or self.parked_wall is None:
             return self.elapsed_s
         return max(self.elapsed_s, wall - self.parked_wall)
+
+    def awaits_proof(self, *, boot_session: str, wall: float | None) -> bool:
+        """Whether the wall clock, once it is known, may say that more time has passed than `parked_for_s` knows."""
+        return boot_session != self.boot_session and wall is None and self.parked_wall is not None
 
     def to_bytes(self) -> bytes:
         """Return the durable record."""

@@ -60,18 +60,20 @@ class TheftNotice:
         """Look at time and signals again: called once for each event."""
         seen = tuple(changes)
         alarm = self._vehicle.value(vss.ALARM)
-        if alarm == "triggered" and self._knowledge.is_subscribed:
-            self._begin(step)
+        if alarm == "triggered" and self._knowledge.is_subscribed and self._begin(step):
+            seen = ()  # whatever came with it is no answer to it: a forced lock looks like the key at work
         elif self.machine.state is State.TOLD and alarm is not None and alarm != "triggered":
             self._end(step, Trigger.FELL_SILENT)
         if self.machine.state is State.COUNTING:
             self._count(step, seen)
 
-    def _begin(self, step: Step) -> None:
-        if self.machine.move(Trigger.WENT_OFF):
-            self._is_key_seen = False
-            self.deadline = step.now + self._settings.theft_notice_after_s
-            self._save(step, due_at=self.deadline)
+    def _begin(self, step: Step) -> bool:
+        if not self.machine.move(Trigger.WENT_OFF):
+            return False
+        self._is_key_seen = False
+        self.deadline = step.now + self._settings.theft_notice_after_s
+        self._save(step, due_at=self.deadline)
+        return True
 
     def _count(self, step: Step, changes: tuple[Change, ...]) -> None:
         self._is_key_seen = self._is_key_seen or self._shows_key(changes)

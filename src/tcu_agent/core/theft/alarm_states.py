@@ -4,8 +4,9 @@ Theory of operation
 ===================
 QUIET     The alarm does not sound, as far as is known.
 COUNTING  It went off, durable since then. Only the key ends it in silence: the key seen at work AND the alarm seen off,
-          both since it went off. A siren that falls silent by itself, an alarm that is off without the key (a forged
-          frame, a cut wire), a sleeping or lost bus do not.
+          both since it went off, and the key not in that very step: what sets off an alarm may look like the key. A
+          siren that falls silent by itself, an alarm that is off without the key (a forged frame, a cut wire), a
+          sleeping or lost bus do not.
 TOLD      The time was up, the event is in the journal. The next one needs the alarm to be seen silent first.
 
 A restart while COUNTING goes on within the same boot session; in another one the elapsed time is not known, and it is

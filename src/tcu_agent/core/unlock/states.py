@@ -9,6 +9,8 @@ IDLE     Nothing is going on. A direct grant makes the intent `firing` durable, 
 ARMED    Waits for the tailgate plate: its rising edge, after arming, within the window, makes `firing` durable.
 FIRING   The intent is durable since the step before. Age and preconditions are judged from fresh signals (a sleeping
          bus was woken); while they are not known it waits, at most until the grant's own time ends. Then ONE frame.
+         That all locks are open already is believed only of a status from after the intent: while a motor moves, the
+         last position holds but is not seen again, and a car that somebody has just begun to lock is not an open one.
 WAITING  The frame is out. Only lock statuses from after it decide: all unlocked, or refused by the car, or time is up.
 
 Every way back to IDLE stores the outcome and the result that reports it in one transaction, which also removes the

@@ -197,13 +197,16 @@ class Unlock:
         job.began_at = step.now
         job.deadline = step.now  # the next step comes at once: by then the intent is durable
         known = preconditions.refusal(self._vehicle, self._settings, step.now)
-        if known is Reason.SIGNALS_UNKNOWN:
+        # An open car is looked at once more, and its bus may be about to fall asleep.
+        if known is Reason.SIGNALS_UNKNOWN or self._is_open(step):
             step.do(WakeBus("unlock"))
 
     def _judge(self, step: Step, job: _Job) -> None:
         refusal = preconditions.refusal(self._vehicle, self._settings, step.now)
         if refusal is Reason.NONE and self._is_locking():
             refusal = Reason.BUSY  # a re-lock settles within seconds: one actuation at a time
+        if refusal is Reason.NONE and self._is_open(step) and not self._is_settled(job):
+            refusal = Reason.SIGNALS_UNKNOWN
         last_look = min(job.until, job.began_at + self._settings.fresh_timeout_s)
         if refusal in _MAY_PASS and step.now < last_look:
             job.deadline = last_look
@@ -211,10 +214,17 @@ class Unlock:
             self._end(step, Trigger.NOT_ALLOWED, Outcome.REFUSED, refusal)
         elif step.now > job.until:
             self._end_too_late(step, job)
-        elif preconditions.all_are(self._seen(self._fresh_since(step)), LockState.UNLOCKED):
+        elif self._is_open(step):
             self._end(step, Trigger.ALREADY_UNLOCKED, Outcome.EXECUTED, Reason.ALREADY_UNLOCKED)
         else:
             self._fire(step, job)
+
+    def _is_open(self, step: Step) -> bool:
+        return preconditions.all_are(self._seen(self._fresh_since(step)), LockState.UNLOCKED)
+
+    def _is_settled(self, job: _Job) -> bool:
+        """Whether every lock has been seen since this was asked: one that moves keeps its last position, and is not."""
+        return LockState.UNKNOWN not in self._seen(job.began_at).values()
 
     def _fire(self, step: Step, job: _Job) -> None:
         self.machine.move(Trigger.ALLOWED)
