@@ -16,11 +16,18 @@ from tcu_agent.core.reports.classes import CLASS_OF_KIND, OutboxBounds, OutboxCl
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Event, Result
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Relock, Service
+from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.outbox_limits import OutboxLimits
+from tcu_agent.runtime.stored_journal import StoredJournal
+from tcu_sim.bench.clock import START_WALL_S
+from tcu_sim.bench.ports import SimulatedClock
+from tcu_sim.bench.simulated_loop import run_simulated
 from tests.runtime.rig import Rig, append, common, event, play
 
 STREAM = b"stream-1"
 SIZE_BYTES = len(codec.encode(event(30)))
 DAY_S = 86_400.0
+NOW_BOOT, NOW_S = b"this one", 50_000.0
 TELEMETRY, SECURITY = EventKind.STATE_CHANGED, EventKind.SECURITY
 ON_CALL = EventKind.ON_CALL_PRESSED
 
@@ -158,14 +165,14 @@ def test_telemetry_grows_old_and_protected_messages_do_not(tmp_path: Path) -> No
             ],
         )
         started(rig, bounds(100))
-        assert kept(rig) == [2, 3, 5]
+        assert kept(rig) == [2, 5], "3 is older than 4"
         assert covers_all(rig, 5)
         await rig.wait_s(2 * 3600)
         rig.broker.is_reachable = True
         await rig.core.wait_for(Connected)
         await rig.wait_s(0.1)
-        assert kept(rig) == [2, 3], "looked at again before it is sent"
-        assert [each.seq for each in rig.sent("event")] == [1, 2, 3, 5]
+        assert kept(rig) == [2], "looked at again before it is sent"
+        assert [each.seq for each in rig.sent("event")] == [1, 2, 5]
         assert rig.sent("event")[0].reason is Reason.DROPPED_BY_POLICY
 
     play(body)
@@ -179,6 +186,74 @@ def test_a_clock_that_nothing_vouches_for_makes_nothing_old(tmp_path: Path) -> N
         assert kept(rig) == [1]
 
     play(body)
+
+
+def made(seq: int, *, at: float, wall_s: float = 0.0, boot_id: bytes = NOW_BOOT) -> Event:
+    """A state change of this start of the agent, or of an earlier one."""
+    change = of(TELEMETRY, seq, wall_s=wall_s)
+    return replace(change, boot_id=boot_id, boot_time_ms=round(at * 1000))
+
+
+def given_up(
+    folder: Path, messages: Sequence[Event], *, later_s: float, synchronised: bool = True
+) -> set[int]:
+    """Return which of them are given up after so long."""
+    state, clock = SqliteState(folder), SimulatedClock(boottime_s=NOW_S)
+    record = records.pack(journal.SCHEMA, STREAM, messages[-1].seq, 0)
+    state.commit(puts={records.JOURNAL: record}, append=messages)
+    limits = OutboxLimits(
+        state=state,
+        journal=StoredJournal(state=state, vehicle_id="car-1", boot_id=NOW_BOOT),
+        bounds=bounds(100),
+        clock=clock,
+        logbook=Logbook(),
+    )
+
+    async def play() -> None:
+        clock.suspend(later_s)
+        clock.synchronised = synchronised
+        limits.look_through()
+
+    run_simulated(play())
+    waiting = state.outbox(after_seq=0, limit=100)
+    state.close()
+    left = {m.seq for m in waiting if isinstance(m, Event) and m.kind is TELEMETRY}
+    return {m.seq for m in messages} - left
+
+
+@pytest.mark.parametrize("wall_s", [0.0, 1e9, START_WALL_S, 4e9])
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_what_this_start_made_is_as_old_as_clock_boottime_says(
+    tmp_path: Path, wall_s: float, synchronised: bool
+) -> None:
+    """Whatever its stamp says, and whatever the wall clock says now."""
+    messages = [made(1, at=NOW_S - 3600, wall_s=wall_s), made(2, at=NOW_S, wall_s=wall_s)]
+    week_s = 7 * DAY_S
+    for number, (later_s, gone) in enumerate(
+        [(0.0, set[int]()), (week_s - 1800, {1}), (week_s + 60, {1, 2})]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir(mode=0o700)
+        assert given_up(folder, messages, later_s=later_s, synchronised=synchronised) == gone, (
+            later_s
+        )
+
+
+def test_what_was_not_stamped_is_as_old_as_what_came_after_it(tmp_path: Path) -> None:
+    earlier = bytes(8)
+    messages = [
+        made(1, at=5.0, boot_id=earlier),
+        made(2, at=9.0, boot_id=earlier, wall_s=START_WALL_S - 8 * DAY_S),
+        made(3, at=7.0, boot_id=earlier),
+        made(4, at=9.0, boot_id=earlier, wall_s=START_WALL_S - 6 * DAY_S),
+        made(5, at=1e9, boot_id=earlier),
+    ]
+    assert given_up(tmp_path, messages, later_s=0.0) == {1, 2}
+
+
+def test_what_was_not_stamped_grows_old_with_what_this_start_made(tmp_path: Path) -> None:
+    messages = [made(1, at=5.0, boot_id=bytes(8)), made(2, at=NOW_S)]
+    assert given_up(tmp_path, messages, later_s=7 * DAY_S + 60, synchronised=False) == {1, 2}
 
 
 def test_what_was_acknowledged_makes_room_again(tmp_path: Path) -> None:

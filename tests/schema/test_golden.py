@@ -164,6 +164,8 @@ def test_a_newer_database_of_the_centre_is_refused_too(tmp_path: Path) -> None:
     with closing(sqlite3.connect(file)) as database:
         database.execute(f"PRAGMA user_version = {CENTRE_SCHEMA_VERSION + 1}")
     newer = CENTRE_SCHEMA_VERSION + 1
-    expected = rf"data.sqlite3: schema {newer} is newer than this simulator's {CENTRE_SCHEMA_VERSION}"
+    expected = (
+        rf"data.sqlite3: schema {newer} is newer than this simulator's {CENTRE_SCHEMA_VERSION}"
+    )
     with pytest.raises(BadInput, match=expected):
         open_store(file, "CREATE TABLE IF NOT EXISTS t (x);")

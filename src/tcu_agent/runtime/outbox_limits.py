@@ -29,6 +29,8 @@ _ROOM_MADE = 0.1
 class _Stored:
     seq: int
     size_bytes: int
+    boottime_s: float | None
+    """CLOCK_BOOTTIME, s; None = of another start of the agent, perhaps of another boot."""
     wall_time_s: float | None
     """s since 1970-01-01; None = not known."""
 
@@ -94,28 +96,48 @@ class OutboxLimits:
             if isinstance(message, Event) and message.kind is EventKind.TOMBSTONE:
                 self._remember_grave(message)
                 continue
-            wall_ms = message.wall_time_ms if isinstance(message, Event) else 0
-            size_bytes = len(codec.encode(message))
-            of = class_of(message)
-            self._stored[of].append(_Stored(message.seq, size_bytes, wall_ms / 1000 or None))
-            self._bytes[of] += size_bytes
+            of, stored = class_of(message), self._stored_form(message)
+            self._stored[of].append(stored)
+            self._bytes[of] += stored.size_bytes
+
+    def _stored_form(self, message: Result | Event) -> _Stored:
+        size_bytes = len(codec.encode(message))
+        if isinstance(message, Result):
+            return _Stored(message.seq, size_bytes, None, None)
+        is_of_this_start = message.boot_id == self._journal.boot_id
+        return _Stored(
+            message.seq,
+            size_bytes,
+            message.boot_time_ms / 1000 if is_of_this_start else None,
+            message.wall_time_ms / 1000 or None,
+        )
 
     def _remember_grave(self, tombstone: Event) -> None:
         if tombstone.reason is Reason.DROPPED_BY_POLICY and tombstone.first_seq is not None:
             self._graves[tombstone.seq] = tombstone.first_seq
 
     def _give_up_old(self) -> None:
-        wall = self._clock.wall()
-        if wall is None or not self._clock.is_synchronised():
-            return
-        oldest_s = wall - self._bounds.telemetry_age_s
-        victims = []
+        wall = self._clock.wall() if self._clock.is_synchronised() else None
+        victims: list[_Stored] = []
+        older: list[_Stored] = []
         for each in self._stored[OutboxClass.TELEMETRY]:
-            if each.wall_time_s is not None and each.wall_time_s >= oldest_s:
+            older.append(each)
+            age_s = self._age_s(each, wall)
+            if age_s is None:
+                continue  # as old as what comes behind it, at least
+            if age_s <= self._bounds.telemetry_age_s:
                 break  # those behind it are younger
-            if each.wall_time_s is not None:
-                victims.append(each)
+            victims += older
+            older.clear()
         self._give_up(OutboxClass.TELEMETRY, victims, cause="age")
+
+    def _age_s(self, each: _Stored, wall: float | None) -> float | None:
+        """Return how old a message is, None if no clock can tell; no wall clock disputes CLOCK_BOOTTIME."""
+        if each.boottime_s is not None:
+            return self._clock.boottime() - each.boottime_s
+        if wall is None or each.wall_time_s is None:
+            return None
+        return wall - each.wall_time_s
 
     def _give_up_surplus(self, of: OutboxClass) -> None:
         share_bytes = self._bounds.bytes_of(of)

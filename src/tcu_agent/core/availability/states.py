@@ -12,9 +12,10 @@ OFF        As asleep, but nothing wakes it any more save the car: its days are o
 It never falls asleep over something that goes on: a call, an unlock, a re-lock, a position case, an alarm that counts,
 a challenge that can still be answered, a transaction that is not durable yet, a bus that is heard.
 
-Times are CLOCK_BOOTTIME, which counts suspends. Durable is when it was parked. After a power cut the wall clock says
-how long ago that was, if it can be believed; else the time that had provably passed counts, and goes on from there. A
-start of the agent is a visit at least.
+Times are CLOCK_BOOTTIME, which counts suspends. Durable is when it was parked, and each hour how much time has passed.
+After a power cut the wall clock says how long ago that was. While it cannot be believed yet, the time that had provably
+passed counts, and goes on from there; what was stored stays as it is until the clock can correct it. A start of the agent
+is a visit at least.
 """
 
 from __future__ import annotations

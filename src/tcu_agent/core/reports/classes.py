@@ -68,7 +68,8 @@ class OutboxBounds:
     protected_bytes: int = 512 * 1024
     """For each of the three protected classes."""
     telemetry_age_s: float = 7 * 86_400.0
-    """By the wall clock, and only while that is synchronised: whoever sets it wrong costs telemetry, nothing else."""
+    """By CLOCK_BOOTTIME for what this start of the agent made; by the wall clock, stamped and read while it was
+    synchronised, for the rest: whoever sets it wrong costs telemetry, nothing else."""
 
     def bytes_of(self, of: OutboxClass) -> int:
         """Return the share of a class."""
