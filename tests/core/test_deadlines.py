@@ -10,7 +10,7 @@ from tcu_agent.core.effects import Persist, SealPosition
 from tcu_agent.core.events import BusWokeUp, Value
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, PositionKind, Reason, Service
-from tests.core.driver import Driver
+from tests.core.driver import FRESH_EVERY_S, Driver
 from tests.protocol import signing
 
 FRESH_S = 2.0
@@ -79,6 +79,7 @@ def counted_down(car: Driver) -> None:
     """Unlock, and let all but the last moment before the automatic re-lock pass."""
     car.locks(False)
     car.allow(Service.UNLOCK)
+    car.pass_time(FRESH_EVERY_S)  # seen open since it was asked
     car.pass_time(119.9)
 
 

@@ -14,7 +14,7 @@ from tcu_agent.core.step import Step
 from tcu_agent.errors import BugError
 from tcu_agent.protocol.messages import Challenge, Event
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
-from tests.core.driver import Driver, Failure
+from tests.core.driver import FRESH_EVERY_S, Driver, Failure
 from tests.protocol import signing
 
 
@@ -217,6 +217,7 @@ def test_a_tombstone_covers_consecutive_numbers(car: Driver) -> None:
 def test_a_tombstone_over_results_has_no_time(car: Driver) -> None:
     car.locks(False)
     car.allow(Service.UNLOCK)
+    car.pass_time(FRESH_EVERY_S)
     tombstone = car.core._parts.journal.tombstone(car.results, Reason.DROPPED_BY_POLICY)
     assert (tombstone.boot_time_ms, tombstone.wall_time_ms) == (0, 0)
 
@@ -230,6 +231,7 @@ def test_a_tombstone_never_hides_a_gap(car: Driver, seqs: tuple[int, ...]) -> No
 def test_where_telemetry_is_not_enough_security_events_go_but_no_deed(car: Driver) -> None:
     car.locks(False)
     car.allow(Service.UNLOCK)
+    car.pass_time(FRESH_EVERY_S)
     (deed,) = car.results
     journal = Journal(vehicle_id="car-1", boot_id=bytes(8), stream_id=bytes(8))
     step = Step(now=1.0, wall=2.0)

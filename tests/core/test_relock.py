@@ -11,7 +11,7 @@ from tcu_agent.core.events import Value
 from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Relock, Service
-from tests.core.driver import Driver, Failure, settings
+from tests.core.driver import FRESH_EVERY_S, Driver, Failure, settings
 
 SETTLED = (EventKind.RELOCKED, EventKind.RELOCK_FAILED, EventKind.RELOCK_CANCELLED)
 
@@ -95,6 +95,7 @@ def test_a_car_that_locks_itself_settles_it(unlocked: Driver) -> None:
 def test_another_unlock_starts_the_time_again(unlocked: Driver) -> None:
     unlocked.pass_time(100)
     unlocked.allow(Service.UNLOCK)
+    unlocked.pass_time(FRESH_EVERY_S)
     assert unlocked.results[-1].reason is Reason.ALREADY_UNLOCKED
     unlocked.pass_time(119)
     assert unlocked.lock_frames == []

@@ -14,8 +14,8 @@ a challenge that can still be answered, a transaction that is not durable yet, a
 
 Times are CLOCK_BOOTTIME, which counts suspends. Durable is when it was parked, and each hour how much time has passed.
 After a power cut the wall clock says how long ago that was. While it cannot be believed yet, the time that had provably
-passed counts, and goes on from there; what was stored stays as it is until the clock can correct it. A start of the agent
-is a visit at least.
+passed counts, and goes on from there; what was stored stays as it is until the clock can correct it. A start of the
+agent is a visit at least.
 """
 
 from __future__ import annotations
