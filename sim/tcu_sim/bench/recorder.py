@@ -28,6 +28,7 @@ from tcu_sim.wire.numbers import Lock
 LOCK_SIGNALS = ("LockFrontLeft", "LockFrontRight", "LockRearLeft", "LockRearRight", "LockTailgate")
 LOCKS = {"Unlocked": Lock.UNLOCKED, "Locked": Lock.LOCKED}
 RESULT_TOPIC = "/up/result"
+COMMAND = "CentralLockCommand"
 Now = Callable[[], float]
 
 
@@ -70,19 +71,27 @@ class Attempted:
         return record.request_id if record is not None and record.is_attempted else b""
 
 
-class Ear(InMemoryCanPort):
-    """Hears every frame on the bus and never sends one; looks at the disk in that moment."""
+NOT_LOOKED_AT = Attempted(None, None)
 
-    def __init__(self, *, bus: InMemoryBus, now: Now, state: RecordingState) -> None:
+
+class Ear(InMemoryCanPort):
+    """Hears every frame on the bus and never sends one; at each command it looks at the disk in that moment."""
+
+    def __init__(
+        self, *, bus: InMemoryBus, now: Now, state: RecordingState, command_id: int
+    ) -> None:
         super().__init__(bus=bus)
         self.frames: list[tuple[float, CanFrame, Attempted]] = []
         self._now = now
         self._state = state
+        self._command_id = command_id
 
     @override
     def hear(self, frame: CanFrame) -> None:
         """Note one frame."""
-        self.frames.append((self._now(), frame, self._state.attempted()))
+        is_command = frame.arbitration_id == self._command_id
+        disk = self._state.attempted() if is_command else NOT_LOOKED_AT
+        self.frames.append((self._now(), frame, disk))
 
 
 class Recorder:
@@ -93,7 +102,7 @@ class Recorder:
     ) -> None:
         self.messages: list[tuple[float, Publication]] = []
         self._state = state
-        self._ear = Ear(bus=bus, now=now, state=state)
+        self._ear = Ear(bus=bus, now=now, state=state, command_id=database.arbitration_id(COMMAND))
         bus.attach(self._ear)
         self._database = database
         self._now = now
@@ -105,7 +114,7 @@ class Recorder:
     def commands(self) -> list[Command]:
         """Return every central locking command that was on the bus."""
         found: list[Command] = []
-        for at, decoded, disk in self._decoded("CentralLockCommand"):
+        for at, decoded, disk in self._decoded(COMMAND):
             is_unlock = decoded.signals["LockCommand"] == "UnlockAll"
             request_id = disk.request_id(is_unlock=is_unlock)
             found.append(Command(at, is_unlock=is_unlock, request_id=request_id))
