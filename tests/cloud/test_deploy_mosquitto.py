@@ -280,3 +280,30 @@ def _persistent() -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho gives it no types
     properties.SessionExpiryInterval = 3600
     return properties
+
+
+@pytest.mark.parametrize(("guess", "stolen"), [("centre-4f1c9a02", True), ("centre", False)])
+def test_only_who_knows_the_name_of_a_share_can_take_messages_away(
+    tmp_path: Path, guess: str, stolen: bool
+) -> None:
+    """mosquitto asks its rules about a delivery, after the share has chosen a member: so the name has to be a secret.
+
+    A thief reads nothing either way (the test above), but what it was chosen for reaches nobody at once.
+    """
+
+    async def body(broker: Site) -> None:
+        everywhere = "tcu/v1/+/up/event"
+        link = broker.link("car-1")
+        async with broker.client("centre-command") as centre, broker.client("car-2") as thief:
+            await centre.subscribe(f"$share/centre-4f1c9a02/{everywhere}", qos=1)
+            await centre.subscribe("tcu/v1/car-1/up/result", qos=1)
+            await thief.subscribe(f"$share/{guess}/{everywhere}", qos=1)
+            await link.connect(connection=1, will=b"will")
+            for number in range(10):
+                await link.publish("event", bytes([number]))
+            await link.publish("result", MARK)
+            came = [payload for _, payload in await heard(centre)]
+        assert (len(came) < 10) is stolen
+        await link.disconnect()
+
+    play(tmp_path, body)
