@@ -43,12 +43,14 @@ def main(args: argparse.Namespace) -> int:
         BadInput: an option is wrong.
         CampaignError: this is no guest.
     """
+    from tcu_sim.campaign.power.disk import check_guest
     from tcu_sim.campaign.power.lane import PowerPlan, play
     from tcu_sim.campaign.power.preloaded_board import PRELOADED
     from tcu_sim.campaign.report import Sum, lines
 
     if not 1 <= args.kills <= MOST_KILLS:
         raise BadInput(f"--kills is 1 to {MOST_KILLS}")
+    check_guest()
     seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
     say(f"seed {seed}")
     program = PRELOADED if args.program is None else ("-m", *args.program)

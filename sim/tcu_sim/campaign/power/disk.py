@@ -37,6 +37,16 @@ LONG_S: Final = 10_000_000
 """Longer than any campaign: dm-flakey changes only when it is told to."""
 
 
+def check_guest() -> None:
+    """Return if this is a guest: on a machine that somebody uses, none of this is to be done.
+
+    Raises:
+        CampaignError: it is none.
+    """
+    if "User Mode Linux" not in Path("/proc/cpuinfo").read_text():
+        raise CampaignError("this is no user-mode Linux; start it with `make power-cut`")
+
+
 @dataclass(slots=True, kw_only=True)
 class CutDisk:
     """One ext4 file system on `mounted`. `folder`: of the images, in memory."""
@@ -51,9 +61,7 @@ class CutDisk:
     _sectors: int = IMAGE_BYTES // SECTOR_BYTES
 
     def __post_init__(self) -> None:
-        """Check that this is a guest: on a machine that somebody uses, none of this is to be done."""
-        if "User Mode Linux" not in Path("/proc/cpuinfo").read_text():
-            raise CampaignError("this is no user-mode Linux; start it with `make power-cut`")
+        check_guest()
 
     @property
     def cuts(self) -> int:

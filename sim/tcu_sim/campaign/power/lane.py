@@ -55,7 +55,10 @@ async def play(plan: PowerPlan) -> LaneResult:
     if not result.is_well:
         kept = plan.results / f"lane-{plan.seed}"
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(lane.folder, kept, ignore=shutil.ignore_patterns("*.img", "device", "can"))
+        if lane.folder.exists():  # else it ended before there was anything to keep
+            shutil.copytree(
+                lane.folder, kept, ignore=shutil.ignore_patterns("*.img", "device", "can")
+            )
     return result
 
 
