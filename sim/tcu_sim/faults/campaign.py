@@ -16,6 +16,8 @@ from tcu_sim.faults.play import Case, Row, play
 from tcu_sim.faults.site import VEHICLE_ID, Papers, Site, open_site
 
 WRONG_CLOCK = Path(__file__).with_name("wrong_clock.c")
+FULL_DISK = Path(__file__).with_name("full_disk.c")
+COMPILED = frozenset({"wrong clock", "full disk"})
 HEAD = (
     "fault",
     "made",
@@ -57,9 +59,9 @@ def playable(cases: Iterable[Case], site: Site) -> list[Case]:
     """
     has = {"tls"} if site.papers else set()
     has |= {"store"} if site.broker.store else set()
-    found = [case for case in cases if case.needs - {"wrong clock"} <= has]
-    if site.wrong_clock is None and any("wrong clock" in case.needs for case in found):
-        raise BadInput("gcc is missing, and two cases need it: apt-get install gcc libc6-dev")
+    found = [case for case in cases if case.needs - COMPILED <= has]
+    if site.wrong_clock is None and any(COMPILED & case.needs for case in found):
+        raise BadInput("gcc is missing, and three cases need it: apt-get install gcc libc6-dev")
     return found
 
 
@@ -78,30 +80,37 @@ async def site(plan: Plan) -> AsyncIterator[Site]:
     else:
         broker = plan.broker(plan.folder)
     async with open_site(
-        plan.folder, broker, papers=papers, seed=plan.seed, wrong_clock=_wrong_clock(plan.folder)
+        plan.folder,
+        broker,
+        papers=papers,
+        seed=plan.seed,
+        wrong_clock=_compiled(WRONG_CLOCK, plan.folder),
+        full_disk=_compiled(FULL_DISK, plan.folder),
     ) as opened:
         yield opened
 
 
-def _wrong_clock(folder: Path) -> Path | None:
-    """Return the library that shifts a program's wall clock, or None without a compiler."""
-    compiler, library = shutil.which("gcc"), folder / "wrong_clock.so"
+def _compiled(source: Path, folder: Path) -> Path | None:
+    """Return a library that is loaded before a program's own, or None without a compiler."""
+    compiler, library = shutil.which("gcc"), folder / f"{source.stem}.so"
     if compiler is None:
         return None
-    words = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(WRONG_CLOCK)]
+    words = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source)]
     return library if subprocess.run(words, check=False).returncode == 0 else None
 
 
 def line(row: Row) -> tuple[str, ...]:
     """Return a row as words."""
     stored = row.stored
-    lost = row.made - len(stored.doors) - stored.presses
+    # An alarm that sounds through a restart is told once more by the new start.
+    there = len(stored.doors) + stored.presses + min(stored.alarms, row.alarms)
+    lost = row.made - there
     verdict = "well" if row.is_well else "FAILED"
     notes = f" ({'; '.join(row.notes)})" if row.notes else ""
     return (
         row.case.name + notes,
         str(row.made),
-        str(len(stored.doors) + stored.presses),
+        str(there),
         str(stored.covered),
         str(lost),
         str(stored.again),

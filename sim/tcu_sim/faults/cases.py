@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from random import Random
 from tcu_sim.errors import SimulatorError
 from tcu_sim.faults.packets import shuffled
 from tcu_sim.faults.papers import Paper, PaperAuthority
-from tcu_sim.faults.play import READY_WITHIN_S, Act, Case, connected
+from tcu_sim.faults.play import READY_WITHIN_S, STORED_WITHIN_S, Act, Case, connected
 from tcu_sim.faults.proxy import LOOPBACK
 from tcu_sim.faults.site import KEEPALIVE_S
 
@@ -170,6 +171,78 @@ async def disk_full(act: Act) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
 
+async def no_space(act: Act) -> None:
+    """The disk is full (ENOSPC): no file of the agent can grow, whatever the file."""
+    site = act.site
+    full = site.folder / "full"
+    site.agent.environment = {"LD_PRELOAD": str(site.full_disk), "FULL_DISK_FILE": str(full)}
+    try:
+        await connected(site)
+        mark = site.agent.mark()
+        full.touch()
+        for _ in range(4):
+            await act.make(press=not act.ledger.made.presses)
+        await site.agent.says("not-durable", since=mark, within_s=READY_WITHIN_S)
+        full.unlink()
+    finally:
+        site.agent.environment = {}
+
+
+async def alarm_off_line(act: Act) -> None:
+    """Somebody breaks in while the car is off line: the alarm is told when it is back."""
+    way = act.site.car_way
+    way.faults.is_down = True
+    way.cut()
+    await act.make()
+    alarms = act.site.watch.alarms
+    if not await act.site.runner.wait_until(
+        lambda _: act.ledger.made.alarms > 0, within_s=READY_WITHIN_S
+    ):
+        raise SimulatorError(f"the alarm did not go off ({alarms} until now)")
+    way.faults.is_down = False
+
+
+async def file_of_noise(act: Act) -> None:
+    """The file of the durable state is noise from one end to the other: ON CALL is told, no remote service is offered.
+
+    What waited in it is gone for good. A person takes the file away, and all is as new.
+    """
+    site = act.site
+    await act.make()
+    if not await site.until(lambda: act.ledger.is_balanced, timeout_s=STORED_WITHIN_S):
+        raise SimulatorError("not stored before the fault")
+    way = site.car_way
+    way.faults.is_down = True
+    way.cut()
+    await act.make(2, press=False)
+    await site.agent.kill()
+    _give_up(act, 2)
+    for file in site.database_file.parent.glob("state.sqlite*"):
+        file.write_bytes(Random(1).randbytes(max(file.stat().st_size, 4096)))
+    way.faults.is_down = False
+    mark = site.agent.mark()
+    await site.restart()
+    await site.agent.says("state-corrupt", since=mark, within_s=READY_WITHIN_S)
+    await site.agent.says('"connected"', since=mark, within_s=READY_WITHIN_S)
+    presses = act.ledger.stored().presses
+    await asyncio.sleep(OUTAGE_S)  # until it has seen the button let go: one held down at the start is no press
+    act.press()
+    if not await site.until(
+        lambda: act.ledger.stored().presses > presses, timeout_s=READY_WITHIN_S
+    ):
+        raise SimulatorError("ON CALL was silenced by a file that cannot be read")
+    act.note("ON CALL told from RAM")
+    await site.agent.stop()
+    shutil.rmtree(site.database_file.parent)
+    await connected(site)
+
+
+def _give_up(act: Act, doors: int) -> None:
+    """The last openings and closings, which the agent alone knew, are gone."""
+    del act.ledger.made.doors[-doors:]
+    act.ledger.made.given_up += doors
+
+
 async def outbox_damaged(act: Act) -> None:
     """While the agent is off line, one stored message is damaged on the disk; it is told as lost, alone."""
     way = act.site.car_way
@@ -177,7 +250,8 @@ async def outbox_damaged(act: Act) -> None:
     way.cut()
     await act.make()
     mark = act.site.agent.mark()
-    await act.site.agent.kill()
+    # An orderly end: the log of an agent that was killed must not be opened by anybody else (docs/adr/0014).
+    await act.site.agent.stop()
     lost = _damage(act.site.database_file)
     # Which event that was is known here: a door's opening and the closing after it look like nothing at all.
     for index in sorted(lost, reverse=True):
@@ -288,5 +362,8 @@ CASES = (
     Case(name="clock ten years behind at boot", play=clock_behind, needs=frozenset({"tls", "wrong clock"})),
     Case(name="clock ten years ahead at boot", play=clock_ahead, needs=frozenset({"tls", "wrong clock"})),
     Case(name="disk full", play=disk_full),
+    Case(name="disk full (ENOSPC)", play=no_space, needs=frozenset({"full disk"})),
+    Case(name="alarm while off line", play=alarm_off_line),
     Case(name="a stored message damaged", play=outbox_damaged, covers=1),
+    Case(name="the file full of noise", play=file_of_noise, loses=2),
 )  # fmt: skip

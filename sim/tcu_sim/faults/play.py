@@ -41,9 +41,13 @@ class Act:
             self.site.act(_closing if step % 2 else _opening)
             self.ledger.made.doors.append(step % 2 == 0)
             if press and step == steps // 2:
-                self.site.act(_pressing)
-                self.ledger.made.presses += 1
+                self.press()
             await asyncio.sleep(STEP_S)
+
+    def press(self) -> None:
+        """Let somebody press ON CALL."""
+        self.site.act(_pressing)
+        self.ledger.made.presses += 1
 
     def send_grant(self) -> None:
         """Send the grant now: the broker, or the way to it, may hold it up."""
@@ -68,8 +72,10 @@ class Case:
     settings: Mapping[str, int] = field(default_factory=dict)
     """Of the agent's [mqtt], where the case needs another than usual."""
     needs: frozenset[str] = frozenset()
-    """``tls``, ``store``, ``wrong clock``."""
+    """``tls``, ``store``, ``wrong clock``, ``full disk``."""
     covers: int = 0
+    loses: int = 0
+    """So many events are lost for good, and no more: those that waited in a file that nobody can read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,9 @@ class Row:
 
     case: Case
     made: int
+    given_up: int
+    alarms: int
+    """Of `made`."""
     stored: Stored
     is_complete: bool
     stale_sent: int
@@ -94,6 +103,7 @@ class Row:
             and not self.stale_acted
             and self.is_well_after
             and self.stored.covered == self.case.covers
+            and self.given_up == self.case.loses
         )
 
 
@@ -111,7 +121,7 @@ async def play(site: Site, case: Case) -> Row:
         lambda _: site.watch.call == NO_CALL, within_s=ANSWER_WITHIN_S
     ):
         raise SimulatorError(f"a call is still {site.watch.call}")
-    ledger = Ledger(site.centre)
+    ledger = Ledger(site.centre, site.watch)
     request_id, grant = await _grant(site)
     unlocks = site.watch.unlocks
     act = Act(site, ledger, grant, [])
@@ -126,6 +136,8 @@ async def play(site: Site, case: Case) -> Row:
     return Row(
         case=case,
         made=ledger.made.events,
+        given_up=ledger.made.given_up,
+        alarms=ledger.made.alarms,
         stored=ledger.stored(),
         is_complete=is_complete,
         stale_sent=1,

@@ -46,24 +46,34 @@ KEEPALIVE_S = 5
 """The least that the agent allows."""
 TIMEOUT_S = 10
 CONFIG = "tcu.toml"
+WATCHED = "CentralLockCommand", "TcuStatus", "AlarmStatus"
+TRIGGERED = "Triggered"
 
 
 @dataclass(slots=True)
 class BusWatch:
-    """Counts the unlock frames on the bus: what happened, whatever anybody says. `call`: what the lamp is told."""
+    """Counts unlock frames and alarms on the bus: what happened, whatever anybody says.
+
+    `call`: what the lamp is told; `alarm`: what it was last.
+    """
 
     database: Database
     unlocks: int = 0
+    alarms: int = 0
+    alarm: str = ""
     call: str = ""
 
     def take(self, frame: Frame) -> None:
         """Called with every frame."""
-        ids = {self.database.arbitration_id(name) for name in ("CentralLockCommand", "TcuStatus")}
+        ids = {self.database.arbitration_id(name) for name in WATCHED}
         decoded = self.database.decoded(frame) if frame.arbitration_id in ids else None
         if decoded is None:
             return
         self.call = str(decoded.signals.get("OnCallState", self.call))
         self.unlocks += decoded.signals.get("LockCommand") == "UnlockAll"
+        alarm = str(decoded.signals.get("AlarmState", self.alarm))
+        self.alarms += alarm == TRIGGERED != self.alarm
+        self.alarm = alarm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +99,8 @@ class Site:
     papers: Papers | None
     outgoing: asyncio.Queue[tuple[str, bytes]]
     wrong_clock: Path | None = None
+    full_disk: Path | None = None
+    """Libraries that are loaded before the agent's program."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What the next `restart` writes into [mqtt] beside the usual."""
 
@@ -148,6 +160,7 @@ class Site:
             "trust": {"roots": str(own / "roots.toml"), "bundle": str(own / "trust.cbor")},
             "state": {"directory": str(self.folder / "state")},
             "unlock": {"challenge_ttl_s": CHALLENGE_TTL_S, "relock": "none"},
+            "theft": {"theft_notice_after_s": 0},
             "on_call": {"hang_up_s": 1, "call_shown_s": 1},
             "log": {"format": "json"},
         }
@@ -172,6 +185,7 @@ async def open_site(
     papers: Papers | None,
     seed: int,
     wrong_clock: Path | None = None,
+    full_disk: Path | None = None,
 ) -> AsyncIterator[Site]:
     """Start everything but the agent.
 
@@ -242,6 +256,7 @@ async def open_site(
                 papers=papers,
                 outgoing=outgoing,
                 wrong_clock=wrong_clock,
+                full_disk=full_disk,
             )
         finally:
             for task in tasks:
