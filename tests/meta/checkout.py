@@ -35,6 +35,11 @@ def texts() -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+@cache
+def _parsed(source: str, path: str) -> ast.Module:
+    return ast.parse(source, filename=path)
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """One Python file. `name` is dotted for a module of a package, else its path."""
@@ -45,8 +50,8 @@ class Module:
 
     @property
     def tree(self) -> ast.Module:
-        """The module's syntax tree."""
-        return ast.parse(self.source, filename=self.path)
+        """The module's syntax tree; nobody changes it, so it is made once."""
+        return _parsed(self.source, self.path)
 
 
 def module_name(path: Path) -> str:
