@@ -52,24 +52,41 @@ class Alarm:
         self._ring = ring
         self._deadline: float | None = None
         self._armed: float | None = None
-        self._is_earlier = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
 
     def set(self, deadline: float | None) -> None:
         """Set the deadline (CLOCK_BOOTTIME, s), or None for none."""
         self._deadline = deadline
         if deadline is not None and (self._armed is None or deadline < self._armed):
-            self._is_earlier.set()
+            self._armed = deadline
+            if self._waiting is not None:
+                self._waiting.cancel()
 
     async def run(self) -> None:
         """Wait and ring until cancelled."""
         while True:
-            self._is_earlier.clear()
             self._armed = self._deadline
-            if self._armed is None:
-                await self._is_earlier.wait()
-                continue
-            if self._clock.boottime() < self._armed:
-                await wait_first(self._is_earlier.wait(), self._clock.wait_until(self._armed))
-            if self._clock.boottime() >= self._armed:
-                self._deadline = None
-                self._ring()
+            if not await self._has_come(self._armed):
+                continue  # there is an earlier one
+            self._deadline = None
+            self._ring()
+
+    async def _has_come(self, deadline: float | None) -> bool:
+        """Wait for the deadline, or for an earlier one to be set; return whether it was the deadline."""
+        if deadline is not None and self._clock.boottime() >= deadline:
+            return True
+        # One task, and nothing beside it: on a busy bus this is done for each value that waits for its debounce.
+        self._waiting = waiting = self._wait_for(deadline)
+        try:
+            await asyncio.wait((waiting,))
+        finally:
+            self._waiting = None
+            waiting.cancel()
+        if not waiting.cancelled():
+            waiting.result()
+        return deadline is not None and self._clock.boottime() >= deadline
+
+    def _wait_for(self, deadline: float | None) -> asyncio.Future[None]:
+        if deadline is None:
+            return asyncio.get_running_loop().create_future()
+        return asyncio.ensure_future(self._clock.wait_until(deadline))

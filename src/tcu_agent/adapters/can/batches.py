@@ -17,14 +17,15 @@ from tcu_agent.ports import CanFrame
 
 POLL_S = 0.1
 """How long one batch waits at most for its first frame."""
-PAUSE_S = 0.02
-"""Between two batches where frames are buffered; how late a frame may be for it."""
+PAUSES_S = {"virtual": 0.04, "socketcan": 0.02, "slcan": 0.02}
+"""Between two batches; how late a frame may be for it. Only for interfaces known to keep more than comes meanwhile.
+
+`virtual` has a queue without an end; the kernel's socket 278 frames (14,000 a second); a serial line 4 KiB.
+"""
 SAMPLE_S = 0.1
 """After so long without a wanted frame, one of those that nobody wants is handed on all the same: a sign of life."""
 _NOISE = (ValueError, IndexError, KeyError)
 """What slcan makes of a serial line with noise on it."""
-_BUFFERED = frozenset({"virtual", "socketcan", "slcan"})
-"""Interfaces known to keep more than comes in a pause: a queue; the kernel's socket, 278 frames; the line's 4 KiB."""
 _OLDEST_STAMP_S = 5.0
 """A stamp that is older, or in the future, is not of this clock (device time, or the wall clock has jumped)."""
 _CLASSIC_BYTES = 8
@@ -46,7 +47,7 @@ class Batches:
         self._bus = bus
         self._take_waiting = waiting(bus)
         self._takes_echoes = interface == "socketcan"
-        self._pause_s = PAUSE_S if interface in _BUFFERED else 0.0
+        self._pause_s = PAUSES_S.get(interface, 0.0)
         self._wanted = selection.wanted
         self._numbers = frozenset(number for number, _ in selection.wanted or ())
         self._boottime = boottime
