@@ -24,6 +24,8 @@ from tests.socketcan.foreign import Candump, cansend
 from tests.socketcan.ports import CountingPort, on, text
 
 ERROR_ACTIVE = 0
+OWN = 0x6A0
+"""Not that of the commands, which the story counts."""
 LAST = CanFrame(0x7E7, b"\x77")
 NEAR_MISSES = (
     "123#01",
@@ -48,7 +50,7 @@ print(open_sockets(sys.argv[1], fd=False, selection=Selection()).buffer_bytes)
 def selecting(bench: Bench, *wanted: FrameKey) -> SocketCanBus:
     """Return a port that wants only these identifiers, and the last frame of a test."""
     keys = frozenset({*wanted, (LAST.arbitration_id, False)})
-    selection = Selection(wanted=keys, own=frozenset({(0x0A0, False)}))
+    selection = Selection(wanted=keys, own=frozenset({(OWN, False)}))
     return SocketCanBus(name="body", channel=bench.agent, selection=selection)
 
 
@@ -86,7 +88,7 @@ def test_the_kernel_wakes_us_for_what_is_wanted_and_exactly_that(
 
 def test_a_bus_of_strangers_is_heard_and_our_own_frames_are_no_sign_of_life(bench: Bench) -> None:
     async def test(port: CountingPort) -> None:
-        await port.send(CanFrame(0x0A0, b"\x01"), timeout_s=10.0)
+        await port.send(CanFrame(OWN, b"\x01"), timeout_s=10.0)
         cansend(bench.far, "124#03")
         (frame,) = await port.receive()
         assert text(frame) == "124#03"
@@ -100,15 +102,15 @@ def test_a_selecting_port_sends_and_sees_its_own_on_the_bus(bench: Bench, dump: 
 
     async def test(port: CountingPort) -> None:
         mark = dump.mark()
-        for number in (0x0A0, 0x0A0):
+        for number in (OWN, OWN):
             await port.send(CanFrame(number, b"\x01"), timeout_s=10.0)
         await asyncio.to_thread(cansend, bench.far, text(LAST))
         assert [text(one) for one in await until(port, LAST)] == [text(LAST)]
         seen = await asyncio.to_thread(dump.texts, mark, bench.far, 3)
-        assert seen == ["0A0#01", "0A0#01", text(LAST)]
+        assert seen == ["6A0#01", "6A0#01", text(LAST)]
         assert port.counters().sent == 2
 
-    on(selecting(bench, (0x0A0, False)), test)
+    on(selecting(bench, (OWN, False)), test)
 
 
 def test_a_full_queue_is_waited_for_until_the_deadline_and_the_frame_goes_out_once(
@@ -119,9 +121,9 @@ def test_a_full_queue_is_waited_for_until_the_deadline_and_the_frame_goes_out_on
         with blocked(bench.agent):
             cansend(bench.agent, "7E8#08")  # has the only place
             with pytest.raises(CanTransportError, match="room in the driver's queue") as caught:
-                await port.send(CanFrame(0x0A0, b"\x09"), timeout_s=0.1)
+                await port.send(CanFrame(OWN, b"\x09"), timeout_s=0.1)
             assert not caught.value.may_have_happened
-            waiting = asyncio.create_task(port.send(CanFrame(0x0A0, b"\x0a"), timeout_s=50.0))
+            waiting = asyncio.create_task(port.send(CanFrame(OWN, b"\x0a"), timeout_s=50.0))
             await asyncio.sleep(0)
             assert not waiting.done()
         await waiting
@@ -132,7 +134,7 @@ def test_a_full_queue_is_waited_for_until_the_deadline_and_the_frame_goes_out_on
             return [one.text for one in dump.since(mark, bench.far) if one.number != "7E8"]
 
         assert await asyncio.to_thread(dump.wait, lambda: text(LAST) in texts())
-        assert texts() == ["0A0#0A", text(LAST)]
+        assert texts() == ["6A0#0A", text(LAST)]
 
     on(selecting(bench), test)
 
@@ -143,7 +145,7 @@ def test_the_kernel_knows_the_controllers_state_and_counts_what_was_sent(bench: 
             controller = KernelController(asking, bench.agent)
             before = controller.sent()
             for _ in range(3):
-                await port.send(CanFrame(0x0A0, bytes(8)), timeout_s=10.0)
+                await port.send(CanFrame(OWN, bytes(8)), timeout_s=10.0)
             after = controller.sent()
             assert None not in {before, after}
             assert after == (before or 0) + 3

@@ -17,11 +17,12 @@ from tests.socketcan.ports import CountingPort, on
 
 FD_BUS = "vcanfd0"
 FD_MTU = 72
+OWN = 0x6A0
 LONG = bytes(range(12))
 SELECTIONS = {
     "everything": Selection(),
     "selected": Selection(
-        wanted=frozenset({(0x123, False), (0x124, False)}), own=frozenset({(0x0A0, False)})
+        wanted=frozenset({(0x123, False), (0x124, False)}), own=frozenset({(OWN, False)})
     ),
 }
 
@@ -75,13 +76,13 @@ def test_an_fd_frame_is_sent_once_padded_and_with_its_bit_rate(
 ) -> None:
     async def test(port: CountingPort) -> None:
         mark = dump.mark()
-        await port.send(CanFrame(0x0A0, LONG[:9], is_fd=True), timeout_s=10.0)
+        await port.send(CanFrame(OWN, LONG[:9], is_fd=True), timeout_s=10.0)
         cansend(fd_bus, "124#01")
         await first(port, 0x124)
         told = await asyncio.to_thread(dump.texts, mark, fd_bus, 2)
         assert told[1:] == ["124#01"]
         number, flags, data = told[0][:5], int(told[0][5], 16), told[0][6:]
-        assert (number, data) == ("0A0##", (LONG[:9] + bytes(3)).hex().upper())
+        assert (number, data) == ("6A0##", (LONG[:9] + bytes(3)).hex().upper())
         assert bool(flags & 1) is bit_rate_switch
         assert port.counters().sent == 1
 
