@@ -91,12 +91,13 @@ def test_a_burst_of_cangen_is_received_whole(port: CountingPort, bench: Bench) -
     on(port, test)
 
 
-def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench) -> None:
+def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench, dump: Candump) -> None:
     """As fast as the driver takes it, and nobody fetches it; python-can's loses frames without a word.
 
     No bit rate holds an emulated controller back: on a busy machine the kernel itself cannot follow it and throws
     frames away between driver and sockets (net.core.netdev_max_backlog). None of those is the port's to count; the
-    kernel has counted them. So the flood goes on until more has reached the socket than it can hold.
+    kernel has counted them. So the flood goes on until more has reached the socket than it can hold. The next test
+    begins when candump has written it all.
     """
 
     async def test(port: CountingPort) -> None:
@@ -118,6 +119,9 @@ def test_what_our_own_port_loses_in_a_flood_it_counts(bench: Bench) -> None:
         assert counted.dropped > 0
 
     on(PORTS["socketcan"](bench.agent), test)
+    mark = -1
+    while mark != (mark := dump.mark()):
+        dump.wait(lambda: False, timeout_s=1.0)
 
 
 def test_a_link_that_goes_down_and_up_is_a_temporary_error(
