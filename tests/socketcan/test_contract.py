@@ -19,7 +19,7 @@ BURST_FRAMES = 200
 """A tenth of a second of a full bus; the kernel's usual buffer holds 278."""
 FLOOD_FRAMES = 7_000
 FULL_SOCKET_FRAMES = 2 * RECEIVE_BUFFER_BYTES // 768 * 5 // 4
-"""A quarter more than the agent's socket holds: the kernel doubles what it is asked for, and counts 768 bytes a frame."""
+"""A quarter more than the agent's socket holds: the kernel doubles what is asked for, and counts 768 bytes a frame."""
 SENT = [
     CanFrame(0x123, b"\x01\x02\x03"),
     CanFrame(0x123, b"", is_extended_id=True),
