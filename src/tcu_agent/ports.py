@@ -216,8 +216,13 @@ class StatePort(Protocol):
             StorageError: not durable; nothing of it happened.
         """
 
-    def positions(self) -> Sequence[StoredPosition]:
-        """Return sealed positions not yet acknowledged, by case and seq; one that is damaged is not among them."""
+    def positions(
+        self, *, after: tuple[bytes, int] | None = None, limit: int | None = None
+    ) -> Sequence[StoredPosition]:
+        """Return sealed positions not yet acknowledged, by case and seq; one that is damaged is not among them.
+
+        `after`: a case and seq, None = from the first on. `limit`: at most so many, None = all.
+        """
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq."""

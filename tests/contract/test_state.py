@@ -154,6 +154,17 @@ def test_a_position_stored_again_replaces_itself(store: Store) -> None:
     assert [p.payload for p in store.state.positions()] == [b"again"]
 
 
+def test_positions_are_read_page_by_page(store: Store) -> None:
+    places = [(CASE_A, 1), (CASE_A, 2), (CASE_A, 10), (CASE_B, 1)]
+    for case_id, seq in reversed(places):
+        store.state.put_position(StoredPosition(case_id, seq, b"sealed"))
+    read = [(p.case_id, p.seq) for p in store.state.positions(limit=3)]
+    assert read == places[:3]
+    for number, place in enumerate(places, start=1):
+        behind = store.state.positions(after=place, limit=2)
+        assert [(p.case_id, p.seq) for p in behind] == places[number : number + 2]
+
+
 def test_a_position_and_what_is_put_with_it_are_one_transaction(store: Store) -> None:
     store.state.put_position(StoredPosition(CASE_A, 1, b"a1"), puts={"cases": b"1", "gone": None})
     store.restart()
@@ -257,6 +268,7 @@ def test_a_damaged_position_is_left_out_and_no_other(tmp_path: Path, spoiling: s
     alter(tmp_path / FILE_NAME, spoiling)
     state = SqliteState(tmp_path)
     assert state.positions() == [stored[0], stored[2]]
+    assert state.positions(limit=2) == [stored[0], stored[2]], "it takes nobody's place"
     state.close()
 
 

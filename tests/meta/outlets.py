@@ -80,7 +80,7 @@ OUTLETS = {
     "tcu_agent.runtime.outbox.OutboxSender._send_window: publish",
     "tcu_agent.runtime.outbox.OutboxSender.run: publish",
     "tcu_agent.runtime.position_sender.PositionSender._send_due: publish",
-    "tcu_agent.runtime.position_sender.PositionSender._send_due: sign_position",
+    "tcu_agent.runtime.position_sender.PositionSender._position: sign_position",
     "tcu_agent.runtime.position_sender.PositionSender.run: publish",
     "tcu_agent.runtime.prompt_sender.PromptSender.run: publish",
     "tcu_agent.runtime.sealing.seal_position: seal",

@@ -34,6 +34,7 @@ from tcu_agent.runtime.can_bus import CanBus
 from tcu_agent.runtime.connection import Connection, Identity, Senders
 from tcu_agent.runtime.executor import Executor, Outlets
 from tcu_agent.runtime.freshness import StoredFreshness
+from tcu_agent.runtime.noise import Noise
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.outbox import OutboxSender
 from tcu_agent.runtime.outbox_limits import OutboxLimits
@@ -124,6 +125,7 @@ class Agent:
         self._state = VolatileState() if self._stored is None else world.state
         self.core = self._make_core(core)
         self._pump = Pump(core=self.core, perform=self._perform, around=around)
+        self._noise = Noise(clock=around.clock, logbook=around.logbook)
         self._notary = Notary(signer=world.signer, environment=car.settings.environment)
         self._senders = self._make_senders()
         encoder = self._make_encoder()
@@ -184,6 +186,7 @@ class Agent:
         yield "sleeper", self._sleeper.run()
         yield "store rest", self._store_rest.run()
         yield "announcer", self._announce()
+        yield "noise", self._noise.run()
         if (watchdog_s := self._around.supervisor.watchdog_s) is not None:
             yield "watchdog", self._feed_watchdog(watchdog_s)
 
@@ -272,7 +275,11 @@ class Agent:
                 logbook=logbook,
             ),
             positions=PositionSender(
-                state=self._state, notary=self._notary, clock=clock, logbook=logbook
+                state=self._state,
+                journal=journal,
+                notary=self._notary,
+                clock=clock,
+                logbook=logbook,
             ),
         )
 
@@ -287,6 +294,7 @@ class Agent:
             environment=self._car.settings.environment,
             clock=self._around.clock,
             logbook=self._around.logbook,
+            noise=self._noise,
         )
 
     def _random(self, length: int) -> bytes:

@@ -31,6 +31,7 @@ from tcu_agent.protocol.messages import Challenge, Message, Result
 from tcu_agent.runtime.connection import Senders
 from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.logbook import Logbook
+from tcu_agent.runtime.noise import NOISY, Noise
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.sealing import seal_position
 from tcu_agent.runtime.sleeper import Sleeper
@@ -50,6 +51,7 @@ class Outlets:
     environment: str
     clock: Clock
     logbook: Logbook
+    noise: Noise
 
 
 class Executor:
@@ -83,9 +85,15 @@ class Executor:
             case ErasePositions():
                 self._erase(effect)
             case Note():
-                self._to.logbook.info(effect.word, **effect.fields)
+                self._note(effect)
             case _:
                 assert_never(effect)
+
+    def _note(self, note: Note) -> None:
+        if note.word in NOISY:
+            self._to.noise.say(note.word, note.fields)
+        else:
+            self._to.logbook.info(note.word, **note.fields)
 
     def _wake_or_sleep(self, effect: WakeBus | GoToSleep | WakeUp) -> None:
         if isinstance(effect, GoToSleep):

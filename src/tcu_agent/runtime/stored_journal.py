@@ -15,7 +15,7 @@ class StoredJournal:
         self.boot_id = boot_id
         """Of this start of the agent."""
         self._state = state
-        self._vehicle_id = vehicle_id
+        self.vehicle_id = vehicle_id
 
     def read(self) -> Journal:
         """Return the journal as it stands in the store now.
@@ -37,6 +37,6 @@ class StoredJournal:
         record = self._state.load().get(records.JOURNAL)
         if record is None:
             return None
-        journal = Journal(vehicle_id=self._vehicle_id, boot_id=self.boot_id, stream_id=b"")
+        journal = Journal(vehicle_id=self.vehicle_id, boot_id=self.boot_id, stream_id=b"")
         journal.restore(record)
         return journal

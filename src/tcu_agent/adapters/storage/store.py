@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from tcu_agent.adapters.storage import schema
@@ -168,17 +169,25 @@ class SqliteState:
                 (*row, position_checksum(*row)),
             )
 
-    def positions(self) -> Sequence[StoredPosition]:
+    def positions(
+        self, *, after: tuple[bytes, int] | None = None, limit: int | None = None
+    ) -> Sequence[StoredPosition]:
         """Return sealed positions not yet erased, by case and seq; a damaged one is left out, as if it were not there.
+
+        `after`: a case and seq, None = from the first on. `limit`: at most so many, None = all.
 
         Raises:
             StorageError: unreadable.
         """
-        with self._converted("cannot be read"):
-            rows = self._database.execute(
-                "SELECT case_id, seq, payload, checksum FROM position ORDER BY case_id, seq"
-            ).fetchall()
-        return [StoredPosition(*row) for *row, written in rows if _is_whole(row, written)]
+        with self._converted("cannot be read"), contextlib.closing(self._database.cursor()) as rows:
+            # Read row by row: a damaged one must not take the place of a whole one within the limit.
+            rows.execute(
+                "SELECT case_id, seq, payload, checksum FROM position"
+                " WHERE (case_id, seq) > (?, ?) ORDER BY case_id, seq",
+                after or (b"", -1),
+            )
+            whole = (StoredPosition(*row) for *row, written in rows if _is_whole(row, written))
+            return list(islice(whole, limit))
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq, from the file and its log.

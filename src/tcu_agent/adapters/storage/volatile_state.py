@@ -63,9 +63,12 @@ class VolatileState:
         self._put(puts or {})
         self.sealed[position.case_id, position.seq] = position
 
-    def positions(self) -> Sequence[StoredPosition]:
-        """Return sealed positions by case and seq."""
-        return [self.sealed[key] for key in sorted(self.sealed)]
+    def positions(
+        self, *, after: tuple[bytes, int] | None = None, limit: int | None = None
+    ) -> Sequence[StoredPosition]:
+        """Return sealed positions by case and seq, those behind `after`, at most `limit`."""
+        keys = sorted(key for key in self.sealed if after is None or key > after)
+        return [self.sealed[key] for key in keys[:limit]]
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq."""
