@@ -85,7 +85,9 @@ def test_a_centre_that_does_not_run_is_named(
     bench = str(tmp_path / "bench")
     assert main(["pki", "init", bench, "--vehicle", CAR]) == 0
     assert main(["operator", "--dir", bench, "incidents"]) == 2
-    assert "command does not answer" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"command does not answer: it has left no address in {bench}/run/command.url" in said
+    assert "does `tcu-sim centre` run?" in said
 
 
 def test_a_place_where_no_keys_can_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,12 @@ from tests.enrolment.bench import CAR, Bench
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """Return what is said when the command is refused."""
+    status: object
     try:
-        assert main(["est", *words]) == 2
+        status = main(["est", *words])
     except SystemExit as ended:  # argparse
-        assert ended.code == 2
+        status = ended.code
+    assert status == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert "Traceback" not in said.err

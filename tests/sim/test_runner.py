@@ -22,7 +22,7 @@ from tcu_sim.bench.simulated_loop import run_simulated
 from tcu_sim.bus import python_can_port
 from tcu_sim.bus.frame import Frame
 from tcu_sim.bus.in_process import InProcessBus, InProcessNode
-from tcu_sim.bus.python_can_port import PythonCanPort
+from tcu_sim.bus.python_can_port import MOST_FAILED_WRITES, PythonCanPort
 from tcu_sim.cli.main import main
 from tcu_sim.errors import BadInput, BusUnreachable, ExpectationFailed
 from tcu_sim.vehicle.runner import VehicleRunner
@@ -355,6 +355,9 @@ def test_whatever_python_can_raises_when_the_channel_goes_is_unreachable(
         try:
             monkeypatch.setattr(port._bus, "recv", fail)
             monkeypatch.setattr(port._bus, "send", fail)
+            for _ in range(MOST_FAILED_WRITES - 1):
+                await port.send(Frame(arbitration_id=1))
+            assert port.lost == MOST_FAILED_WRITES - 1
             with pytest.raises(BusUnreachable, match="sending failed"):
                 await port.send(Frame(arbitration_id=1))
             with pytest.raises(BusUnreachable, match="receiving failed"):

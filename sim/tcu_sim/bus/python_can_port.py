@@ -30,6 +30,9 @@ ROOM_ATTEMPTS: Final = 200
 """How often a full transmit queue of SocketCAN is tried again, 5 ms apart: one second."""
 
 
+MOST_FAILED_WRITES: Final = 20
+"""In a row, about a cycle of all messages. One is a node that just hung up, or a pseudo terminal that was full."""
+
 FAILURES: Final = (can.CanError, OSError, ValueError, termios.error)
 """What python-can lets through from pyserial and the kernel when a channel goes away under it."""
 
@@ -52,6 +55,7 @@ class PythonCanPort:
         self._failure: str | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._failed_writes = 0
         self._start_reading()
 
     async def receive(self) -> Sequence[Frame]:
@@ -70,10 +74,10 @@ class PythonCanPort:
         return frames
 
     async def send(self, frame: Frame) -> None:
-        """Send one frame; a bus that has no room for a second loses it, and it is counted.
+        """Send one frame; a bus that has no room for a second loses it, and so does a write that fails now and then.
 
         Raises:
-            BusUnreachable: the bus is gone.
+            BusUnreachable: the bus is gone, or nothing could be written for a while.
         """
         message = _message(frame)
         for _ in range(ROOM_ATTEMPTS):
@@ -81,9 +85,13 @@ class PythonCanPort:
                 self._bus.send(message, SEND_TIMEOUT_S)
             except FAILURES as error:
                 if getattr(error, "error_code", None) != errno.ENOBUFS:
-                    raise BusUnreachable(f"sending failed: {error}") from error
+                    self._failed_writes += 1
+                    if self._failed_writes >= MOST_FAILED_WRITES:
+                        raise BusUnreachable(f"sending failed: {error}") from error
+                    break
                 await asyncio.sleep(0.005)
             else:
+                self._failed_writes = 0
                 return
         self.lost += 1
 

@@ -104,6 +104,10 @@ class HttpPeer:
         """
         try:
             url = self.url_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            what = f"{self.service} does not answer: it has left no address in {self.url_file}"
+            raise ServiceUnreachable(f"{what} (does `tcu-sim centre` run?)") from error
+        try:
             timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
             async with self.session.post(
                 f"{url}/{operation}",
@@ -114,7 +118,7 @@ class HttpPeer:
                 return _reply(self.service, response.status, await response.json())
         except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
             # The cause names hosts and ports at most, but it is not needed either.
-            raise ServiceUnreachable(f"{self.service} does not answer") from error
+            raise ServiceUnreachable(f"{self.service} does not answer at {url}") from error
 
 
 def _reply(service: str, status: int, reply: dict[str, Any]) -> Reply:

@@ -70,7 +70,11 @@ class MqttBus:
             try:
                 await self._connect_once(service)
             except aiomqtt.MqttError as error:
-                log.warning("%s: no connection to the broker: %s", self._client_id, error)
+                where = f"{self._address.host}:{self._address.port}"
+                log.warning(
+                    "%s: no connection to the broker at %s: %s; again in %g s",
+                    self._client_id, where, error, pause_s,
+                )  # fmt: skip
             _heed_cancellation()
             if self.connected.is_set():
                 pause_s = FIRST_PAUSE_S
