@@ -1,4 +1,4 @@
-"""What docs/enrolment.md tells a person to type works as it stands there; so does what the example configuration says."""
+"""What docs/enrolment.md tells a person to type works as it stands there; so does the example configuration."""
 
 from __future__ import annotations
 

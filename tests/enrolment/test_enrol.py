@@ -216,3 +216,14 @@ def test_a_link_that_is_none_is_left_alone(bench: Bench) -> None:
     with pytest.raises(EnrolmentError, match="is not the link"):
         bench.enrol()
     assert bench.current.read_text() == "a file of somebody's"
+
+
+def test_a_wrong_authority_is_said_even_when_nothing_is_due(
+    enrolled: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = enrolled.folder / "tcu.toml"
+    head, tail = file.read_text().split("[enrolment]")
+    file.write_text(head + "[enrolment]" + tail.replace("/ca.pem", "/none.pem", 1))
+    assert at_command(enrolled) == 2
+    assert "none.pem: cannot be used" in capsys.readouterr().err
+    assert any("none.pem: cannot be used" in problem for problem in examine(file).problems)

@@ -359,6 +359,10 @@ def test_delays_are_spread_between_nothing_and_a_growing_bound() -> None:
         assert 0 <= delay < bound
     backoff.reset()
     assert backoff.next_delay_s() < 1
+    floored = Backoff(entropy=SeededEntropy(), first_s=1, most_s=8, floor=0.5)
+    for bound in [1, 2, 4, 8, 8, 8]:
+        assert bound / 2 <= floored.next_delay_s() < bound
+    assert floored.failures == 6
     most = [Backoff(entropy=SeededEntropy(str(n)), first_s=1, most_s=8) for n in range(200)]
     spread = sorted(each.next_delay_s() for each in most)
     assert spread[20] < 0.2

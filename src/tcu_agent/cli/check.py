@@ -167,9 +167,11 @@ def _trust(config: Config, report: Report) -> None:
 
 def _enrolment(config: Config, _: Report) -> None:
     from tcu_agent.enrolment.enrolling import fitting
+    from tcu_agent.enrolment.est import check_authority
 
     if config.enrolment is not None:
         fitting(config)
+        check_authority(config.enrolment.ca)
 
 
 def _state(config: Config, report: Report) -> None:

@@ -13,26 +13,38 @@ _RANDOM_BYTES = 4
 
 
 class Backoff:
-    """Delays that grow from up to `first_s` to up to `most_s`; `least_s` is never undercut."""
+    """Delays that grow from up to `first_s` to up to `most_s`.
+
+    `least_s` is never undercut, nor is `floor` (0..1) of the bound that has been reached.
+    """
 
     def __init__(
-        self, *, entropy: Entropy, first_s: float, most_s: float, least_s: float = 0.0
+        self,
+        *,
+        entropy: Entropy,
+        first_s: float,
+        most_s: float,
+        least_s: float = 0.0,
+        floor: float = 0.0,
     ) -> None:
         self._entropy = entropy
         self._first_s = first_s
         self._most_s = most_s
         self._least_s = least_s
-        self._failures = 0
+        self._floor = floor
+        self.failures = 0
+        """In a row, until now."""
 
     def next_delay_s(self) -> float:
         """Return the next delay, and let the one after it grow."""
-        bound = min(math.ldexp(self._first_s, min(self._failures, 32)), self._most_s)
-        self._failures += 1
-        return self._least_s + self._fraction() * max(bound - self._least_s, 0.0)
+        bound = min(math.ldexp(self._first_s, min(self.failures, 32)), self._most_s)
+        self.failures += 1
+        least_s = max(self._least_s, self._floor * bound)
+        return least_s + self._fraction() * max(bound - least_s, 0.0)
 
     def reset(self) -> None:
         """Start again from the first delay: it worked."""
-        self._failures = 0
+        self.failures = 0
 
     def _fraction(self) -> float:
         drawn = int.from_bytes(self._entropy.random_bytes(_RANDOM_BYTES), "big")

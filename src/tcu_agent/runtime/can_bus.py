@@ -16,6 +16,8 @@ from tcu_agent.runtime.waiting import Alarm
 
 FIRST_RETRY_S = 0.2
 MOST_RETRY_S = 5.0
+RETRY_FLOOR = 0.5
+"""Of each bound, at least: there is no fleet to be spread on a car's own bus, and a pause by chance is none."""
 """A bus that comes back must be heard soon: somebody may press ON CALL."""
 SEND_TIMEOUT_S = 0.5
 """For a frame without a deadline of its own, which comes again anyway."""
@@ -60,7 +62,9 @@ class CanBus:
         self._around = around
         self._clock = around.clock
         self._logbook = around.logbook
-        self._backoff = Backoff(entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S)
+        self._backoff = Backoff(
+            entropy=around.entropy, first_s=FIRST_RETRY_S, most_s=MOST_RETRY_S, floor=RETRY_FLOOR
+        )
         self._tally = BusTally(
             port=port, decoder=decoder, logbook=around.logbook, now=around.clock.boottime()
         )
@@ -168,5 +172,8 @@ class CanBus:
 
     async def _pause(self, word: str, error: CanTransportError) -> None:
         delay_s = self._backoff.next_delay_s()
-        self._logbook.warning(word, bus=self.name, detail=str(error), retry_s=delay_s)
+        failures = self._backoff.failures
+        # Of a channel that is not there for days: the 1st, 2nd, 4th, 8th ... time, else it would fill the log.
+        say = self._logbook.debug if failures & (failures - 1) else self._logbook.warning
+        say(word, bus=self.name, detail=str(error), failures=failures, retry_s=delay_s)
         await self._around.wait_s(delay_s)
