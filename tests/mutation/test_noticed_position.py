@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core.effects import SealPosition
+from tcu_agent.core.position.position import PROOF_LOOK_S
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import State
 from tcu_agent.protocol.messages import Result
@@ -77,3 +78,10 @@ def test_a_fix_that_fails_after_a_restart_does_not_make_a_tracking_one_without_f
     (result,) = [each for each in car.appended() if isinstance(each, Result)]
     assert result.common.request_id == request
     assert result.outcome is Outcome.EXECUTED
+
+
+def test_a_tracking_that_waits_for_the_time_asks_to_be_looked_at_each_second(car: Driver) -> None:
+    tracked(car)
+    car.wall_offset = None
+    car.restart(new_session=True)
+    assert car.core._parts.position.deadline == car.now + PROOF_LOOK_S
