@@ -1,6 +1,6 @@
 """Runs the benchmarks: every module of this folder that has a `measure`.
 
-python -m benchmarks                          all of them, seven rounds each
+python -m benchmarks                          all of them, five rounds each
 python -m benchmarks decode_path --rounds 3   one
 python -m benchmarks --json FILE              also as a list of objects
 """
@@ -11,13 +11,14 @@ import argparse
 import importlib
 import pkgutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
 from benchmarks.figures import Benchmark, Figure, as_json, machine
 
-ROUNDS = 7
+ROUNDS = 5
 
 
 def known() -> dict[str, Benchmark]:
@@ -48,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(machine(), flush=True)
     figures: list[Figure] = []
     for name in given.names or there:
+        started = time.monotonic()
         for figure in there[name](given.rounds):
             print(figure.line(), flush=True)
             figures.append(figure)
+        print(f"({name} took {time.monotonic() - started:.0f} s)", flush=True)
     if given.json is not None:
         given.json.write_text(as_json(figures))
     return 0
