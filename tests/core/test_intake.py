@@ -97,6 +97,25 @@ def test_a_stolen_command_key_does_not_make_the_car_talk_itself_dry(car: Driver)
     assert car.notes.count("refused") == asked - len(car.sent(Challenge))
 
 
+def test_a_stolen_command_key_does_not_wear_out_the_disk(car: Driver) -> None:
+    """A request that gets no answer costs no write; the mark of one that gets an answer is durable before that."""
+    for _ in range(600):
+        car.ask(Service.UNLOCK)
+    answers = len(car.refusals) + len(car.sent(Challenge))
+    assert answers < 30
+    assert len(car.persisted(records.MARKS)) == answers
+    car.receive("request", signing.sign(car.centre.request(Service.UNLOCK, seq=600)))
+    assert car.notes.count("refused") == 600 - 4 + 1, "taken in RAM all the same"
+    car.restart()
+    car.pass_time(60)
+    car.ask(Service.UNLOCK)
+    before = len(car.sent(Challenge))
+    for seq in (1, 600):
+        car.receive("request", signing.sign(car.centre.request(Service.UNLOCK, seq=seq)))
+    assert car.refusals[-2:] == [Reason.STALE_REQUEST] * 2
+    assert len(car.sent(Challenge)) == before
+
+
 def test_repeated_messages_do_not_use_up_the_answers_to_new_ones(car: Driver) -> None:
     stale = signing.sign(car.centre.request(Service.UNLOCK, seq=0))
     for _ in range(4):

@@ -14,7 +14,7 @@ from tcu_agent.core.events import MessageArrived
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
 from tcu_agent.core.verify.authorisation import UnlockAuthorisation
-from tcu_agent.core.verify.verdicts import AlreadyAnswered, Refused
+from tcu_agent.core.verify.verdicts import AcceptedRequest, AlreadyAnswered, Refused
 from tcu_agent.protocol.vocabulary import Reason, Service
 
 Handler = Callable[[Step, MessageArrived], None]
@@ -62,7 +62,14 @@ class Intake:
             marks=parts.knowledge.marks,
             answered=self._answered(),
         )
-        parts.knowledge.raise_mark(step, verdict.mark)
+        parts.knowledge.raise_mark(verdict.mark)
+        self._answer_request(step, verdict, nonce=arrived.random)
+        parts.knowledge.protect_answer(step)
+
+    def _answer_request(
+        self, step: Step, verdict: AcceptedRequest | AlreadyAnswered | Refused, *, nonce: bytes
+    ) -> None:
+        parts = self._parts
         if isinstance(verdict, Refused):
             parts.refusals.answer(step, verdict)
         elif isinstance(verdict, AlreadyAnswered):
@@ -76,7 +83,7 @@ class Intake:
             if reason is not Reason.NONE:
                 parts.refusals.known(step, reason, verdict.request.request_id)
         else:
-            parts.challenger.challenge(step, verdict, nonce=arrived.random)
+            parts.challenger.challenge(step, verdict, nonce=nonce)
 
     def _too_late(self, step: Step, service: Service) -> Reason:
         return self._parts.reachability.refusal(service, step.now)

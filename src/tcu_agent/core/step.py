@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tcu_agent.core.effects import Effect, Note, Persist, SealPosition
+from tcu_agent.core.effects import Effect, Note, Persist, SealPosition, SendMessage
 from tcu_agent.protocol.messages import Event, Result
 
 
@@ -24,6 +24,11 @@ class Step:
     def has_writes(self) -> bool:
         """Whether something has to become durable."""
         return bool(self.puts or self.appended or self.acknowledged is not None)
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether a message is sent that is not stored."""
+        return any(isinstance(each, SendMessage) for each in self.effects)
 
     @property
     def seals(self) -> bool:

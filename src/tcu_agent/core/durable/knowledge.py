@@ -27,6 +27,7 @@ class Knowledge:
     keyring: Keyring | None = None
     account: Account | None = None
     marks: dict[bytes, int] = field(default_factory=dict)
+    _is_mark_unsaved: bool = False
 
     @property
     def is_subscribed(self) -> bool:
@@ -51,10 +52,19 @@ class Knowledge:
         self.account = accepted.account
         step.put(records.ACCOUNT, records.pack(SCHEMA, accepted.payload))
 
-    def raise_mark(self, step: Step, mark: RequestMark | None) -> None:
-        """Make a request's seq durable before anything is answered to it."""
+    def raise_mark(self, mark: RequestMark | None) -> None:
+        """Take no request up to this one any more."""
         if mark is not None:
             self.marks[mark.kid] = mark.seq
+            self._is_mark_unsaved = True
+
+    def protect_answer(self, step: Step) -> None:
+        """Make the marks durable if this step answers a request, or writes anyway.
+
+        One that gets no answer costs no write: whoever has stolen a command key alone could wear out the flash memory.
+        After a restart it may be taken once more, and gets a challenge then, which alone moves nothing.
+        """
+        if self._is_mark_unsaved and (step.has_writes or step.says_anything):
             self._save_marks(step)
 
     def restore_trust(self, stored: Mapping[str, bytes], verifier: Verifier) -> None:
@@ -106,5 +116,6 @@ class Knowledge:
         self.marks = dict(marks)
 
     def _save_marks(self, step: Step) -> None:
+        self._is_mark_unsaved = False
         flat = [each for pair in sorted(self.marks.items()) for each in pair]
         step.put(records.MARKS, records.pack(SCHEMA, len(self.marks), *flat))
