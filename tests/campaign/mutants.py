@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tcu_agent.adapters.storage.state_directory import StateDirectory
 from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.cli.main import main
 from tcu_agent.core.effects import Effect, Persist, TransmitUnlock
@@ -79,6 +80,8 @@ def nothing_synced() -> None:
         set_to(state, "synchronous=OFF" if setting.startswith("synchronous") else setting)
 
     _replace(SqliteState, "_set", carelessly)
+    # Else the mark says that the log was lost, and everything remote is refused: this disk would fail closed.
+    _replace(StateDirectory, "expect_log", lambda _directory: None)
 
 
 MUTANTS = {
