@@ -124,7 +124,9 @@ def plain_words(reason: int) -> str:
     return PLAIN.get(reason, ("", f"The car gave a reason that is not known here ({reason})."))[1]
 
 
-DOZES = "The car sleeps and looks in again by itself, within the hour, but has no clock to say when."
+DOZES = (
+    "The car sleeps and looks in again by itself, within the hour, but has no clock to say when."
+)
 """What an operator reads of a car that dozes."""
 
 

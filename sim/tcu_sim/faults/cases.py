@@ -225,7 +225,8 @@ async def file_of_noise(act: Act) -> None:
     await site.agent.says("state-corrupt", since=mark, within_s=READY_WITHIN_S)
     await site.agent.says('"connected"', since=mark, within_s=READY_WITHIN_S)
     presses = act.ledger.stored().presses
-    await asyncio.sleep(OUTAGE_S)  # until it has seen the button let go: one held down at the start is no press
+    # Until it has seen the button let go: one that is held down at the start is no press.
+    await asyncio.sleep(OUTAGE_S)
     act.press()
     if not await site.until(
         lambda: act.ledger.stored().presses > presses, timeout_s=READY_WITHIN_S
