@@ -110,6 +110,24 @@ MUTANTS = (
         "        left_s = record.parameters.duration_s\n",
     ),
     Mutant(
+        "a wall clock that nothing keeps right is believed",
+        "src/tcu_agent/runtime/surroundings.py",
+        "        if not self.clock.is_synchronised():\n            return None\n",
+        "        return self.clock.wall()\n",
+    ),
+    Mutant(
+        "that a clock ran ahead is stored with the next fix only",
+        f"{CORE}/position/position.py",
+        "        if job.least_wall.is_news:\n",
+        "        if job.least_wall.is_news and job.until < 0:\n",
+    ),
+    Mutant(
+        "a lock that moves is where it was",
+        f"{CORE}/unlock/unlock.py",
+        " and not self._is_settled(job):\n",
+        " and job.until < 0:\n",
+    ),
+    Mutant(
         "the broker's acknowledgement is taken for the centre's",
         "src/tcu_agent/runtime/outbox.py",
         "        await asyncio.gather(*(publish(each) for each in signed))\n",

@@ -1,5 +1,7 @@
 """The judge sees what is wrong: a liar of an agent is found by one short history, an honest one is not."""
 
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -7,7 +9,10 @@ import pytest
 from tcu_agent.core.position.position import PositionCase
 from tcu_agent.core.unlock import preconditions
 from tcu_agent.protocol.messages import Result
+from tcu_agent.runtime.surroundings import Surroundings
+from tcu_sim.bench.simulation.forgery import SEEN_S, Forgery
 from tcu_sim.bench.simulation.judge import Judge
+from tcu_sim.bench.simulation.plots import CLOCK_PLOTS
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.step import Step
 from tcu_sim.bench.simulation.watch import WatchedState
@@ -57,6 +62,41 @@ def test_a_tracking_without_end_is_seen(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(PositionCase, "_save", stretch)
     assert "evidence" in run(1, (TRACKING, WAIT)).complaints[0]
+
+
+@pytest.mark.parametrize("plot", CLOCK_PLOTS)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_clock_that_ran_ahead_makes_no_tracking_longer(
+    plot: Callable[[Random], list[Step]], seed: int
+) -> None:
+    verdict = run(seed, plot(Random(seed)))
+    assert verdict.complaints == ()
+    assert verdict.positions > 1
+
+
+def test_a_tracking_that_is_longer_by_a_clock_that_ran_ahead_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Surroundings, "proven_wall", lambda around: around.clock.wall())
+    assert "outside its evidence" in run(0, CLOCK_PLOTS[0](Random(0))).complaints[0]
+
+
+def test_a_deceived_keeper_of_the_clock_gives_its_error_and_no_more() -> None:
+    now = [0.0]
+    forgery = Forgery(lambda: now[0])
+    forgery.power_cut()
+    assert forgery.given_s == 0
+    forgery.begin(60)
+    forgery.power_cut()
+    assert forgery.given_s == 60
+    forgery.end()
+    now[0] = SEEN_S - 0.1
+    forgery.power_cut()
+    assert forgery.given_s == 120
+    now[0] = SEEN_S
+    forgery.end()
+    forgery.power_cut()
+    assert forgery.given_s == 120
 
 
 def test_executed_on_sending_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

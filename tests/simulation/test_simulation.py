@@ -19,7 +19,7 @@ from tcu_agent.core.unlock import preconditions
 from tcu_sim.bench.simulation.campaign import Sum
 from tcu_sim.bench.simulation.kept import Kept, fails_like, read_kept
 from tcu_sim.bench.simulation.playing import STEPS, Player
-from tcu_sim.bench.simulation.plots import PLOTS
+from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.shrinking import shrink
 from tcu_sim.bench.simulation.step import Step
@@ -78,7 +78,9 @@ def test_every_kind_of_step_comes() -> None:
 
 
 def test_plots_are_made_of_steps_that_can_be_played() -> None:
-    played = [step for plot in PLOTS for seed in range(5) for step in plot(Random(seed))]
+    played = [
+        step for plot in (*PLOTS, *CLOCK_PLOTS) for seed in range(5) for step in plot(Random(seed))
+    ]
     assert {step.do for step in played} <= set(STEPS)
     for step in played:
         drawn = {name for seed in range(200) for name in DRAWS[step.do][1](Random(seed))}

@@ -28,6 +28,7 @@ from tcu_agent.protocol.vocabulary import Service as AgentService
 from tcu_sim.bench.light_centre import Deed, LightCentre
 from tcu_sim.bench.oracle import CLOCK_SLACK_S, Evidence, Sealed
 from tcu_sim.bench.oracle import complaints as oracle_complaints
+from tcu_sim.bench.simulation.forgery import Forgery
 from tcu_sim.bench.simulation.watch import Commit, Watch, WatchedState
 from tcu_sim.vehicle.central_locking import Verdict
 from tcu_sim.vehicle.vehicle import Vehicle
@@ -70,8 +71,7 @@ class Judge:
         self.noted: list[str] = []
         """What others found wrong on the way."""
         self.starts = 1
-        self.loose_time_s = 0.0
-        """Time that passed with the power off while the wall clock had been moved: nothing on the board proves it."""
+        self.forgery = Forgery(watch.trace.now)
         self.in_clear = 0
         self.disturbed_at: list[float] = []
         """When something happened that may make the agent late: it was off, asleep, or had no disk."""
@@ -248,7 +248,7 @@ class Judge:
         parameters, latest = deed.parameters, deed.challenged_at + deed.ttl_s
         if isinstance(parameters, Locate) and parameters.kind is Kind.TRACKING:
             latest = (began if began is not None else latest) + (parameters.duration_s or 0)
-        latest = min(latest + self.loose_time_s, ended, self._void_at(deed, by_pin=False))
+        latest = min(latest + self.forgery.given_s, ended, self._void_at(deed, by_pin=False))
         for sealed in sealings:
             if not deed.at - CLOCK_SLACK_S <= sealed.at <= latest + CLOCK_SLACK_S:
                 yield f"position sealed at {sealed.at:.3f} s outside its evidence's time"

@@ -32,7 +32,6 @@ class Player:
         self._town = town
         self._off: Values = {"off_s": 1.0, "how": "power"}
         """How the board comes back if the fuse that was set blows."""
-        self._moved_wall = False
 
     async def play(self, step: Step) -> None:
         """Play one step, and bring the board back if its power failed meanwhile."""
@@ -52,12 +51,18 @@ class Player:
         await self._town.live(of["s"])
 
     async def wall(self, of: Values) -> None:
-        """Set the wall clock."""
-        self._moved_wall = True
-        wall_s = self._town.clock.wall()
-        self._town.clock.set_wall(
-            None if of["by_s"] is None or wall_s is None else wall_s + of["by_s"]
-        )
+        """Set the wall clock wrong, or right again. `forged`: its keeper (NTP, GNSS) is deceived as well."""
+        by_s, is_forged = of["by_s"], of.get("forged", False)
+        forgery, clock = self._town.judge.forgery, self._town.clock
+        if by_s == 0:
+            clock.set_right()
+        else:
+            clock.set_wrong(by_s)
+            clock.synchronised = is_forged
+        if is_forged:
+            forgery.begin(by_s)
+        else:
+            forgery.end()
 
     async def suspend(self, of: Values) -> None:
         """Let the board sleep."""
@@ -66,8 +71,8 @@ class Player:
         self._disturb()
 
     async def cut(self, of: Values) -> None:
-        """Cut the power, or kill the process, now."""
-        await self._die(of)
+        """Cut the power, or kill the process, now. `right`: the clock is set right before the agent is back."""
+        await self._die(of, sets_clock_right=of.get("right", False))
 
     async def fuse(self, of: Values) -> None:
         """Cut the power at a point that the agent has yet to reach."""
@@ -93,10 +98,13 @@ class Player:
     def _disturb(self) -> None:
         self._town.judge.disturbed_at.append(self._town.now())
 
-    async def _die(self, of: Values) -> None:
-        if self._moved_wall:
-            self._town.judge.loose_time_s += of["off_s"]
-        await self._town.die(off_s=of["off_s"], by_power=of["how"] == "power")
+    async def _die(self, of: Values, *, sets_clock_right: bool = False) -> None:
+        by_power = of["how"] == "power"
+        if by_power:
+            self._town.judge.forgery.power_cut()
+        await self._town.die(
+            off_s=of["off_s"], by_power=by_power, sets_clock_right=sets_clock_right
+        )
 
     # ------------------------------------------------------------------ centre
     async def ask(self, of: Values) -> None:

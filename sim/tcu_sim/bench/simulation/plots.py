@@ -116,6 +116,37 @@ def _said_into_the_void(rng: Random) -> list[Step]:
     ]
 
 
+def _cut(off_s: float, *, right: bool = False) -> Step:
+    return Step("cut", {"off_s": off_s, "how": "power", "right": right})
+
+
+def _ran_ahead_and_was_set_right_without_power(rng: Random) -> list[Step]:
+    """Nothing kept it right when the rest was stored: it may be no proof of how long the power was off."""
+    return [
+        Step("wall", {"by_s": rng.choice([30, 60]), "forged": False}),
+        _ask("tracking", for_s=3.0, interval_s=5, duration_s=120),
+        Step("wait", {"s": rng.choice([3.0, 8.0])}),
+        _cut(60.0, right=True),
+        Step("wait", {"s": 125.0}),
+    ]
+
+
+def _ran_ahead_for_a_while(rng: Random) -> list[Step]:
+    """Its keeper was deceived, too; it was seen right again before the power failed."""
+    return [
+        Step("wall", {"by_s": rng.choice([60, 3600]), "forged": True}),
+        _ask("tracking", for_s=8.0, interval_s=60, duration_s=120),
+        Step("wall", {"by_s": 0, "forged": False}),
+        Step("wait", {"s": 12.0}),
+        _cut(60.0),
+        Step("wait", {"s": 125.0}),
+    ]
+
+
+CLOCK_PLOTS: Final[tuple[Callable[[Random], list[Step]], ...]] = (
+    _ran_ahead_and_was_set_right_without_power,
+    _ran_ahead_for_a_while,
+)
 PLOTS: Final[tuple[Callable[[Random], list[Step]], ...]] = (
     _armed_for_the_last_owner,
     _late_plate,

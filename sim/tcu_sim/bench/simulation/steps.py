@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from tcu_sim.bench.fuse import Point
-from tcu_sim.bench.simulation.plots import PLOTS
+from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS
 from tcu_sim.bench.simulation.step import Step
 from tcu_sim.vehicle.central_locking import Behaviour
 from tcu_sim.vehicle.reference import Door
@@ -15,6 +15,7 @@ from tcu_sim.vehicle.reference import Door
 LEAST_STEPS, MOST_STEPS = 4, 20
 SHARE: Final = 0.45
 SHARE_OF_PLOTS: Final = 0.5
+SHARE_OF_CLOCKS: Final = 0.08
 ALWAYS: Final = frozenset({"ask", "wait"})
 ANY_NUMBER: Final = 1_000_000
 WAITS_S: Final = (0.01, 0.3, 1.0, 3.0, 8.0, 25.0, 60.0, 125.0, 125.0, 600.0, 3600.0, 6 * 3600.0)
@@ -49,6 +50,11 @@ def history(seed: int) -> list[Step]:
     if rng.random() < SHARE_OF_PLOTS:
         at = rng.randint(0, len(steps))
         steps[at:at] = rng.choice(PLOTS)(rng)
+    # Lots of their own: what else happens in a history stays what it was before there were any.
+    lots = Random(f"clocks {seed}")
+    if lots.random() < SHARE_OF_CLOCKS:
+        at = lots.randint(0, len(steps))
+        steps[at:at] = lots.choice(CLOCK_PLOTS)(lots)
     return steps
 
 
@@ -141,7 +147,10 @@ def _back_end(rng: Random) -> dict[str, Any]:
 
 
 def _wall(rng: Random) -> dict[str, Any]:
-    return {"by_s": rng.choice([None, -DAYS_10_YEARS, DAYS_10_YEARS, -3600, 3600, 60])}
+    return {
+        "by_s": rng.choice([None, -DAYS_10_YEARS, DAYS_10_YEARS, -3600, 3600, 60]),
+        "forged": False,
+    }
 
 
 def _suspend(rng: Random) -> dict[str, Any]:
@@ -150,6 +159,10 @@ def _suspend(rng: Random) -> dict[str, Any]:
 
 def _off(rng: Random) -> dict[str, Any]:
     return {"off_s": rng.choice([0.5, 5.0, 40.0, 600.0]), "how": rng.choice(["power", "process"])}
+
+
+def _cut(rng: Random) -> dict[str, Any]:
+    return {**_off(rng), "right": False}
 
 
 def _fuse(rng: Random) -> dict[str, Any]:
@@ -214,7 +227,7 @@ DRAWS: Final[dict[str, tuple[int, Draw]]] = {
     "back-end": (3, _back_end),
     "wall": (2, _wall),
     "suspend": (3, _suspend),
-    "cut": (3, _off),
+    "cut": (3, _cut),
     "fuse": (7, _fuse),
     "restart": (2, _off),
     "disk": (4, _disk),

@@ -92,7 +92,7 @@ class Town(World):
         """Start the agent anew, as after a restart of the process alone."""
         await self.die(off_s=1.0, by_power=False)
 
-    async def die(self, *, off_s: float, by_power: bool) -> None:
+    async def die(self, *, off_s: float, by_power: bool, sets_clock_right: bool = False) -> None:
         """End the agent where it stands (or bring back one that has ended), and start it again after a while.
 
         `by_power`: the kernel starts anew as well; else only the process.
@@ -105,6 +105,9 @@ class Town(World):
         self.fuse.replace()
         if by_power:
             self.clock.reboot(off_s=0.0)
+        if sets_clock_right:
+            self.judge.forgery.end()
+            self.clock.set_right()
         self.judge.starts += 1
         self.judge.disturbed_at.append(self.now())
         await self.agent.start()

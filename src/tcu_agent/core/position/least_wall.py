@@ -13,6 +13,9 @@ from dataclasses import dataclass
 NEWS_S = 1.0
 """How much lower it must have stood to be stored at once, and not with the next fix: a clock that is slewed drifts."""
 
+WALL_LOOK_S = 10.0
+"""How often it is looked at, at least: a clock that is set right within so long of a power cut was not seen to be."""
+
 
 @dataclass(slots=True)
 class LeastWall:

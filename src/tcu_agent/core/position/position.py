@@ -11,7 +11,7 @@ from tcu_agent.core.effects import SealPosition, WakeBus
 from tcu_agent.core.machine import Machine
 from tcu_agent.core.position.cases import Cases
 from tcu_agent.core.position.fixes import FixSource
-from tcu_agent.core.position.least_wall import LeastWall
+from tcu_agent.core.position.least_wall import WALL_LOOK_S, LeastWall
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import TABLE, State, Trigger
 from tcu_agent.core.reports.journal import Journal
@@ -245,7 +245,8 @@ class PositionCase:
         if self.machine.state is State.SEARCHING:
             self._search(step, job, interval_s)
         is_searching = self.machine.state is State.SEARCHING
-        job.deadline = min(job.until, job.search_until if is_searching else job.next_fix_at)
+        look_at = job.search_until if is_searching else job.next_fix_at
+        job.deadline = min(job.until, look_at, step.now + WALL_LOOK_S)
 
     def _await_proof(self, step: Step, job: _Job, proof_until: float) -> None:
         """Go on with what the wall clock leaves as soon as it can be believed."""
