@@ -9,7 +9,7 @@ from tcu_agent.core.position.position import PROOF_LOOK_S
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import State
 from tcu_agent.protocol.messages import Result
-from tcu_agent.protocol.vocabulary import Outcome, Service
+from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
 from tests.core.driver import Driver, Failure
 from tests.core.test_position_restart import HERE
 from tests.core.test_records import POSITION
@@ -85,3 +85,10 @@ def test_a_tracking_that_waits_for_the_time_asks_to_be_looked_at_each_second(car
     car.wall_offset = None
     car.restart(new_session=True)
     assert car.core._parts.position.deadline == car.now + PROOF_LOOK_S
+
+
+def test_a_tracking_is_told_without_a_reason_and_its_positions_name_the_stream(car: Driver) -> None:
+    tracked(car)
+    (told,) = car.events(EventKind.TRACKING_STARTED)
+    assert told.reason is Reason.NONE
+    assert {each.stream_id for each in car.positions} == {car.core._parts.journal.stream_id}
