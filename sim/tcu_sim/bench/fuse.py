@@ -10,7 +10,7 @@ from enum import Enum, unique
 
 from typing_extensions import override
 
-from tcu_agent.ports import CanFrame, Clock
+from tcu_agent.ports import CanFrame, Clock, StoredPosition
 from tcu_agent.protocol.messages import Event, Result
 from tcu_sim.bench.broker import InMemoryBroker, InMemoryLink
 from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
@@ -82,6 +82,15 @@ class FusedState(RecordingState):
         """Do all of it or nothing."""
         self._fuse.pass_point(Point.BEFORE_COMMIT)
         super().commit(puts=puts, append=append, acknowledged=acknowledged)
+        self._fuse.pass_point(Point.AFTER_COMMIT)
+
+    @override
+    def put_position(
+        self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Do all of it or nothing: a position and its number are one commit."""
+        self._fuse.pass_point(Point.BEFORE_COMMIT)
+        super().put_position(position, puts=puts)
         self._fuse.pass_point(Point.AFTER_COMMIT)
 
 

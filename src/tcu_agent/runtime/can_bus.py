@@ -143,7 +143,9 @@ class CanBus:
             await self._pause("can-lost", error)
 
     async def _take(self, frames: Sequence[CanFrame]) -> None:
-        if any(not frame.is_error_frame for frame in frames):  # an error frame is our own controller's
+        if any(
+            not frame.is_error_frame for frame in frames
+        ):  # an error frame is our own controller's
             self.awake.set()
         async with self._in_order:
             await self._put_all(self._decoder.receive_all(frames))
