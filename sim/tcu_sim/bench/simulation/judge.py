@@ -38,9 +38,6 @@ from tcu_sim.wire.parameters import Locate, Unlock
 
 OVERDUE_S = 2.0
 """How late a tracking may end that nothing disturbed; a step of the history takes less."""
-HOLD_S = 0.8
-"""While a motor moves, its last position holds (dbc/reference.toml), and what is new is debounced: a car that somebody
-begins to lock just now is still an unlocked one. A motor's longest way, one thin cycle, the debounce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class Judge:
     def _evidence(self) -> Evidence:
         """What the scenarios' oracle can judge by itself; commands and positions are judged more strictly here."""
         return Evidence(
-            ledger=[replace(deed, at=deed.at - HOLD_S) for deed in self._deeds()],
+            ledger=self._deeds(),
             statuses=self._watch.statuses,
             results=self.said.results,
             published_in_clear=self.in_clear,
