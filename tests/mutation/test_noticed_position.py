@@ -1,18 +1,21 @@
-"""Positions over a restart: differences that no other test noticed."""
+"""Positions, mostly over a restart: differences that no other test noticed."""
 
 from __future__ import annotations
 
 import pytest
 
 from tcu_agent.core.effects import SealPosition
+from tcu_agent.core.position.fixes import FixSource
 from tcu_agent.core.position.position import PROOF_LOOK_S
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import State
-from tcu_agent.protocol.messages import Result
-from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
+from tcu_agent.core.vehicle import VehicleState
+from tcu_agent.protocol.messages import Fix, Result
+from tcu_agent.protocol.vocabulary import EventKind, FixQuality, Outcome, Reason, Service
 from tests.core.driver import Driver, Failure
 from tests.core.test_position_restart import HERE
 from tests.core.test_records import POSITION
+from tests.core.test_vehicle import place
 from tests.protocol import signing
 from tests.protocol.signing import TRACKING
 
@@ -92,3 +95,39 @@ def test_a_tracking_is_told_without_a_reason_and_its_positions_name_the_stream(c
     (told,) = car.events(EventKind.TRACKING_STARTED)
     assert told.reason is Reason.NONE
     assert {each.stream_id for each in car.positions} == {car.core._parts.journal.stream_id}
+
+
+def test_that_there_is_no_place_is_told_with_its_time() -> None:
+    source = FixSource(vehicle=VehicleState(fresh_s=2.0), fresh_s=2.0)
+    assert source.fix(5.0, 1.8e9) == Fix(quality=FixQuality.NONE, wall_time_ms=1_800_000_000_000)
+
+
+def test_a_place_is_new_up_to_its_very_limit() -> None:
+    source = place()
+    assert source.is_fresh(102.0)
+    assert not source.is_fresh(102.001)
+
+
+def test_the_time_is_durable_with_the_acceptance_itself(car: Driver) -> None:
+    car.settles = False
+    car.allow(Service.POSITION, parameters=TRACKING)
+    car.restart(new_session=True, off_s=10)
+    assert car.results == []
+    assert car.core._parts.position.request_id is not None
+
+
+def test_a_tracking_that_went_on_after_a_power_cut_needs_no_time_for_a_mere_restart(
+    car: Driver,
+) -> None:
+    tracked(car).restart(new_session=True)
+    car.wall_offset = None
+    car.restart()
+    before = len(car.positions)
+    car.change(dict(HERE))
+    car.pass_time(70)
+    assert len(car.positions) > before
+
+
+def test_a_bus_is_woken_in_the_name_of_the_position(car: Driver) -> None:
+    car.allow(Service.POSITION, parameters=TRACKING)
+    assert {each.reason for each in car.wakes} == {"position"}
