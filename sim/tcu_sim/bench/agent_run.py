@@ -90,10 +90,12 @@ class AgentRun:
         self._task = asyncio.create_task(self._agent.run(), name="agent")
 
     async def stop(self) -> None:
-        """Let it end cleanly."""
+        """Let it end cleanly; the power may fail over it."""
         if self._agent is not None and self._task is not None and not self._task.done():
             self._agent.stop()
-            await self._task
+            await asyncio.wait([self._task])
+            if not self.lost_power():
+                self._task.result()
         self._task = None
 
     async def kill(self) -> None:

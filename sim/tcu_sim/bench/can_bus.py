@@ -70,6 +70,11 @@ class InMemoryCanPort:
         self._is_open = False
 
     @property
+    def is_open(self) -> bool:
+        """Whether the agent hears the bus."""
+        return self._is_open
+
+    @property
     def name(self) -> str:
         """Logical name of the bus."""
         return self._bus.name

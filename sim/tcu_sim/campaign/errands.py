@@ -126,7 +126,7 @@ class Errands:
     async def _call(self) -> None:
         observer = self._town.observer
         await self._end_call()
-        observer.pressed_at = boottime()
+        observer.pressed()
         presses = len(self._seen.presses)
         self._town.act(lambda person, now: person.press_on_call(0.25, now=now))
         if not await self._until(lambda: len(self._seen.presses) > presses, timeout_s=ANSWER_S):

@@ -65,7 +65,7 @@ class Ear:
 
 
 class Observer:
-    """Notes into `evidence`. `pressed_at`: when somebody began to press ON CALL last."""
+    """Notes into `evidence`."""
 
     def __init__(self, *, centre: LightCentre, database: Database) -> None:
         self.evidence = Evidence()
@@ -75,7 +75,8 @@ class Observer:
         """Everything that ever went down to the car, and on which topic."""
         self.trace: list[str] = []
         """Every frame as candump writes it, and every message: kept where something was found."""
-        self.pressed_at: float | None = None
+        self._presses: list[float] = []
+        """When somebody began to press ON CALL; none of these has been shown yet."""
         self.call_state = ""
         """What the status frame shows of the call now."""
         self._centre = centre
@@ -87,6 +88,10 @@ class Observer:
         """Wait for the next thing of interest."""
         self._news.clear()
         await self._news.wait()
+
+    def pressed(self) -> None:
+        """Somebody begins to press ON CALL."""
+        self._presses.append(boottime())
 
     def take_message(self, topic: str, payload: bytes) -> None:
         """Note one publication."""
@@ -154,10 +159,12 @@ class Observer:
             return
         self._news.set()
         now = boottime()
-        if call_state == ASKED_FOR and before in NO_CALL and self.pressed_at is not None:
-            if now - self.pressed_at <= PRESS_SHOWS_WITHIN_S:
-                self.evidence.presses.append(Press(self.pressed_at, now))
-            self.pressed_at = None
+        if call_state == ASKED_FOR and before in NO_CALL:
+            # The lamp of a car that died over a press, and is back, may be that one's or a later one's.
+            recent = [at for at in self._presses if now - at <= PRESS_SHOWS_WITHIN_S]
+            if recent:
+                self.evidence.presses.append(Press(recent[0], now))
+            self._presses.clear()
 
 
 def _payload(message: m.Result | m.Event) -> bytes:
