@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 
 from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.config import MqttConfig, TlsConfig
+from tcu_agent.errors import PublicationRefusedError
 from tests.contract.certificates import Authority
 from tests.contract.links import DOWN, UP, first
 from tests.contract.mosquitto import free_port, started_from
@@ -224,7 +225,8 @@ def test_the_agent_with_another_cars_certificate_gets_and_says_nothing(tmp_path:
         async with broker.client("centre-command") as centre:
             await centre.subscribe("tcu/v1/+/up/event", qos=1)
             await liar.connect(connection=1, will=b"")
-            await liar.publish("event", b"forged")
+            with pytest.raises(PublicationRefusedError):
+                await liar.publish("event", b"forged")
             async with broker.client("car-3") as other:
                 await other.publish("tcu/v1/car-3/up/event", MARK, qos=1)
             assert await heard(centre) == []
