@@ -122,6 +122,10 @@ def start_of_last_commit(log: bytes) -> int:
     return ends[-2]
 
 
+def broken_rest() -> None:
+    raise sqlite3.OperationalError("no room")
+
+
 def test_what_a_dead_process_has_left_is_found_again(disk: Path) -> None:
     left = die(disk)
     assert read_log(left.log).count == 1 + COMMITS
@@ -259,6 +263,38 @@ def test_a_damaged_log_is_left_as_it_is(disk: Path) -> None:
     assert reopened(folder) is None
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert before.keys() == {FILE_NAME, LOG_NAME, LOG_MARK}
+
+
+def test_what_is_erased_already_is_not_written_for_again(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SqliteState(disk / "state")
+    state.put_position(StoredPosition(CASE_A, 1, b"sealed"))
+    state.erase_positions(CASE_A, 1)
+    log, syncs = (disk / "state" / LOG_NAME).read_bytes(), []
+    monkeypatch.setattr(os, "fsync", syncs.append)
+    commit(state, 1)
+    longer = (disk / "state" / LOG_NAME).read_bytes()
+    for last in (1, None):
+        state.erase_positions(CASE_A, last)
+    assert (disk / "state" / LOG_NAME).read_bytes() == longer != log
+    assert (state.needs_rest, syncs) == (True, [])
+    state.close()
+
+
+def test_what_could_not_be_erased_from_the_log_is_erased_from_it_by_the_next_try(
+    disk: Path,
+) -> None:
+    state = SqliteState(disk / "state")
+    state.put_position(StoredPosition(CASE_A, 1, b"sealed-position"))
+    rest, state._log.rest = state._log.rest, broken_rest  # type: ignore[method-assign]  # on this one object
+    with pytest.raises(StorageError, match="no room"):
+        state.erase_positions(CASE_A, 1)
+    state._log.rest = rest  # type: ignore[method-assign]  # on this one object
+    assert state.positions() == []
+    state.erase_positions(CASE_A, 1)
+    assert not any(b"sealed-position" in path.read_bytes() for path in (disk / "state").iterdir())
+    state.close()
 
 
 def test_a_long_log_asks_for_a_rest(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

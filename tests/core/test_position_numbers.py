@@ -6,7 +6,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import Effect, Persist, SealPosition
+from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
 from tcu_agent.core.events import Value
 from tcu_agent.core.position.cases import KEPT, Cases
 from tcu_agent.core.step import Step
@@ -167,6 +167,53 @@ def test_a_recorded_acknowledgement_erases_nothing_of_a_car_that_lost_its_state(
     assert located.refusals == [Reason.UNKNOWN_STREAM]
     located.acknowledge_positions(3)
     assert [(each.case_id, each.up_to_seq) for each in located.erased] == [(CASE, 3)]
+
+
+def test_a_repeated_acknowledgement_erases_once_also_after_a_restart(located: Driver) -> None:
+    """Each erasure is a write: whoever recorded one message could wear out the flash memory with it."""
+    track(located)
+    located.pass_time(130)
+    located.acknowledge_positions(2)
+    located.acknowledge_positions(3)
+    for _ in range(50):
+        located.acknowledge_positions(2)
+        located.acknowledge_positions(3)
+    assert [each.up_to_seq for each in located.erased] == [2, 3]
+    located.restart()
+    for _ in range(50):
+        located.acknowledge_positions(3)
+    assert [each.up_to_seq for each in located.erased] == [2, 3, 3]
+    assert located.refusals == []
+    located.change(dict(HERE))
+    located.pass_time(60)
+    located.acknowledge_positions(4)
+    assert [each.up_to_seq for each in located.erased] == [2, 3, 3, 4]
+
+
+def test_an_acknowledgement_that_could_not_erase_is_taken_again(located: Driver) -> None:
+    track(located)
+    located.pass_time(130)
+    located.failures.append(Failure(lambda each: isinstance(each, ErasePositions)))
+    located.acknowledge_positions(3)
+    assert located.erased == []
+    assert located.notes.count("not-done") == 1
+    located.acknowledge_positions(3)
+    located.acknowledge_positions(3)
+    assert [each.up_to_seq for each in located.erased] == [3]
+
+
+def test_a_number_that_is_given_out_again_is_acknowledged_again() -> None:
+    tested, step = Cases(), Step(now=1.0, wall=None)
+    for _ in range(2):
+        tested.next_seq(step, CASE)
+    tested.acknowledge(step, CASE, 2)
+    tested.take_back(CASE, 2)
+    tested.next_seq(step, CASE)
+    tested.acknowledge(step, CASE, 2)
+    assert step.effects == [ErasePositions(CASE, 2)] * 2
+    tested.acknowledge(step, CASE, 1)
+    tested.still_stored(OTHER)
+    assert len(step.effects) == 2
 
 
 # ------------------------------------------------------------------ the records

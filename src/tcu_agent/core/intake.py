@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tcu_agent.core.effects import ErasePositions, SendMessage
+from tcu_agent.core.effects import SendMessage
 from tcu_agent.core.events import MessageArrived
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
@@ -166,7 +166,7 @@ class Intake:
         if isinstance(verdict, Refused):
             parts.refusals.answer(step, verdict)
         else:
-            step.do(ErasePositions(verdict.case_id, verdict.seq))
+            parts.position.cases.acknowledge(step, verdict.case_id, verdict.seq)
 
     def _take_case_end(self, step: Step, arrived: MessageArrived) -> None:
         parts = self._parts

@@ -32,6 +32,8 @@ class KeptLog:
         """The log holds nothing that could be lost with it."""
         self.is_soiled = False
         """A commit has failed, and may have left some of itself behind the last whole one."""
+        self.has_erased = False
+        """What was erased from the tables may still lie in the log, or in the file's pages below it."""
         # A connection that is dropped is closed by Python, and SQLite then takes the log away: the mark must not stay.
         self.let_go = weakref.finalize(self, _let_go, database, directory)
 
@@ -50,7 +52,7 @@ class KeptLog:
         _empty(self._database, self._directory)
         _commit_nothing(self._database)
         self._directory.expect_log()
-        self.is_rested, self.is_soiled = True, False
+        self.is_rested, self.is_soiled, self.has_erased = True, False, False
 
     def abandon(self) -> None:
         """Close without a commit of our own: the file is evidence."""

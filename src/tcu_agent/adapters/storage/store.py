@@ -196,12 +196,24 @@ class SqliteState:
             StorageError: not durable.
         """
         last = -1 if up_to_seq is None else up_to_seq
-        with self._transaction() as database:
-            database.execute(
-                "DELETE FROM position WHERE case_id = ? AND (? < 0 OR seq <= ?)",
+        if self._has_positions(case_id, last):
+            with self._transaction() as database:
+                self._log.has_erased = True
+                database.execute(
+                    "DELETE FROM position WHERE case_id = ? AND (? < 0 OR seq <= ?)",
+                    (case_id, last, last),
+                )
+        # Nothing for an acknowledgement that somebody repeats: a rest is dear, and wears out the flash memory.
+        if self._log.has_erased:
+            self.rest()
+
+    def _has_positions(self, case_id: bytes, last: int) -> bool:
+        with self._converted("cannot be read"):
+            row = self._database.execute(
+                "SELECT 1 FROM position WHERE case_id = ? AND (? < 0 OR seq <= ?) LIMIT 1",
                 (case_id, last, last),
-            )
-        self.rest()
+            ).fetchone()
+        return row is not None
 
     def _open(self, version: int) -> None:
         self._set("locking_mode=EXCLUSIVE")

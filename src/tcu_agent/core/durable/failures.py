@@ -63,6 +63,9 @@ class Failures:
                 parts.relock.transmit_failed(step, not_sent, may_have_happened=may_have_happened)
             case ErasePositions(up_to_seq=None):
                 parts.position.cases.not_erased(step)
+            case ErasePositions(case_id=case_id):
+                parts.position.cases.still_stored(case_id)
+                step.note("not-done", effect="ErasePositions")
             case SealPosition() as sealing:
                 parts.position.not_sealed(sealing, is_too_late=failed.is_too_late)
             case SendMessage(message=Challenge(common=common)) if not may_have_happened:

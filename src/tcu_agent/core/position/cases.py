@@ -26,11 +26,15 @@ KEPT = 16
 
 @dataclass(slots=True, kw_only=True)
 class _Case:
-    """`turn`: counts on with each number given out, so that the case that was used longest ago can be told."""
+    """`turn`: counts on with each number given out, so that the case that was used longest ago can be told.
+
+    `erased_seq`: up to here all is erased on the theft desk's word, as far as this start knows; never stored.
+    """
 
     last_seq: int
     turn: int
     is_ended: bool = False
+    erased_seq: int = 0
 
     def to_bytes(self) -> bytes:
         return records.pack(SCHEMA, self.turn, self.last_seq, self.is_ended)
@@ -88,8 +92,9 @@ class Cases:
         turn = max((case.turn for case in self._cases.values()), default=0) + 1
         case = self._cases.pop(case_id, None)
         seq = (case.last_seq if case else 0) + 1
-        is_ended = case is not None and case.is_ended
-        self._cases[case_id] = new = _Case(last_seq=seq, turn=turn, is_ended=is_ended)
+        new = _Case(last_seq=0, turn=turn) if case is None else case
+        new.last_seq, new.turn = seq, turn
+        self._cases[case_id] = new
         if len(self._cases) > KEPT:
             self.end(step, next(iter(self._cases)))
         return seq, {_key(case_id): new.to_bytes()}
@@ -99,8 +104,21 @@ class Cases:
         case = self._cases.get(case_id)
         if case is not None and case.last_seq == seq and not case.is_ended:
             case.last_seq -= 1
+            case.erased_seq = min(case.erased_seq, case.last_seq)
             if case.last_seq == 0:
                 del self._cases[case_id]
+
+    def acknowledge(self, step: Step, case_id: bytes, seq: int) -> None:
+        """Erase what the theft desk has stored, up to `seq` (verified: given out). An old one costs nothing."""
+        case = self._cases[case_id]
+        if seq > case.erased_seq:
+            case.erased_seq = seq
+            step.do(ErasePositions(case_id, seq))
+
+    def still_stored(self, case_id: bytes) -> None:
+        """What was acknowledged could not be erased: the same acknowledgement is wanted once more."""
+        if case := self._cases.get(case_id):
+            case.erased_seq = 0
 
     def end(self, step: Step, case_id: bytes) -> None:
         """Erase all that is stored of a case."""
