@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from tcu_agent.adapters.keys.sealer import HpkeSealer
-from tcu_agent.core.effects import ErasePositions, SealPosition
+from tcu_agent.adapters.keys.signing_key import Ed25519Signer
+from tcu_agent.core.effects import ErasePositions, SealPosition, SendMessage
 from tcu_agent.core.events import Connected, EffectFailed, MessageArrived
+from tcu_agent.errors import BugError
 from tcu_agent.ports import StoredPosition
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Fix, Position
 from tcu_agent.protocol.vocabulary import FixQuality
+from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.sealing import seal_position
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.errors import WireError
@@ -100,3 +107,33 @@ def opened(position: Position, environment: str, key: X25519PrivateKey) -> int |
         sealed=position.sealed,
     )
     return unseal(position.sealed, label_of(heard, environment), key).latitude_e7
+
+
+NOTHING = Position(vehicle_id=VEHICLE_ID, case_id=bytes(16), seq=1, stream_id=STREAM_ID)
+PLACE = replace(NOTHING, request_id=bytes(16), sealed=b"57.7 N 11.9 E".ljust(48))
+
+
+@pytest.mark.parametrize("position", [NOTHING, PLACE], ids=["without a fix", "with one"])
+def test_no_position_leaves_as_a_message_of_the_core(position: Any) -> None:
+    """Past the permission, `SealPosition` and the store."""
+
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, SendMessage(position))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        send(rig)
+        assert rig.task is not None
+        with pytest.raises(ExceptionGroup) as caught:
+            await rig.task
+        assert caught.value.subgroup(BugError) is not None
+        assert rig.sent("position") == []
+
+    play(body)
+
+
+def test_a_position_with_a_fix_is_signed_as_it_was_stored_or_not_at_all() -> None:
+    signer = Ed25519Signer(Ed25519PrivateKey.generate())
+    notary = Notary(signer=signer, environment=ENVIRONMENT)
+    assert notary.sign(NOTHING).topic_type == "position"
+    with pytest.raises(BugError):
+        notary.sign(PLACE)

@@ -16,7 +16,14 @@ from tcu_agent.core.verify.authorisation import (
     RelockAuthorisation,
     UnlockAuthorisation,
 )
-from tcu_agent.protocol.messages import Event, Fix, Message, Result
+from tcu_agent.protocol.messages import (
+    Availability,
+    Challenge,
+    Event,
+    Fix,
+    Refusal,
+    Result,
+)
 from tcu_agent.protocol.vocabulary import CallState
 
 
@@ -33,11 +40,15 @@ class Persist:
     acknowledged: int | None = None
 
 
+Said = Challenge | Refusal | Availability | Result | Event
+"""What the core may say in its own words: never where the car is, which needs a permission (`SealPosition`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SendMessage:
     """Sign and publish now if connected; never stored. Challenge, refusal, availability, and stored results again."""
 
-    message: Message
+    message: Said
 
 
 @dataclass(frozen=True, slots=True)

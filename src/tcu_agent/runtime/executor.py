@@ -11,6 +11,7 @@ from tcu_agent.core.effects import (
     GoToSleep,
     Note,
     Persist,
+    Said,
     SealPosition,
     SendMessage,
     ShowCallState,
@@ -27,7 +28,7 @@ from tcu_agent.core.verify.authorisation import (
 from tcu_agent.errors import BugError
 from tcu_agent.ports import Clock, Sealer, StatePort, StoredPosition
 from tcu_agent.protocol import codec
-from tcu_agent.protocol.messages import Challenge, Message, Result
+from tcu_agent.protocol.messages import Challenge, Result
 from tcu_agent.runtime.connection import Senders
 from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.logbook import Logbook
@@ -125,7 +126,10 @@ class Executor:
             reason=result.reason.code,
         )
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Said) -> None:
+        # The type says it already: a position leaves with a permission, sealed and stored, or not at all.
+        if not isinstance(message, Said):
+            raise BugError(f"a {type(message).__name__} is nothing that the core may say")
         expiry_s = message.ttl_s if isinstance(message, Challenge) else None
         self._to.senders.prompt.offer(self._to.notary.sign(message, expiry_s=expiry_s))
 

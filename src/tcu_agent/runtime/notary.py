@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcu_agent.core.effects import Said
+from tcu_agent.errors import BugError
 from tcu_agent.ports import Signer
 from tcu_agent.protocol import codec, cose
-from tcu_agent.protocol.messages import Challenge, Event, Message, Position, Refusal, Result
+from tcu_agent.protocol.messages import Challenge, Event, Position, Refusal, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,15 @@ class Notary:
         self._signer = signer
         self._environment = environment
 
-    def sign(self, message: Message, *, expiry_s: int | None = None) -> Signed:
-        """Return the signed message.
+    def sign(self, message: Said | Position, *, expiry_s: int | None = None) -> Signed:
+        """Return the signed message; of positions only those that say that there is none (no fix).
 
         Raises:
+            BugError: any other; a position with a fix is signed as it was stored (`sign_position`).
             KeyStoreError: the key cannot be used now.
         """
+        if not isinstance(message, Said) and message.sealed is not None:
+            raise BugError("a position with a fix that nobody has stored")
         unsigned = codec.prepare(
             message, kid=self._signer.kid, alg=self._signer.alg, environment=self._environment
         )
@@ -64,7 +69,7 @@ class Notary:
         return unsigned.assemble(self._signer.sign(unsigned.signing_input))
 
 
-def _request_of(message: Message) -> bytes | None:
+def _request_of(message: Said | Position) -> bytes | None:
     match message:
         case Challenge() | Result():
             return message.common.request_id
