@@ -6,7 +6,7 @@ import pytest
 
 from tcu_agent.core import events
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import Note, SendMessage
+from tcu_agent.core.effects import Note, Persist, SendMessage
 from tcu_agent.core.reports.limits import Bucket
 from tcu_agent.core.reports.refusals import KNOWN_BURST, KNOWN_PER_MINUTE
 from tcu_agent.core.step import Step
@@ -114,6 +114,24 @@ def test_a_stolen_command_key_does_not_wear_out_the_disk(car: Driver) -> None:
         car.receive("request", signing.sign(car.centre.request(Service.UNLOCK, seq=seq)))
     assert car.refusals[-2:] == [Reason.STALE_REQUEST] * 2
     assert len(car.sent(Challenge)) == before
+
+
+def test_a_stolen_command_key_that_ends_its_own_cases_does_not_wear_out_the_disk_either(
+    car: Driver,
+) -> None:
+    """The end of a case that has a challenge alone writes and erases nothing, and makes no room for the next one."""
+    for number in range(600):
+        case_id = number.to_bytes(16, "big")
+        car.ask(Service.POSITION, parameters=signing.SNAPSHOT, incident_id=case_id)
+        began = len(car.seen(Persist))
+        car.receive("case-end", signing.sign(car.centre.case_end(case_id)))
+        assert len(car.seen(Persist)) == began
+    assert car.erased == []
+    assert len(car.sent(Challenge)) == 4
+    assert len(car.persisted(records.MARKS)) < 60
+    car.pass_time(30.1)
+    car.ask(Service.POSITION, parameters=signing.SNAPSHOT)
+    assert len(car.sent(Challenge)) == 5
 
 
 def test_repeated_messages_do_not_use_up_the_answers_to_new_ones(car: Driver) -> None:

@@ -179,7 +179,9 @@ class Intake:
             parts.refusals.answer(step, verdict)
         else:
             parts.challenges.end_case(verdict.case_id)
-            parts.position.case_ended(step, verdict.case_id)
+            # Of a case that has a challenge alone nothing is stored: its end costs no write.
+            if verdict.case_id in parts.position.open_cases:
+                parts.position.case_ended(step, verdict.case_id)
 
     def _answer_again(self, step: Step, request_id: bytes) -> None:
         """Send the stored result once more.

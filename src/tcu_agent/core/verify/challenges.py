@@ -43,6 +43,7 @@ class ChallengeTable:
     def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
         self._capacity = capacity
         self._live: dict[bytes, Outstanding] = {}
+        self._ended: list[Outstanding] = []
         self._dead: OrderedDict[bytes, Reason] = OrderedDict()
 
     def __len__(self) -> int:
@@ -57,7 +58,8 @@ class ChallengeTable:
         Return `Reason.BUSY` where there is no room, or one is live for this request id.
         """
         self._expire(now)
-        if len(self._live) >= self._capacity or self._holds_request(request.request_id):
+        is_full = len(self._live) + len(self._ended) >= self._capacity
+        if is_full or self._holds_request(request.request_id):
             return Reason.BUSY
         entry = Outstanding(
             request=request,
@@ -102,9 +104,14 @@ class ChallengeTable:
         )
 
     def end_case(self, case_id: bytes) -> None:
-        """Kill the live challenges of a theft case: what was approved before its end must not begin after it."""
+        """Kill the live challenges of a theft case: what was approved before its end must not begin after it.
+
+        Their places stay taken until their time is over: who can ask can also end, and would get a challenge, and the
+        durable mark that comes before it, as often as he likes.
+        """
         for nonce, entry in tuple(self._live.items()):
             if _is_position(entry) and entry.request.incident_id == case_id:
+                self._ended.append(entry)
                 self._bury(nonce, Reason.CASE_MISMATCH)
 
     def next_expiry(self) -> float | None:
@@ -118,6 +125,7 @@ class ChallengeTable:
         for nonce, entry in tuple(self._live.items()):
             if not entry.is_fresh(now, entry.challenge.ttl_s):
                 self._bury(nonce, Reason.CHALLENGE_EXPIRED)
+        self._ended = [each for each in self._ended if each.is_fresh(now, each.challenge.ttl_s)]
 
     def _bury(self, nonce: bytes, reason: Reason) -> None:
         del self._live[nonce]
