@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tcu_agent.core.effects import GoToSleep
 from tests.core.driver import WALL_AT_0, Driver, settings
+from tests.protocol import signing
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
 LISTEN_S, WAKE_S, VISIT_S = 5 * DAY_S, 17 * DAY_S, 120.0
@@ -23,6 +24,12 @@ def state(car: Driver) -> object:
 
 def sleeps(car: Driver) -> list[GoToSleep]:
     return car.seen(GoToSleep)
+
+
+def told(car: Driver) -> None:
+    """Let the centre have everything that the car has stored."""
+    journal = car.core._parts.journal
+    car.receive("ack", signing.sign(car.centre.ack(journal.last_seq, journal.stream_id)))
 
 
 def until(car: Driver, at_s: float) -> None:

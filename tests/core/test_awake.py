@@ -22,6 +22,7 @@ from tests.core.parked import (
     parked,
     sleeps,
     state,
+    told,
     until,
 )
 from tests.protocol import signing
@@ -191,6 +192,7 @@ def test_a_start_in_the_days_of_visits_is_a_visit(
 def test_a_start_after_its_days_is_one_visit(car: Driver, new_session: bool) -> None:
     until(car, 30 * DAY_S)
     car.restart(new_session=new_session)
+    told(car)
     assert state(car) == "visiting"
     car.pass_time(VISIT_S)
     assert state(car) == "off"

@@ -22,6 +22,7 @@ from tests.core.parked import (
     parked,
     sleeps,
     state,
+    told,
     until,
 )
 
@@ -76,6 +77,7 @@ def test_days_that_are_over_end_after_a_visit(car: Driver) -> None:
     car.pass_time(0.2)
     assert state(car) == "asleep"
     cut(car, off_s=20 * DAY_S)
+    told(car)
     prove(car)
     car.pass_time(VISIT_S + 1)
     assert (state(car), sleeps(car)[-1]) == ("off", GoToSleep(None, None))

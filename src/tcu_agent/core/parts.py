@@ -163,6 +163,7 @@ def build(
             settings=settings,
             vehicle=vehicle,
             boot_session=boot_session,
+            awaits_since=lambda: journal.awaits_since,
             goes_on=lambda now: (
                 unlock.request_id is not None
                 or relock.is_pending

@@ -29,7 +29,10 @@ _USED_MODES: Final = frozenset({"convenience", "active", "driving"})
 
 
 class Reachability:
-    """The schedule of one car. `goes_on`: whether something at a time (CLOCK_BOOTTIME, s) must not be slept over."""
+    """The schedule of one car. `goes_on`: whether something at a time (CLOCK_BOOTTIME, s) must not be slept over.
+
+    `awaits_since`: when the last message was made that must not stay untold, None = the centre has all of them.
+    """
 
     def __init__(
         self,
@@ -38,11 +41,13 @@ class Reachability:
         vehicle: VehicleState,
         boot_session: str,
         goes_on: Callable[[float], bool],
+        awaits_since: Callable[[], float | None],
     ) -> None:
         self._settings = settings
         self._vehicle = vehicle
         self._boot_session = boot_session
         self._goes_on = goes_on
+        self._awaits_since = awaits_since
         self._parked_at = 0.0
         self._parked_wall: float | None = None
         self._woke_at = 0.0
@@ -173,12 +178,18 @@ class Reachability:
         since = step.now if self.machine.state is State.LISTENING else self._woke_at
         # A visit that lasted longer than the time between two of them is not followed by another one at once.
         wake_at = since + every_s * (math.floor((step.now - since) / every_s) + 1)
-        days_s = self._settings.listen_for_s + self._settings.wake_for_s
-        is_last = wake_at > self._parked_at + days_s
+        is_last = wake_at > self._visits_until()
         self.machine.move(Trigger.DAYS_OVER if is_last else Trigger.SLEEP_TIME)
         self._due_at = None if is_last else wake_at
         self._save(step)
         step.do(GoToSleep(self._due_at, _wall_of(self._due_at, step)))
+
+    def _visits_until(self) -> float:
+        """Return when its days are over; what nobody has heard of yet has days of its own, from when it was made."""
+        wake_for_s = self._settings.wake_for_s
+        days_end = self._parked_at + self._settings.listen_for_s + wake_for_s
+        awaits_since = self._awaits_since()
+        return days_end if awaits_since is None else max(days_end, awaits_since + wake_for_s)
 
     def _is_car_awake(self, now: float) -> bool:
         return self._vehicle.fresh(vss.USAGE_MODE, now) is not None

@@ -9,6 +9,10 @@ ASLEEP     The centre was told until when, the link is down, the board may suspe
 VISITING   Awake for `visit_for_s`: what waits at the broker arrives, what waits here leaves.
 OFF        As asleep, but nothing wakes it any more save the car: its days are over.
 
+An alarm, a press of ON CALL or a deed (a protected class of the outbox) that the centre has not acknowledged keeps it
+visiting for `wake_for_s` from when it was made, whatever its days say: it may have been told into a dead spot, or to a
+centre that was down. That is bounded too, for the battery: a centre that never comes back is told at the next use.
+
 It never falls asleep over something that goes on: a call, an unlock, a re-lock, a position case, an alarm that counts,
 a challenge that can still be answered, a transaction that is not durable yet, a bus that is heard.
 

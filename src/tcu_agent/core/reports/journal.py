@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tcu_agent.core.durable import records
+from tcu_agent.core.reports.classes import class_of
 from tcu_agent.core.step import Step
 from tcu_agent.errors import BugError
 from tcu_agent.protocol.messages import Common, Event, Result, VssValue
@@ -29,6 +30,18 @@ class Journal:
         self.stream_id = stream_id
         self.last_seq = 0
         self.acknowledged = 0
+        self._protected: tuple[int, float] | None = None
+        """Number of the last message of a protected class, and when it was made."""
+
+    @property
+    def awaits_since(self) -> float | None:
+        """When the last message of a protected class was made, CLOCK_BOOTTIME, s; None = the centre has all of them.
+
+        Not durable: each start of the agent makes one.
+        """
+        if self._protected is None or self._protected[0] <= self.acknowledged:
+            return None
+        return self._protected[1]
 
     def restore(self, record: bytes) -> None:
         """Go on with the stored stream.
@@ -63,7 +76,7 @@ class Journal:
             reason=reason,
             request_id=request_id,
         )
-        step.appended.append(event)
+        self._append(step, event)
         return event
 
     def outside(
@@ -113,7 +126,7 @@ class Journal:
             seq=self._next(step),
             stream_id=self.stream_id,
         )
-        step.appended.append(result)
+        self._append(step, result)
         return result
 
     def acknowledge(self, step: Step, seq: int) -> None:
@@ -152,6 +165,11 @@ class Journal:
             first_seq=first_seq,
             last_seq=last_seq,
         )
+
+    def _append(self, step: Step, message: Result | Event) -> None:
+        step.appended.append(message)
+        if class_of(message).is_protected:
+            self._protected = (message.seq, step.now)
 
     def _next(self, step: Step) -> int:
         self.last_seq += 1
