@@ -10,6 +10,7 @@ from cantools.database.can import Signal as DbcSignal
 
 from tcu_agent.adapters.mapping.dbc_names import find_message, find_signal, raw_values
 from tcu_agent.adapters.mapping.mapping import BusMapping, SignalMapping
+from tcu_agent.adapters.mapping.meanings import check_choices, check_value
 from tcu_agent.adapters.mapping.toml_table import Table, near_miss
 from tcu_agent.core.events import Value
 
@@ -75,7 +76,7 @@ def _read_signal(
         bus=bus.name if bus else "",
         message=message_name,
         signal=signal_name,
-        values=_values(table, signal),
+        values=_values(table, path, signal),
         invalid=_raws(table, "invalid", signal),
         transitional=_raws(table, "transitional", signal),
         factor=table.number("factor", default=1.0),
@@ -83,7 +84,7 @@ def _read_signal(
         timeout_s=_timeout_s(table, message),
         debounce_s=table.integer("debounce_ms", 0, 60_000, default=0) / 1000,
         echo=_echo(table, message) if is_response else None,
-        before=_value(table, "before") if is_response else None,
+        before=_value(table, "before", path) if is_response else None,
     )
     _check_meanings(table, read, signal)
     table.close()
@@ -91,23 +92,27 @@ def _read_signal(
     return read
 
 
-def _values(table: Table, signal: DbcSignal | None) -> dict[int, Value] | None:
+def _values(table: Table, path: str, signal: DbcSignal | None) -> dict[int, Value] | None:
     below = table.table("values")
     if below is None:
+        if "values" not in table:
+            check_choices(table, path, None)
         return None
     for key in ("factor", "offset"):
         if key in table:
             table.problem(key, f"'{key}' has no effect beside 'values'")
     found: dict[int, Value] = {}
     for choice in below:
-        value = _value(below, choice)
+        value = _value(below, choice, path)
         found |= dict.fromkeys(raw_values(signal, below, choice, choice), value)
+    check_choices(table, path, found)
     return found
 
 
-def _value(table: Table, key: str) -> Value:
+def _value(table: Table, key: str, path: str) -> Value:
     value = table.take(key)
     if isinstance(value, bool | int | float | str):
+        check_value(table, key, path, value)
         return value
     table.problem(
         key,
