@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tcu_agent.core import vss
 from tcu_agent.core.effects import SealPosition
 from tcu_agent.core.position.fixes import FixSource
 from tcu_agent.core.position.position import PROOF_LOOK_S
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.position.states import State
+from tcu_agent.core.theft.places import Place
 from tcu_agent.core.vehicle import VehicleState
 from tcu_agent.protocol.messages import Fix, Result
 from tcu_agent.protocol.vocabulary import EventKind, FixQuality, Outcome, Reason, Service
@@ -17,7 +19,7 @@ from tests.core.test_position_restart import HERE
 from tests.core.test_records import POSITION
 from tests.core.test_vehicle import place
 from tests.protocol import signing
-from tests.protocol.signing import TRACKING
+from tests.protocol.signing import SNAPSHOT, TRACKING
 
 
 def test_tracking_that_goes_on_is_sealed_under_the_same_permission(car: Driver) -> None:
@@ -131,3 +133,29 @@ def test_a_tracking_that_went_on_after_a_power_cut_needs_no_time_for_a_mere_rest
 def test_a_bus_is_woken_in_the_name_of_the_position(car: Driver) -> None:
     car.allow(Service.POSITION, parameters=TRACKING)
     assert {each.reason for each in car.wakes} == {"position"}
+
+
+def test_where_the_car_is_says_a_fix_of_now_alone() -> None:
+    assert place().place(100.0) == Place(latitude=-33.8568, longitude=151.2153)
+    assert place().place(102.001) is None
+    assert FixSource(vehicle=VehicleState(fresh_s=2.0), fresh_s=2.0).place(100.0) is None
+
+
+@pytest.mark.parametrize("accuracy_m", [7.5, -7.5])
+def test_how_exactly_it_is_known_where_the_car_is(accuracy_m: float) -> None:
+    where = place(**{vss.ACCURACY_M: accuracy_m}).place(100.0)
+    assert where == Place(latitude=-33.8568, longitude=151.2153, accuracy_m=7.5)
+
+
+def test_a_place_that_is_not_seen_again_grows_old() -> None:
+    source = place()
+    source.advance(105.0)
+    assert not source.is_fresh(105.0)
+    old = source.fix(105.0, None)
+    assert (old.quality, old.age_ms) == (FixQuality.LAST_KNOWN, 5000)
+
+
+def test_a_snapshot_that_a_restart_cut_off_keeps_nobody_waiting(car: Driver) -> None:
+    car.allow(Service.POSITION, parameters=SNAPSHOT)
+    car.restart()
+    assert car.core._parts.position.machine.state is State.IDLE
