@@ -63,7 +63,9 @@ class Loop:
 class Town:
     """Everything; call `settle` after anything that makes messages flow."""
 
-    def __init__(self, root: Path, *, clock: MovableClock | None = None) -> None:
+    def __init__(
+        self, root: Path, *, clock: MovableClock | None = None, in_memory: bool = True
+    ) -> None:
         self.layout = shared_layout(root)
         self.clock = clock or MovableClock()
         self.post = LettersInMemory()
@@ -73,7 +75,7 @@ class Town:
             clock=self.clock,
             entropy=self.entropy,
             post=self.post,
-            in_memory=True,
+            in_memory=in_memory,
             pin_cost=QUICK,
             passwords=QUICK_PASSWORDS,
         )
@@ -147,10 +149,17 @@ _layouts: dict[str, Layout] = {}
 
 
 def shared_layout(root: Path) -> Layout:
-    """Return keys made once a test session: stores are in memory, so nobody changes the directory."""
+    """Return keys made once a test session: stores are in memory, so nobody changes the directory.
+
+    A process that a test has started uses the keys that are there.
+    """
     key = str(root)
     if key not in _layouts:
-        _layouts[key] = initialise(root / "bench", Plan(vehicles=(CAR, OTHER_CAR)))
+        there = Layout(root / "bench")
+        is_made = there.trust.exists()
+        _layouts[key] = (
+            there if is_made else initialise(there.root, Plan(vehicles=(CAR, OTHER_CAR)))
+        )
     return _layouts[key]
 
 

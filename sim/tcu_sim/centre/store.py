@@ -44,7 +44,13 @@ def open_store(path: Path | str, schema: str) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All of the block or nothing of it."""
+    """All of the block or nothing of it; a block inside another is part of that one.
+
+    Nothing may be awaited inside: another task's changes would become part of it.
+    """
+    if database.in_transaction:
+        yield
+        return
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from tcu_sim.wire.numbers import Lock, Outcome
+from tcu_sim.wire.numbers import Call, Lock, Outcome
 
 WAITING = "waiting"
 DELIVERED = "delivered"
@@ -20,6 +20,11 @@ ASLEEP = "vehicle in sleep"
 CAR_ERROR = "car error"
 USAGE_MODE = "not allowed in this usage mode"
 UNKNOWN = "unknown"
+
+CALL_STATE = "Vehicle.TCU.OnCall.CallState"
+"""The value of a `call-state` event (dbc/tcu_overlay.vspec)."""
+CALLS_OVER: Mapping[str, Call] = {"ended": Call.ENDED, "failed": Call.FAILED}
+"""Its words for a call that is over."""
 
 PLAIN: dict[int, tuple[str, str]] = {
     0: ("none", "Nothing to add."),

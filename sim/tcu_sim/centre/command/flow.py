@@ -6,6 +6,7 @@ Nothing here decides whether the car may act: the evidence is the PIN authority'
 from __future__ import annotations
 
 import logging
+import sqlite3
 from dataclasses import dataclass
 
 from tcu_sim.centre import words
@@ -19,9 +20,10 @@ from tcu_sim.centre.errors import CentreError, Denied, ServiceUnreachable
 from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.news import News
 from tcu_sim.centre.proof import common_of, read_draft
+from tcu_sim.centre.store import transaction
 from tcu_sim.wire.envelope import Verified, look
 from tcu_sim.wire.errors import WireError
-from tcu_sim.wire.messages import Availability, Challenge, Event, Grant, Refusal, Result
+from tcu_sim.wire.messages import Availability, Call, Challenge, Event, Grant, Refusal, Result
 from tcu_sim.wire.numbers import ACCOUNT_SERVICES, Service, Told
 from tcu_sim.wire.numbers import Call as CallState
 
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 class Flow:
     """Handles the vehicles' messages."""
 
+    store: sqlite3.Connection
     identity: Identity
     requests: RequestBook
     incidents: IncidentBook
@@ -126,8 +129,15 @@ class Flow:
 
     async def _on_result(self, result: Verified[Result]) -> None:
         said = result.message
-        self.records.keep(result)
+        with transaction(self.store):
+            self.records.keep(result)
+            try:
+                self._note_result(said)
+            except Denied as denied:  # what the car had to say is kept all the same
+                log.warning("%s/result: %s", said.vehicle_id, denied)
         await self._acknowledge(said.vehicle_id, said.stream_id)
+
+    def _note_result(self, said: Result) -> None:
         row = self.requests.find(said.request_id)
         if row["vehicle_id"] != said.vehicle_id or row["service"] != said.service:
             raise Denied("result", "of another request")
@@ -147,26 +157,41 @@ class Flow:
         )
 
     async def _on_event(self, event: Verified[Event], message: bytes) -> None:
+        """Keep it and do what it asks for in one transaction: else a press could be kept and ring nowhere."""
         said = event.message
-        is_new = self.records.keep(event)
+        with transaction(self.store):
+            self.records.keep(event)
+            try:
+                call = self._note_event(said, message)
+            except Denied as denied:
+                log.warning("%s/event: %s", said.vehicle_id, denied)
+                call = None
         await self._acknowledge(said.vehicle_id, said.stream_id)
-        if is_new and said.kind == Told.ON_CALL_PRESSED:
-            await self._on_call(said, message)
-        elif is_new and said.kind == Told.HANG_UP and said.incident_id is not None:
-            await self._tell_call(said.incident_id, CallState.ENDED)
+        if call is not None:
+            await self.bus.publish(call.vehicle_id, call.TYP, self.identity.sign(call))
+
+    def _note_event(self, said: Event, message: bytes) -> Call | None:
+        """Do what an event asks for, as often as it comes; return what the car has to be told about its call."""
+        if said.kind == Told.ON_CALL_PRESSED:
+            return self._note_press(said, message)
+        if said.kind == Told.HANG_UP:
+            return self.incidents.over_in_car(said, CallState.ENDED)
+        if said.kind == Told.CALL_STATE:
+            over = words.CALLS_OVER.get(str(said.values.get(words.CALL_STATE)))
+            if over is not None:  # the car knows
+                self.incidents.over_in_car(said, over)
         elif said.kind == Told.STATE_REPORT and said.request_id is not None:
             self.requests.note_result(
                 said.request_id, words.COMPLETED, reason=0, told={"values": dict(said.values)}
             )
+        return None
 
-    async def _on_call(self, event: Event, message: bytes) -> None:
-        if self.incidents.open_on_call(event, message) and event.incident_id is not None:
-            await self._tell_call(event.incident_id, CallState.RINGING)
-
-    async def _tell_call(self, incident_id: bytes, state: CallState) -> None:
-        call = self.incidents.move(incident_id, state)
-        if call is not None:
-            await self.bus.publish(call.vehicle_id, call.TYP, self.identity.sign(call))
+    def _note_press(self, said: Event, message: bytes) -> Call | None:
+        """Open the incident of a press. One that the car tells again (number 0) has not been answered yet."""
+        if said.incident_id is None:
+            return None
+        is_new = self.incidents.open_on_call(said, message)
+        return self.incidents.call_message(said.incident_id) if is_new or not said.seq else None
 
     async def _acknowledge(self, vehicle_id: str, stream_id: bytes) -> None:
         ack = self.records.ack(vehicle_id, stream_id)

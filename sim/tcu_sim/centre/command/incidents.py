@@ -32,12 +32,15 @@ class IncidentBook:
     clock: Clock
 
     def open_on_call(self, event: Event, message: bytes) -> bool:
-        """Open the incident of an ON CALL event (`message`: the signed bytes); returns whether it is new."""
+        """Open the incident of an ON CALL event (`message`: the signed bytes); returns whether it is new.
+
+        That it rings is the first that the car is told, so call control begins with number 1.
+        """
         if event.incident_id is None:
             return False
         with transaction(self.store):
             cursor = self.store.execute(
-                "INSERT OR IGNORE INTO incidents VALUES (?, ?, ?, ?, ?, ?, 0, ?, NULL, ?, NULL)",
+                "INSERT OR IGNORE INTO incidents VALUES (?, ?, ?, ?, ?, ?, 1, ?, NULL, ?, NULL)",
                 (
                     event.incident_id, event.vehicle_id, ON_CALL, f"vehicle:{event.vehicle_id}",
                     event.boot_id, int(CallState.RINGING), self.clock.now_s(), message,
@@ -98,6 +101,16 @@ class IncidentBook:
                 (int(state), self.clock.now_s() if ends else None, operator, incident_id),
             )
         return self.call_message(incident_id)
+
+    def over_in_car(self, event: Event, state: CallState) -> Call | None:
+        """Close the incident of a call that is over in its car; returns what to tell that, None if none is open."""
+        row = self.store.execute(
+            "SELECT 1 FROM incidents WHERE incident_id = ? AND vehicle_id = ? AND closed_at_s IS NULL",
+            (event.incident_id, event.vehicle_id),
+        ).fetchone()
+        if row is None or event.incident_id is None:
+            return None
+        return self.move(event.incident_id, state)
 
     def call_message(self, incident_id: bytes) -> Call | None:
         """Return the message that tells the car the state of its call; None if the call is not with the car."""

@@ -60,6 +60,7 @@ class CommandService:
             store=store, identity=means.identity, fleet=self._fleet, clock=clock
         )
         self._flow = Flow(
+            store=store,
             identity=means.identity,
             requests=self._requests,
             incidents=self._incidents,
