@@ -35,7 +35,7 @@ from tests.runtime.rig import (
 
 AGENT = tuple(module for module in modules() if module.path.startswith("src/tcu_agent/"))
 ADAPTER_ROOM = "tcu_agent.adapters."
-PLACES = outlets.PERMISSIONS | outlets.COPIES | outlets.OUTLETS
+PLACES = outlets.PERMISSIONS | outlets.NAMED | outlets.COPIES | outlets.OUTLETS
 
 
 def used_in(module: Module) -> set[str]:
@@ -123,7 +123,39 @@ BYPASSES = {
     "the link": 'async def f(link, fix):\n    await link.publish("position", fix)',
     "sealed without permission": 'def f(sealer, fix):\n    return sealer.seal(fix, recipient=b"", info=b"")',
     "stored without permission": "def f(state, position):\n    state.put_position(position)",
+    "stored past the store": "def f(db, row):\n    db.execute('INSERT OR REPLACE INTO position VALUES (?, ?)', row)",
+    "a frame past the permission": "async def f(self, cyclic):\n    await self._transmitter._try('x', cyclic)",
+    "a command past the permission": "async def f(self, command):\n    await self._transmitter._send(command)",
 }
+FORGED = {
+    "an effect by a variable": "def f(step, p):\n    Make = fx.TransmitUnlock\n    step.do(Make(p))",
+    "an effect passed on": "def f(p):\n    return list(map(TransmitLock, [p]))",
+    "a permission by a variable": "def f(k):\n    make = UnlockAuthorisation\n    return make(**k)",
+    "a permission by its base": "class Paper(UnlockAuthorisation):\n    pass",
+    "everything of a room": "from tcu_agent.core.effects import *",
+    "the class of an effect": "def f(effect, p):\n    return type(effect)(p, not_after=1e12)",
+    "the class of an effect, kept": "def f(effect, p):\n    make = type(effect)\n    return make(p)",
+    "the class of an effect, by its attribute": "def f(effect, p):\n    return effect.__class__(p)",
+    "a frozen permission": "def f(grant):\n    object.__setattr__(grant, 'expires_at', 1e12)",
+    "another replace": "def f(grant):\n    change = replace\n    return change(grant, expires_at=1e12)",
+    "replace under another module": "import dataclasses as d\ndef f(grant):\n    return d.replace(grant, seal=1)",
+    "the seal of another": "def f(grant, **k):\n    return type(grant)(**k, seal=grant.seal)",
+    "the seal, kept": "def f(grant):\n    return grant.seal",
+    "the seal by a pattern": "def f(grant):\n    match grant:\n        case object(seal=key):\n            return key",
+    "a message": "def f(step, position):\n    step.do(SendMessage(position))",
+    "a position": "def f(**place):\n    return Position(**place)",
+    "a position by its room": "def f(**place):\n    make = messages.Position\n    return make(**place)",
+}
+HARMLESS = {
+    "an annotation": "def f(effect: TransmitUnlock) -> UnlockAuthorisation:\n    grant: UnlockAuthorisation",
+    "isinstance": "def f(effect):\n    return isinstance(effect, TransmitUnlock | SendMessage)",
+    "a pattern": "def f(effect):\n    match effect:\n        case TransmitUnlock(not_after=x):\n            return x",
+    "a name for the log": "def f(error):\n    return type(error).__name__",
+    "a comparison": "def f(one, two):\n    return type(one) is type(two)",
+    "a text": "def f(text):\n    return text.replace('a', 'b')",
+    "SQL that reads": "def f(db):\n    return db.execute('SELECT seq FROM position')",
+}
+"""What only says what something is: none of it may cost an entry, or entries are made without a thought."""
 
 
 IN_A_ROOM = {
@@ -184,6 +216,19 @@ IN_A_ROOM = {
 @pytest.mark.parametrize("source", BYPASSES.values(), ids=BYPASSES)
 def test_a_planted_bypass_is_seen(source: str) -> None:
     assert unlisted(Module(name="tcu_agent.runtime.planted", path="planted.py", source=source))
+
+
+@pytest.mark.parametrize("room", ["runtime", "core.unlock"])
+@pytest.mark.parametrize("source", FORGED.values(), ids=FORGED)
+def test_a_forged_permission_is_seen_in_the_core_as_well(room: str, source: str) -> None:
+    assert unlisted(Module(name=f"tcu_agent.{room}.planted", path="planted.py", source=source))
+
+
+@pytest.mark.parametrize("source", HARMLESS.values(), ids=HARMLESS)
+def test_what_says_what_something_is_needs_no_entry(source: str) -> None:
+    assert (
+        unlisted(Module(name="tcu_agent.runtime.planted", path="planted.py", source=source)) == []
+    )
 
 
 def module_named(name: str) -> Module:
