@@ -337,6 +337,16 @@ def test_stamps_of_another_clock_are_not_believed(
     on(scripted(monkeypatch, bus), test, boottime=lambda: 1000.0, wall=lambda: 2e9)
 
 
+def test_after_a_stall_a_frame_has_the_time_that_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = ScriptedBus([message(1, at=2e9 - 60.0)])
+
+    async def test(port: PythonCanBus) -> None:
+        (frame,) = await take(port, 1)
+        assert frame.timestamp_s == 940.0
+
+    on(scripted(monkeypatch, bus), test, boottime=lambda: 1000.0, wall=lambda: 2e9)
+
+
 # ------------------------------------------------------------------ what nobody wants
 
 

@@ -24,14 +24,14 @@ SELECTION = Selection(wanted=frozenset({(0x100, False)}))
 class Bench:
     def __init__(self, **options: Any) -> None:
         self.main, self.life = ScriptedSocket(), ScriptedSocket()
-        self.boot = 50.0
+        self.boot, self.step = 50.0, 1e9
         self.refusal: int | None = None
         self.port = SocketCanBus(
             name="body",
             channel="can0",
             open_them=self._open,
             boottime=lambda: self.boot,
-            wall=lambda: self.boot + 1e9,
+            wall=lambda: self.boot + self.step,
             **options,
         )
 
@@ -75,6 +75,24 @@ def test_a_frame_has_the_kernels_time_on_the_clock_that_counts_suspend() -> None
         bench.main.arrive(WANTED, wall=1e9 + 49.75)
         (frame,) = await bench.port.receive()
         assert frame.timestamp_s == pytest.approx(49.75, abs=1e-5)
+
+    on(test)
+
+
+def test_frames_that_waited_for_long_have_their_time_though_the_wall_clock_was_set() -> None:
+    """More than one batch of them; they were stamped before the clock was set."""
+
+    async def test(bench: Bench) -> None:
+        for step in range(1500):
+            bench.main.arrive(WANTED, wall=1e9 + 50.0 + step / 100)
+        bench.boot += 60.0
+        bench.step += 3600.0
+        seen: list[CanFrame] = []
+        while len(seen) < 1500:
+            seen += await bench.port.receive()
+        assert [round(one.timestamp_s, 2) for one in seen] == [
+            round(50.0 + step / 100, 2) for step in range(1500)
+        ]
 
     on(test)
 

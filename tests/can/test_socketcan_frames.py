@@ -120,11 +120,42 @@ def test_the_wall_clock_may_be_set_while_frames_wait(
         assert at == pytest.approx(arrived, abs=1e-5)
 
 
-@pytest.mark.parametrize("age_s", [-3.0, 6.0, 1e9])
+@pytest.mark.parametrize("age_s", [-3.0, 2.0, 6.0, 1e9])
 def test_a_stamp_of_another_clock_is_not_believed(age_s: float) -> None:
+    """The socket was found empty 1.5 s ago: nothing in it is older."""
     clocks = Clocks()
+    for _ in range(3):
+        clocks.boot += 0.5
+        clocks.converted.look()
+    clocks.boot += 0.5
     clocks.converted.look()
     assert clocks.converted.boottime_of(stamp(clocks.wall() - age_s)) == clocks.boot
+
+
+@pytest.mark.parametrize("stall_s", [1.0, 6.0, 3600.0])
+def test_after_a_stall_a_frame_has_the_time_that_it_came(stall_s: float) -> None:
+    """A door that was open for a moment of it, or a press of the button, is told with its length."""
+    clocks = Clocks()
+    for _ in range(3):
+        clocks.boot += 0.1
+        clocks.converted.look()
+    arrived, wall = clocks.boot + 0.5, clocks.wall() + 0.5
+    clocks.boot += stall_s
+    clocks.converted.look()
+    assert clocks.converted.boottime_of(stamp(wall)) == pytest.approx(arrived, abs=1e-5)
+
+
+def test_the_wall_clock_may_be_set_while_more_frames_wait_than_one_batch() -> None:
+    clocks = Clocks()
+    clocks.converted.look()
+    arrived, wall = clocks.boot + 1.0, clocks.wall() + 1.0
+    clocks.boot += 60.0
+    clocks.step += 3600.0
+    for is_emptied in (False, False, True):
+        clocks.converted.look(is_emptied=is_emptied)
+        assert clocks.converted.boottime_of(stamp(wall)) == pytest.approx(arrived, abs=1e-5)
+    clocks.converted.look()
+    assert clocks.converted.boottime_of(stamp(wall)) == clocks.boot  # it can no longer be there
 
 
 # ------------------------------------------------------------------ filters

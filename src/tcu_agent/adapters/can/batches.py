@@ -12,7 +12,8 @@ from collections.abc import Callable
 import can
 
 from tcu_agent.adapters.can.selection import Selection
-from tcu_agent.adapters.can.waiting_frames import waiting
+from tcu_agent.adapters.can.socketcan.stamps import StampClock
+from tcu_agent.adapters.can.waiting_frames import MOST_FRAMES, waiting
 from tcu_agent.ports import CanFrame
 
 POLL_S = 0.1
@@ -26,8 +27,6 @@ SAMPLE_S = 0.1
 """After so long without a wanted frame, one of those that nobody wants is handed on all the same: a sign of life."""
 _NOISE = (ValueError, IndexError, KeyError)
 """What slcan makes of a serial line with noise on it."""
-_OLDEST_STAMP_S = 5.0
-"""A stamp that is older, or in the future, is not of this clock (device time, or the wall clock has jumped)."""
 _CLASSIC_BYTES = 8
 _LARGEST_ID = {False: 0x7FF, True: 0x1FFF_FFFF}
 
@@ -50,8 +49,7 @@ class Batches:
         self._pause_s = PAUSES_S.get(interface, 0.0)
         self._wanted = selection.wanted
         self._numbers = frozenset(number for number, _ in selection.wanted or ())
-        self._boottime = boottime
-        self._wall = wall
+        self._clock = StampClock(boottime=boottime, wall=wall)
         self._sampled_at = float("-inf")
         self._is_busy = False
         self.malformed = 0
@@ -91,14 +89,15 @@ class Batches:
     def _pick(self, messages: list[can.Message], batch: list[CanFrame]) -> None:
         if not messages:
             return
-        now, wall = self._boottime(), self._wall()
+        self._clock.look(is_emptied=len(messages) < MOST_FRAMES)
+        now = self._clock.now
         for message in messages if self._wanted is None else self._wanted_of(messages):
-            self._add(message, now, wall, batch)
+            self._add(message, batch)
         if any(not frame.is_error_frame for frame in batch):
             self._sampled_at = now  # a sign of life as good as any
         elif self._wanted is not None and now - self._sampled_at >= SAMPLE_S:
             self._sampled_at = now
-            self._add_sample(messages, now, wall, batch)
+            self._add_sample(messages, batch)
 
     def _wanted_of(self, messages: list[can.Message]) -> list[can.Message]:
         # One cheap look at each; the few that are left are looked at again.
@@ -112,21 +111,18 @@ class Batches:
             if each.is_error_frame or (each.arbitration_id, each.is_extended_id) in wanted
         ]
 
-    def _add_sample(
-        self, messages: list[can.Message], now: float, wall: float, batch: list[CanFrame]
-    ) -> None:
+    def _add_sample(self, messages: list[can.Message], batch: list[CanFrame]) -> None:
         last = messages[-1]
         if not self._wanted_of([last]):
-            self._add(last, now, wall, batch)
+            self._add(last, batch)
 
-    def _add(self, message: can.Message, now: float, wall: float, batch: list[CanFrame]) -> None:
+    def _add(self, message: can.Message, batch: list[CanFrame]) -> None:
         if not message.is_rx and not self._takes_echoes:
             self.on_bus -= 1
             return  # an echo of our own; on SocketCAN we ask for none, and others on this host are not "rx" either
         if not message.is_error_frame and not _is_well_formed(message):
             self.malformed += 1
             return
-        age = wall - message.timestamp
         batch.append(
             CanFrame(
                 message.arbitration_id,
@@ -135,7 +131,7 @@ class Batches:
                 message.is_fd,
                 message.is_error_frame,
                 message.is_remote_frame,
-                now - age if 0.0 <= age <= _OLDEST_STAMP_S else now,
+                self._clock.boottime_at(message.timestamp),
             )
         )
 

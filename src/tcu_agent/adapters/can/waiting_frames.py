@@ -13,7 +13,7 @@ from can.interfaces.virtual import VirtualBus
 
 Waiting = Callable[[list[can.Message]], None]
 
-_MOST_FRAMES = 512
+MOST_FRAMES = 512
 """At once, from interfaces that are asked for each."""
 
 
@@ -33,7 +33,7 @@ def waiting(bus: can.BusABC) -> Waiting:
 
 
 def _ask(bus: can.BusABC, has_more: Callable[[], bool], messages: list[can.Message]) -> None:
-    for _ in range(_MOST_FRAMES):
+    for _ in range(MOST_FRAMES):
         if not has_more() or (message := bus.recv(0)) is None:
             return
         messages.append(message)

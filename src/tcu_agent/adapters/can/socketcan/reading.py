@@ -42,7 +42,7 @@ class Reader:
     def drain(self, most: int) -> Batch:
         """Take what is there, at most `most` frames, oldest first; never raises."""
         found, error = self._take(most)
-        self._clock.look()
+        self._clock.look(is_emptied=len(found) < most and error is None)
         frames: list[CanFrame] = []
         echoes: list[CanFrame] = []
         boottime_of, now = self._clock.boottime_of, self._clock.now
