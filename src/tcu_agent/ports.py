@@ -207,6 +207,13 @@ class StatePort(Protocol):
             StorageError: not durable; the old one is still there.
         """
 
+    def bury(self, tombstones: Iterable[Event]) -> None:
+        """Put each tombstone, in this order, in the place of all that it covers; all of it or nothing.
+
+        Raises:
+            StorageError: not durable; nothing of it happened.
+        """
+
     def put_position(
         self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
     ) -> None:

@@ -7,11 +7,10 @@ then may another one go, so the bounds are exceeded by one step's messages for a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tcu_agent.core.reports.classes import OutboxBounds, OutboxClass, class_of
-from tcu_agent.core.reports.journal import Journal
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import Clock, StatePort
 from tcu_agent.protocol import codec
@@ -156,29 +155,49 @@ class OutboxLimits:
     def _give_up(self, of: OutboxClass, victims: Sequence[_Stored], *, cause: str) -> None:
         if not victims:
             return
-        journal = self._journal.read()
+        graves = _Graves(self._graves)
         for first_seq, last_seq in _runs(each.seq for each in victims):
-            self._bury(journal, first_seq, last_seq)
-            self._forget(of, first_seq, last_seq)
+            graves.add(first_seq, last_seq)
+        # One transaction, however many gaps there are: each costs the event loop one wait for the disk.
+        self._state.bury(self._tombstones(graves))
+        self._graves = graves.by_last
+        self._forget(of, victims)
         self._logbook.warning("messages-dropped", of=of.value, messages=len(victims), cause=cause)
 
-    def _bury(self, journal: Journal, first_seq: int, last_seq: int) -> None:
-        """Put one tombstone over these numbers and over the graves on both sides of them."""
-        before = self._graves.get(first_seq - 1, first_seq)
-        behind = next((n for n, f in self._graves.items() if f == last_seq + 1), last_seq)
-        tombstone = journal.tombstone_over(
-            first_seq=before, last_seq=behind, reason=Reason.DROPPED_BY_POLICY
-        )
-        self._state.replace(behind, by=tombstone)
-        self._graves.pop(first_seq - 1, None)
-        self._graves[behind] = before
-
-    def _forget(self, of: OutboxClass, first_seq: int, last_seq: int) -> None:
-        gone = [each for each in self._stored[of] if first_seq <= each.seq <= last_seq]
-        self._bytes[of] -= sum(each.size_bytes for each in gone)
-        self._stored[of] = [
-            each for each in self._stored[of] if not first_seq <= each.seq <= last_seq
+    def _tombstones(self, graves: _Graves) -> list[Event]:
+        journal = self._journal.read()
+        return [
+            journal.tombstone_over(
+                first_seq=graves.by_last[last_seq],
+                last_seq=last_seq,
+                reason=Reason.DROPPED_BY_POLICY,
+            )
+            for last_seq in sorted(graves.new)
         ]
+
+    def _forget(self, of: OutboxClass, victims: Sequence[_Stored]) -> None:
+        gone = {each.seq for each in victims}
+        self._bytes[of] -= sum(each.size_bytes for each in victims)
+        self._stored[of] = [each for each in self._stored[of] if each.seq not in gone]
+
+
+class _Graves:
+    """Runs of numbers that were given up: one joins those on both sides of it."""
+
+    def __init__(self, by_last: Mapping[int, int]) -> None:
+        self.by_last = dict(by_last)
+        """First number of each, by its last."""
+        self.new: set[int] = set()
+        """Last numbers of those that were not there, or not as they are now."""
+        self._by_first = {first: last for last, first in by_last.items()}
+
+    def add(self, first_seq: int, last_seq: int) -> None:
+        """Add one, of which no number is in another."""
+        before = self.by_last.pop(first_seq - 1, first_seq)
+        behind = self._by_first.pop(last_seq + 1, last_seq)
+        self.new.discard(first_seq - 1)
+        self.by_last[behind], self._by_first[before] = before, behind
+        self.new.add(behind)
 
 
 def _runs(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -146,11 +146,18 @@ class SqliteState:
         Raises:
             StorageError: not durable; the old one is still there.
         """
-        first_seq = seq if by is None or by.first_seq is None else by.first_seq
         with self._transaction() as database:
-            database.execute("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", (first_seq, seq))
-            if by is not None:
-                _append(database, by)
+            _replace(database, seq, by)
+
+    def bury(self, tombstones: Iterable[Event]) -> None:
+        """Put each tombstone, in this order, in the place of all that it covers; all of it or nothing.
+
+        Raises:
+            StorageError: not durable; nothing of it happened.
+        """
+        with self._transaction() as database:
+            for tombstone in tombstones:
+                _replace(database, tombstone.seq, tombstone)
 
     def put_position(
         self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
@@ -310,6 +317,13 @@ def _put(database: sqlite3.Connection, key: str, value: bytes | None) -> None:
             "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
             (key, value, checksum(key.encode(), value)),
         )
+
+
+def _replace(database: sqlite3.Connection, seq: int, by: Event | None) -> None:
+    first_seq = seq if by is None or by.first_seq is None else by.first_seq
+    database.execute("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", (first_seq, seq))
+    if by is not None:
+        _append(database, by)
 
 
 def _append(database: sqlite3.Connection, message: Result | Event) -> None:

@@ -56,6 +56,11 @@ class VolatileState:
         if by is not None:
             self.messages[by.seq] = by
 
+    def bury(self, tombstones: Iterable[Event]) -> None:
+        """Put each tombstone in the place of all that it covers."""
+        for tombstone in tombstones:
+            self.replace(tombstone.seq, by=tombstone)
+
     def put_position(
         self, position: StoredPosition, *, puts: Mapping[str, bytes | None] | None = None
     ) -> None:
