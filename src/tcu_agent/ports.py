@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -233,6 +233,9 @@ class StatePort(Protocol):
 
     def erase_positions(self, case_id: bytes, up_to_seq: int | None) -> None:
         """Erase sealed positions of a case, all or up to a seq."""
+
+    def watch(self, committed: Callable[[frozenset[str]], None]) -> None:
+        """Call `committed` after each transaction that leaves something to do for `rest`, with the keys of its puts."""
 
     @property
     def needs_rest(self) -> bool:

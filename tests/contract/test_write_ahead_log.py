@@ -271,7 +271,8 @@ def test_what_is_erased_already_is_not_written_for_again(
     state = SqliteState(disk / "state")
     state.put_position(StoredPosition(CASE_A, 1, b"sealed"))
     state.erase_positions(CASE_A, 1)
-    log, syncs = (disk / "state" / LOG_NAME).read_bytes(), []
+    log = (disk / "state" / LOG_NAME).read_bytes()
+    syncs: list[int] = []
     monkeypatch.setattr(os, "fsync", syncs.append)
     commit(state, 1)
     longer = (disk / "state" / LOG_NAME).read_bytes()

@@ -1,5 +1,6 @@
 """The store rests in quiet moments, and never while something that matters is under way."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import pytest
 
 from tcu_agent.adapters.storage import kept_log
 from tcu_agent.adapters.storage.store import SqliteState
-from tcu_agent.core.effects import Persist, TransmitUnlock
+from tcu_agent.core.durable import records
+from tcu_agent.core.effects import Note, Persist, TransmitUnlock
 from tcu_agent.core.events import Connected, MessageArrived, TimePassed
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import CanFrame
-from tcu_agent.runtime.store_rest import QUIET_S
+from tcu_agent.runtime.store_rest import LATEST_S, QUIET_S
 from tests.runtime.rig import Rig, play, unlock_authorisation
 
 HELD_UP_S = 3 * QUIET_S
@@ -40,6 +42,10 @@ def begin(rig: Rig, folder: Path) -> RestingState:
     rig.disk = state
     rig.start()
     return state
+
+
+def no_room(_log: kept_log.KeptLog) -> None:
+    raise sqlite3.OperationalError("no room")
 
 
 async def put(rig: Rig, number: int = 1) -> None:
@@ -76,9 +82,11 @@ def test_a_full_log_does_not_wait_for_quiet(
     async def body(rig: Rig) -> None:
         state = begin(rig, tmp_path)
         await rig.core.wait_for(Connected)
-        for number in range(24):
+        began = rig.clock.boottime()
+        for number in range(12):
             await put(rig, number)
             await rig.wait_s(QUIET_S / 4)
+        assert rig.clock.boottime() < began + LATEST_S
         assert len(state.rests) >= 1
 
     play(body)
@@ -117,10 +125,84 @@ def test_a_store_that_cannot_rest_is_told_of_and_tried_again(tmp_path: Path) -> 
         await put(rig)
         await rig.wait_s(2 * QUIET_S)
         assert rig.logbook.counts["store-not-rested"] == 1
+        await rig.wait_s(LATEST_S)
+        assert rig.logbook.counts["store-not-rested"] == 2
         state.is_broken = False
+        await rig.wait_s(LATEST_S)
+        assert len(state.rests) == len([True, True, False])
+        assert not state.needs_rest
+
+    play(body)
+
+
+def test_writes_without_end_do_not_put_it_off_for_ever(tmp_path: Path) -> None:
+    async def body(rig: Rig) -> None:
+        state = begin(rig, tmp_path)
+        await rig.core.wait_for(Connected)
+        began = rig.clock.boottime()
+        for number in range(44):
+            await put(rig, number)
+            await rig.wait_s(QUIET_S / 4)
+        first, second = state.rests
+        assert first - began == pytest.approx(LATEST_S, abs=MARGIN_S)
+        assert second - first == pytest.approx(LATEST_S, abs=QUIET_S / 4 + MARGIN_S)
+
+    play(body)
+
+
+def test_what_writes_nothing_does_not_put_it_off(tmp_path: Path) -> None:
+    async def body(rig: Rig) -> None:
+        state = begin(rig, tmp_path)
+        rig.core.on(MessageArrived, Note("refused"))
+        await rig.core.wait_for(Connected)
         await put(rig)
+        began = rig.clock.boottime()
+        for _ in range(12):
+            rig.broker.publish("tcu/v1/car-1/down/request", b"x")
+            await rig.wait_s(QUIET_S / 4)
+        assert [at - began for at in state.rests] == [pytest.approx(QUIET_S, abs=MARGIN_S)]
+
+    play(body)
+
+
+def test_it_rests_after_a_write_that_no_effect_made(tmp_path: Path) -> None:
+    async def body(rig: Rig) -> None:
+        state = begin(rig, tmp_path)
+        await rig.core.wait_for(Connected)
+        state.replace(1, by=None)
+        assert state.needs_rest
         await rig.wait_s(2 * QUIET_S)
-        assert len(state.rests) == len([True, False])
+        assert not state.needs_rest
+
+    play(body)
+
+
+@pytest.mark.parametrize(
+    ("key", "delay_s"), [(records.TRUST, 0.0), (records.ACCOUNT, 0.0), (records.MARKS, QUIET_S)]
+)
+def test_whom_to_believe_does_not_wait_for_quiet(tmp_path: Path, key: str, delay_s: float) -> None:
+    async def body(rig: Rig) -> None:
+        state = begin(rig, tmp_path)
+        await rig.core.wait_for(Connected)
+        await put(rig)
+        await rig.wait_s(QUIET_S / 4)
+        state.commit(puts={key: b"new"})
+        began = rig.clock.boottime()
+        await rig.wait_s(2 * QUIET_S)
+        assert [at - began for at in state.rests] == [pytest.approx(delay_s, abs=MARGIN_S)]
+
+    play(body)
+
+
+def test_what_a_full_disk_left_to_do_at_the_start_is_done_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(rig: Rig) -> None:
+        with monkeypatch.context() as full:
+            full.setattr(kept_log.KeptLog, "rest", no_room)
+            state = begin(rig, tmp_path)
+        assert state.needs_rest
+        await rig.wait_s(2 * QUIET_S)
         assert not state.needs_rest
 
     play(body)

@@ -206,7 +206,6 @@ class Agent:
 
     async def _perform(self, effect: Effect) -> None:
         await self._executor.perform(effect)
-        self._store_rest.touched()
 
     def _load(self) -> Mapping[str, bytes] | None:
         try:

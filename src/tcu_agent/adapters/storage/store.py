@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class SqliteState:
             StorageError: corrupt, of a newer schema, or not readable. The file is left as it is.
         """
         self._path = directory / FILE_NAME
+        self._committed: Callable[[frozenset[str]], None] = _tell_nobody
         entered = StateDirectory(directory)
         try:
             with self._converted("cannot be opened"):
@@ -58,6 +59,10 @@ class SqliteState:
     def close(self) -> None:
         """Close the file; every commit is already on the disk, and with this nothing is in the log alone."""
         self._log.let_go()
+
+    def watch(self, committed: Callable[[frozenset[str]], None]) -> None:
+        """Call `committed` after each transaction, with the keys of its puts."""
+        self._committed = committed
 
     @property
     def needs_rest(self) -> bool:
@@ -108,7 +113,7 @@ class SqliteState:
         Raises:
             StorageError: not durable; nothing of it happened.
         """
-        with self._transaction() as database:
+        with self._transaction(puts) as database:
             for key, value in puts.items():
                 _put(database, key, value)
             for message in append:
@@ -167,7 +172,7 @@ class SqliteState:
         Raises:
             StorageError: not durable; nothing of it happened.
         """
-        with self._transaction() as database:
+        with self._transaction(puts or {}) as database:
             for key, value in (puts or {}).items():
                 _put(database, key, value)
             row = (position.case_id, position.seq, position.payload)
@@ -266,7 +271,7 @@ class SqliteState:
             raise StorageError(f"{self._path}: corrupt: the checksum of a record is wrong")
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, keys: Iterable[str] = ()) -> Iterator[sqlite3.Connection]:
         if self._log.is_soiled:
             with contextlib.suppress(StorageError):  # then this commit will say so
                 self.rest()
@@ -280,6 +285,7 @@ class SqliteState:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise
+        self._committed(frozenset(keys))
 
     def _commit(self, database: sqlite3.Connection) -> None:
         self._log.is_soiled = True
@@ -299,6 +305,10 @@ class SqliteState:
             raise StorageError(f"{self._path}: {what}: damaged") from error
         except OSError as error:
             raise StorageError(f"{self._path}: {what}: {error.strerror}") from error
+
+
+def _tell_nobody(_keys: frozenset[str]) -> None:
+    """Nobody watches."""
 
 
 def _is_whole(row: Sequence[object], written: object) -> bool:

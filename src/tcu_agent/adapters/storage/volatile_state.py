@@ -5,7 +5,7 @@ ON CALL needs numbers and an outbox even then. Nothing remote is done on it: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StoredPosition
@@ -82,6 +82,9 @@ class VolatileState:
             for (case, seq), position in self.sealed.items()
             if case != case_id or (up_to_seq is not None and seq > up_to_seq)
         }
+
+    def watch(self, committed: Callable[[frozenset[str]], None]) -> None:
+        """Call nobody: there is never anything to do for `rest`."""
 
     @property
     def needs_rest(self) -> bool:
