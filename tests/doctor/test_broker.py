@@ -43,6 +43,25 @@ def test_a_name_that_does_not_exist() -> None:
     assert "broker.invalid" in found.what
 
 
+def test_a_name_that_is_none() -> None:
+    (found,) = examined(replace(plain(1883), host="broker..example"))
+    assert (found.level, "no host name" in found.what) == (Level.FAILURE, True)
+
+
+@pytest.mark.parametrize("mode", [0o644, None])
+def test_a_password_that_cannot_be_read_comes_after_what_worked(
+    tmp_path: Path, mode: int | None
+) -> None:
+    file = tmp_path / "password"
+    if mode is not None:
+        file.write_text("secret\n")
+        file.chmod(mode)
+    with running(tmp_path) as broker:
+        found = examined(replace(plain(broker.port), username="car-1", password_file=file))
+    assert [each.level for each in found] == [Level.OK, Level.NOTE, Level.FAILURE]
+    assert str(file) in found[-1].what
+
+
 def test_one_whom_the_broker_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "passwords").touch(mode=0o600)
     settings = f"allow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"

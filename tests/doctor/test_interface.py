@@ -16,6 +16,8 @@ from tcu_agent.doctor.interface import (
     examine_receive_buffer,
 )
 
+SYSCTL = Path(__file__).resolve().parents[2] / "deploy/sysctl.d/60-tcu-agent.conf"
+
 
 def link(state: str = "ERROR-ACTIVE", *, flags: tuple[str, ...] = ("UP",), **info: Any) -> Any:
     data = {"state": state, "restart_ms": 100, "bittiming": {"bitrate": 500_000}} | info
@@ -62,6 +64,12 @@ def test_a_good_interface_has_nothing_wrong(net_class: Path) -> None:
             "error-passive (tx 128, rx 3)",
             "nobody else on the bus",
         ),
+        (
+            link("ERROR-WARNING", berr_counter={"tx": 0, "rx": 100}),
+            Level.WARNING,
+            "error-warning (tx 0, rx 100)",
+            "termination",
+        ),
         (link(bittiming={"bitrate": 250_000}), Level.FAILURE, "bit rate 250000", "500000"),
         (link(restart_ms=0), Level.WARNING, "no automatic restart", "restart-ms 100"),
         (None, Level.NOTE, "more cannot be seen", "iproute2"),
@@ -107,7 +115,7 @@ def test_iproute2_is_asked_for_real() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "level"), [("212992", Level.WARNING), ("4194304", Level.OK), ("nonsense", None)]
+    ("size", "level"), [("4194303", Level.WARNING), ("4194304", Level.OK), ("nonsense", None)]
 )
 def test_a_small_receive_buffer_is_a_warning(
     tmp_path: Path, size: str, level: Level | None
@@ -115,3 +123,31 @@ def test_a_small_receive_buffer_is_a_warning(
     (tmp_path / "rmem_max").write_text(f"{size}\n")
     found = examine_receive_buffer("can.body", tmp_path / "rmem_max")
     assert [each.level for each in found] == ([] if level is None else [level])
+
+
+def test_the_receive_buffer_that_is_advised_is_the_one_that_the_agent_asks_for(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "rmem_max").write_text("212992\n")
+    (found,) = examine_receive_buffer("can.body", tmp_path / "rmem_max")
+    setting = SYSCTL.read_text().splitlines()[-1].replace(" ", "")
+    assert setting in found.advice
+
+
+@pytest.mark.parametrize(
+    ("described", "channel", "is_end"),
+    [
+        (link(), "can0", False),
+        (link("ERROR-WARNING"), "can0", False),
+        (link("ERROR-PASSIVE"), "can0", False),
+        (link("BUS-OFF"), "can0", False),
+        (link(bittiming={"bitrate": 250_000}), "can0", False),
+        (link(flags=()), "can0", True),
+        (link(), "can9", True),
+        (link(), "eth0", True),
+    ],
+)
+def test_only_what_cannot_be_listened_to_ends_the_examination(
+    net_class: Path, described: Any, channel: str, is_end: bool
+) -> None:
+    assert any(each.ends for each in examined(net_class, described, channel)) is is_end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_a_directory_that_cannot_be_written_to_and_one_that_is_not_there(tmp_pat
     found = examine_storage(tmp_path / "state", mounts=mounts(tmp_path, "ext4"))
     assert found[-1].level is Level.FAILURE
     assert [each.level for each in examine_storage(tmp_path / "none")] == [Level.NOTE]
+
+
+def test_a_directory_behind_a_closed_folder_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(self: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", closed)  # root, who may run this, is let in everywhere
+    (found,) = examine_storage(tmp_path / "state")
+    assert (found.level, "may not look" in found.what) == (Level.FAILURE, True)
+    assert "sudo -u" in found.advice
 
 
 def test_the_longest_mount_point_holds_a_directory(tmp_path: Path) -> None:

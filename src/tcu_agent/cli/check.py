@@ -66,6 +66,8 @@ class Report:
             self.problems.append(str(error))
         except StorageError as error:
             self.problems.append(_damaged(error))
+        except PermissionError as error:  # a folder on the way to a file is closed to this user
+            self.problems.append(f"this user may not look: {error}")
 
 
 def examine(file: Path) -> Report:

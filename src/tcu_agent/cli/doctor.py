@@ -16,6 +16,7 @@ from tcu_agent.errors import BadInput, KeyStoreError, StorageError
 if TYPE_CHECKING:
     from tcu_agent.adapters.mapping.mapping import VehicleMapping
     from tcu_agent.config import BusConfig, Config
+    from tcu_agent.doctor.board import Board
     from tcu_agent.doctor.findings import Finding
     from tcu_agent.doctor.traffic import Progress
 
@@ -79,47 +80,65 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILURES if count(findings, Level.FAILURE) else 0
 
 
-def examine(file: Path, *, listen_s: float) -> list[Finding]:
-    """Return all findings, those of the files first."""
+def examine(file: Path, *, listen_s: float, board: Board | None = None) -> list[Finding]:
+    """Return all findings, those of the files first. `board`: this one."""
     import asyncio
 
-    from tcu_agent.cli import check
     from tcu_agent.config import examine_further
-    from tcu_agent.doctor.findings import failure, note, ok, warning
+    from tcu_agent.doctor.board import Board
+    from tcu_agent.doctor.examination import attempted
 
-    report = check.examine(file)
-    found = [failure("files", problem, "") for problem in report.problems]
-    found += [warning("files", each, "see `tcu-agent check`") for each in report.warnings]
-    found += [note("files", remark) for remark in report.remarks]
+    board = board or Board()
+    found = attempted("files", lambda: _files(file))
     config, _ = examine_further(file)
     if config is None:
         return found
-    if not report.problems:
-        found.append(ok("files", f"{file} and all that it names"))
-    found.extend(_surroundings(config))
-    found.extend(asyncio.run(_outside(config, listen_s=listen_s)))
+    found.extend(_surroundings(config, board))
+    found.extend(asyncio.run(_outside(config, board, listen_s=listen_s)))
     return found
 
 
-def _surroundings(config: Config) -> Iterable[Finding]:
+def _files(file: Path) -> Iterable[Finding]:
+    from tcu_agent.cli import check
+    from tcu_agent.doctor.findings import failure, note, ok, warning
+
+    report = check.examine(file)
+    yield from (failure("files", problem, "") for problem in report.problems)
+    yield from (warning("files", each, "see `tcu-agent check`") for each in report.warnings)
+    yield from (note("files", remark) for remark in report.remarks)
+    if not report.problems:
+        yield ok("files", f"{file} and all that it names")
+
+
+def _surroundings(config: Config, board: Board) -> Iterable[Finding]:
     from tcu_agent.adapters.clock import SystemClock
     from tcu_agent.doctor import access, surroundings
+    from tcu_agent.doctor.examination import attempted
 
-    yield from access.examine_owners(config)
-    yield from surroundings.examine_clock(SystemClock())
-    yield from surroundings.examine_certificate(config, now_s=time.time())
-    yield from surroundings.examine_storage(config.state_directory)
+    yield from attempted("access", lambda: access.examine_owners(config, user=board.user))
+    yield from attempted("clock", lambda: surroundings.examine_clock(SystemClock()))
+    yield from attempted(
+        "certificate", lambda: surroundings.examine_certificate(config, now_s=time.time())
+    )
+    yield from attempted("storage", lambda: surroundings.examine_storage(config.state_directory))
 
 
-async def _outside(config: Config, *, listen_s: float) -> list[Finding]:
+async def _outside(config: Config, board: Board, *, listen_s: float) -> list[Finding]:
     import asyncio
 
     from tcu_agent.doctor.broker import examine_broker
+    from tcu_agent.doctor.examination import attempted_outside
 
     mapping = _mapping(config)
-    buses = [_bus(bus, config, mapping, listen_s=listen_s) for bus in config.buses]
+    buses = [
+        attempted_outside(
+            f"can.{bus.name}", _bus(bus, config, mapping, board=board, listen_s=listen_s)
+        )
+        for bus in config.buses
+    ]
     brokers = [
-        examine_broker(each, vehicle_id=config.vehicle_id) for each in config.mqtt.each_broker
+        attempted_outside("broker", examine_broker(each, vehicle_id=config.vehicle_id))
+        for each in config.mqtt.each_broker
     ]
     # All at once: each waits for the world, and a person waits for them.
     return [finding for found in await asyncio.gather(*buses, *brokers) for finding in found]
@@ -130,41 +149,54 @@ def _mapping(config: Config) -> VehicleMapping | None:
 
     try:
         return assembly.read_mapping(config)
-    except BadInput:  # said already, among the files
+    except (BadInput, OSError):  # said already, among the files
         return None
 
 
 async def _bus(
-    bus: BusConfig, config: Config, mapping: VehicleMapping | None, *, listen_s: float
+    bus: BusConfig,
+    config: Config,
+    mapping: VehicleMapping | None,
+    *,
+    board: Board,
+    listen_s: float,
 ) -> Sequence[Finding]:
     import asyncio
 
-    from tcu_agent.cli import assembly
-    from tcu_agent.doctor import access, interface, losses, traffic
-    from tcu_agent.doctor.findings import Level, count, note
+    from tcu_agent.doctor.examination import attempted, attempted_outside
+    from tcu_agent.doctor.findings import note
 
     subject = f"can.{bus.name}"
-    is_kernels = bus.interface == "socketcan"
-    found = list(await asyncio.to_thread(interface.examine_interface, bus))
-    if is_kernels:
-        found.extend(interface.examine_receive_buffer(subject))
-    else:
-        found.extend(access.examine_device(bus))
+    found = await asyncio.to_thread(
+        attempted, subject, lambda: board.examine_way_in(bus, subject=subject)
+    )
     if bus.interface == "virtual":
         return [note(subject, "virtual: a bus inside one process, nobody else can be on it")]
-    if count(found, Level.FAILURE) or mapping is None:
+    if mapping is None or any(each.ends for each in found):
         return found
     if bus.interface not in _SHARED_INTERFACES and _is_running(config):
         what = f"{bus.interface} can be opened by one program only, and the agent has it"
         return [*found, note(subject, what, "stop the agent to have the doctor listen")]
-    before = await asyncio.to_thread(interface.describe_link, bus.channel) if is_kernels else None
+    heard = _traffic(bus, mapping, board=board, listen_s=listen_s)
+    return [*found, *await attempted_outside(subject, heard)]
+
+
+async def _traffic(
+    bus: BusConfig, mapping: VehicleMapping, *, board: Board, listen_s: float
+) -> Sequence[Finding]:
+    import asyncio
+
+    from tcu_agent.cli import assembly
+    from tcu_agent.doctor import losses, traffic
+
+    before = await asyncio.to_thread(board.link_of, bus)
     with progress_of(bus.name, listen_s) as progress:
         heard = await traffic.listen(
             assembly.open_bus(bus), mapping, listen_s=listen_s, progress=progress
         )
-    after = await asyncio.to_thread(interface.describe_link, bus.channel) if is_kernels else None
-    lost = losses.examine_losses(subject, before=before, after=after, port=heard.port)
-    return [*found, *traffic.judge(heard, mapping, bus.name), *lost]
+    after = await asyncio.to_thread(board.link_of, bus)
+    lost = losses.examine_losses(f"can.{bus.name}", before=before, after=after, port=heard.port)
+    return [*traffic.judge(heard, mapping, bus.name), *lost]
 
 
 @contextmanager
@@ -188,14 +220,15 @@ def progress_of(bus: str, listen_s: float, *, to: TextIO | None = None) -> Itera
 
 
 def _is_running(config: Config) -> bool:
+    """Return whether the agent has the state, and so the buses; unknown counts as no, for opening says it then."""
     from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, StateInUse
 
-    if not (config.state_directory / FILE_NAME).exists():
-        return False
     try:
+        if not (config.state_directory / FILE_NAME).exists():
+            return False
         SqliteState(config.state_directory).close()
     except StateInUse:
         return True
-    except (StorageError, BadInput, KeyStoreError):
+    except (StorageError, BadInput, KeyStoreError, OSError):
         return False
     return False

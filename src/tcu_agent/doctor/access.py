@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tcu_agent.config import BusConfig, Config
+from tcu_agent.doctor.examination import AS_SERVICE
 from tcu_agent.doctor.findings import Finding, failure, note, ok
 
 DEVICES = Path("/dev")
@@ -26,11 +27,11 @@ def examine_device(bus: BusConfig, *, devices: Path = DEVICES) -> Iterator[Findi
     if not device.exists():
         there = [str(each) for name in _SERIAL_NAMES for each in sorted(devices.glob(name))]
         advice = f"plug it in (dmesg names it), or name another; there is: {', '.join(there) or 'no serial adapter'}"
-        yield failure(subject, f"there is no {device}", advice)
+        yield failure(subject, f"there is no {device}", advice, ends=True)
     elif not os.access(device, os.R_OK | os.W_OK):
         group = _name_of_group(device)
         advice = f"usermod -aG {group} USER, and SupplementaryGroups={group} in the service"
-        yield failure(subject, f"{device}: this user may not open it", advice)
+        yield failure(subject, f"{device}: this user may not open it", advice, ends=True)
     else:
         yield ok(subject, f"{device} is there and may be opened")
 
@@ -49,8 +50,9 @@ def examine_owners(
     except OSError:
         service = root
     if service == root:
-        advice = "ask as the service's user: sudo -u tcu-agent tcu-agent doctor -c FILE"
-        yield note("access", "asked as root, who may open everything; the service may not", advice)
+        yield note(
+            "access", "asked as root, who may open everything; the service may not", AS_SERVICE
+        )
         return
     others = [file for file in secrets_of(config) if _is_closed_to(file, service)]
     for file in others:

@@ -24,25 +24,25 @@ _FIRST_FAILURE_CODE = 128
 async def examine_broker(config: MqttConfig, *, vehicle_id: str) -> Sequence[Finding]:
     """Return how far one gets. Nothing is published, and the agent's own session is left alone."""
     where = f"{config.host}:{config.port}"
+    found: list[Finding] = []
     try:
-        found = [await _reach(config, where)]
+        found.append(await _reach(config, where))
         if config.tls is None:
             found.append(note("broker", "no TLS: plain text"))
         else:
             found.append(await _shake_hands(config))
         found.extend(await _log_in(config, vehicle_id))
     except _Stuck as stuck:
-        return (*stuck.before, stuck.finding)
+        found.append(stuck.finding)
     return tuple(found)
 
 
 class _Stuck(Exception):
     """The step that failed; what comes after it cannot be tried."""
 
-    def __init__(self, finding: Finding, before: Sequence[Finding] = ()) -> None:
+    def __init__(self, finding: Finding) -> None:
         super().__init__(finding.what)
         self.finding = finding
-        self.before = before
 
 
 async def _reach(config: MqttConfig, where: str) -> Finding:
@@ -55,6 +55,9 @@ async def _reach(config: MqttConfig, where: str) -> Finding:
             "is the name right, is there a DNS server (/etc/resolv.conf), is the modem on line?"
         )
         raise _Stuck(failure("broker", f"{config.host}: {error.strerror}", advice)) from error
+    except UnicodeError as error:  # such as two dots in a row: it never gets as far as DNS
+        told = f"{config.host!r} is no host name: {error}"
+        raise _Stuck(failure("broker", told, "see [mqtt] host")) from error
     except TimeoutError as error:
         advice = "a firewall drops it, the modem has no data connection, or the address is wrong"
         finding = failure("broker", f"{where}: no answer in {config.timeout_s:g} s", advice)
@@ -95,11 +98,7 @@ async def _shake_hands(config: MqttConfig) -> Finding:
 
 async def _log_in(config: MqttConfig, vehicle_id: str) -> list[Finding]:
     is_v5 = config.protocol == "5"
-    password = (
-        None
-        if config.password_file is None
-        else read_secret(config.password_file).decode("utf-8", "replace").rstrip("\n")
-    )
+    password = _password(config)
     context = None if config.tls is None else client_context(config.tls)
     client = aiomqtt.Client(
         config.host,
@@ -124,6 +123,15 @@ async def _log_in(config: MqttConfig, vehicle_id: str) -> list[Finding]:
         advice = "the broker's ACL must let this vehicle subscribe to its own down topics"
         return [*found, failure("broker", f"may not subscribe to {topic_filter}", advice)]
     return [*found, ok("broker", f"may subscribe to {topic_filter}")]
+
+
+def _password(config: MqttConfig) -> str | None:
+    if config.password_file is None:
+        return None
+    try:
+        return read_secret(config.password_file).decode("utf-8", "replace").rstrip("\n")
+    except KeyStoreError as error:
+        raise _Stuck(failure("broker", str(error), "see [mqtt] password_file")) from error
 
 
 def _refused(error: aiomqtt.MqttError, alert: ssl.SSLError | None) -> Finding:

@@ -19,12 +19,16 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `subject`: such as ``can.body`` or ``broker``; `advice`: what to do, or ''."""
+    """One thing that was looked at. `subject`: such as ``can.body`` or ``broker``; `advice`: what to do, or ''.
+
+    `ends`: what would come next of this subject cannot be tried.
+    """
 
     level: Level
     subject: str
     what: str
     advice: str = ""
+    ends: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """Return it for a terminal."""
@@ -47,9 +51,9 @@ def warning(subject: str, what: str, advice: str) -> Finding:
     return Finding(Level.WARNING, subject, what, advice)
 
 
-def failure(subject: str, what: str, advice: str) -> Finding:
-    """Return something that does not work."""
-    return Finding(Level.FAILURE, subject, what, advice)
+def failure(subject: str, what: str, advice: str, *, ends: bool = False) -> Finding:
+    """Return something that does not work. `ends`: what would come next of this subject cannot be tried."""
+    return Finding(Level.FAILURE, subject, what, advice, ends)
 
 
 def count(findings: Iterable[Finding], level: Level) -> int:

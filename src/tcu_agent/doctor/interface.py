@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tcu_agent.adapters.can.socketcan.sockets import RECEIVE_BUFFER_BYTES
 from tcu_agent.config import BusConfig
 from tcu_agent.doctor.controller import VIRTUAL_KINDS, examine_controller, info_of, kind_of
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
@@ -19,8 +20,6 @@ ARPHRD_CAN = 280
 """Source: linux/if_arp.h."""
 NET_CLASS = Path("/sys/class/net")
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
-_ENOUGH_RMEM_BYTES = 1 << 20
-"""About 1,250 frames of a SocketCAN socket: 0.6 s of the busiest bus that was measured."""
 _IP_TIMEOUT_S = 5.0
 
 Describe = Callable[[str], Mapping[str, Any] | None]
@@ -53,7 +52,7 @@ def examine_interface(
         advice = (
             f"name a CAN interface in [can.bus.{bus.name}] channel; there is: {_others(net_class)}"
         )
-        return (failure(subject, f"{name} is no CAN interface", advice),)
+        return (failure(subject, f"{name} is no CAN interface", advice, ends=True),)
     link = describe(name)
     if link is None:
         advice = "install iproute2 (busybox's ip does not know CAN) to see bit rate, bus state and error counters"
@@ -66,13 +65,13 @@ def examine_receive_buffer(subject: str, rmem_max: Path = RMEM_MAX) -> Sequence[
     text = _text(rmem_max)
     if text is None or not text.isdecimal():
         return ()
-    if int(text) >= _ENOUGH_RMEM_BYTES:
+    if int(text) >= RECEIVE_BUFFER_BYTES:
         return (ok(subject, f"receive buffer: up to {int(text) // 1024} KiB for anybody"),)
     return (
         warning(
             subject,
             f"receive buffer: only {int(text) // 1024} KiB without CAP_NET_ADMIN, then frames are lost in silence",
-            f"sysctl net.core.rmem_max={_ENOUGH_RMEM_BYTES}, or give the service CAP_NET_ADMIN",
+            f"sysctl net.core.rmem_max={RECEIVE_BUFFER_BYTES} (deploy/sysctl.d), or give the service CAP_NET_ADMIN",
         ),
     )
 
@@ -82,6 +81,7 @@ def _missing(subject: str, name: str, net_class: Path) -> Finding:
         subject,
         f"there is no interface {name}",
         f"plug it in, load its driver (dmesg says why it is missing), or name another; there is: {_others(net_class)}",
+        ends=True,
     )
 
 
@@ -95,7 +95,7 @@ def _others(net_class: Path) -> str:
 def _state(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> Finding:
     name, info = bus.channel, info_of(link)
     if "UP" not in link.get("flags", ()):
-        return failure(subject, f"{name} is down", _to_bring_up(bus, link))
+        return failure(subject, f"{name} is down", _to_bring_up(bus, link), ends=True)
     state = info.get("state")
     if state == "BUS-OFF":
         return failure(
@@ -107,7 +107,8 @@ def _state(subject: str, bus: BusConfig, link: Mapping[str, Any]) -> Finding:
         counters = info.get("berr_counter", {})
         errors = f"tx {counters.get('tx', '?')}, rx {counters.get('rx', '?')}"
         advice = "wrong bit rate, bad termination, or nobody else on the bus to acknowledge"
-        return failure(subject, f"{name} is {str(state).lower()} ({errors})", advice)
+        tell = warning if state == "ERROR-WARNING" else failure
+        return tell(subject, f"{name} is {str(state).lower()} ({errors})", advice)
     return ok(subject, f"{name} is up" + (f", {str(state).lower()}" if state else ""))
 
 

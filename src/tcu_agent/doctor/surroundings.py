@@ -14,6 +14,7 @@ from cryptography import x509
 
 from tcu_agent.adapters.clock import NO_BOOT_SESSION, SystemClock
 from tcu_agent.config import Config
+from tcu_agent.doctor.examination import given_up
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
 
 _MOUNTS = Path("/proc/mounts")
@@ -70,8 +71,11 @@ def examine_certificate(config: Config, *, now_s: float) -> Sequence[Finding]:
 
 def examine_storage(directory: Path, *, mounts: Path = _MOUNTS) -> Sequence[Finding]:
     """Return whether what is written there stays. A nameless file is written and synced."""
-    if not directory.exists():
-        return (note("storage", f"{directory}: not there yet; the agent makes it"),)
+    try:
+        if not directory.exists():
+            return (note("storage", f"{directory}: not there yet; the agent makes it"),)
+    except PermissionError as error:  # a folder above it is closed to this user
+        return (given_up("storage", error),)
     found = [_filesystem(directory, mounts), _room(directory), _sync(directory)]
     return [finding for finding in found if finding is not None]
 
