@@ -320,6 +320,7 @@ WORLD_LIBRARIES = {
         "tcu_agent.adapters.can.opening",
         "tcu_agent.adapters.can.recording",
         "tcu_agent.adapters.can.waiting_frames",
+        "tcu_agent.config.can_bus",  # the names of the interfaces, and nothing else
     },
     "aiomqtt": {
         "tcu_agent.adapters.cloud.mqtt",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from can.interfaces.slcan import slcanBus
 
 from tcu_agent.adapters.can.bus import PythonCanBus
 from tcu_agent.adapters.can.socketcan.bus import FdMode, SocketCanBus
@@ -51,6 +52,14 @@ def test_each_interface_has_its_adapter(interface: str, adapter: str | None, kin
             {"interface": "socketcan", "options": {"local_loopback": True}},
             "can.bus.body.options: are not taken by the native adapter",
         ),
+        ({"interface": "scan"}, "can.bus.body.interface: 'scan' is none of canalystii, "),
+        ({"interface": "scan"}, "slcan, socketcan, "),
+        ({"interface": "scan"}, "did you mean 'slcan'?"),
+        (
+            {"interface": "slcan", "bitrate": 123_456},
+            "can.bus.body.bitrate: 123456 is none that slcan",
+        ),
+        ({"interface": "slcan", "bitrate": 123_456}, "one of 10000, "),
     ],
 )
 def test_what_does_not_fit_is_said(section: dict[str, object], complaint: str) -> None:
@@ -94,3 +103,10 @@ def test_python_cans_options_go_with_its_adapter() -> None:
     bus, problems = read({**section, "options": {"local_loopback": True}})
     assert problems == []
     assert bus.options == {"local_loopback": True}
+
+
+def test_slcan_takes_the_bitrates_that_python_can_has_for_it() -> None:
+    bitrates = range(10_000, 1_000_001, 100)
+    section = {"interface": "slcan", "channel": "can0"}
+    taken = {each for each in bitrates if read({**section, "bitrate": each})[1] == []}
+    assert taken == set(slcanBus._BITRATES)

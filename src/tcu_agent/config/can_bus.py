@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from can.interfaces import VALID_INTERFACES
+
 from tcu_agent.config.table import Table
 
 CanAdapter = Literal["native", "python-can"]
 _SOCKETCAN = "socketcan"
+_SLCAN_BITRATES = (
+    10_000, 20_000, 50_000, 83_300, 100_000, 125_000, 250_000, 500_000, 750_000, 1_000_000,
+)  # fmt: skip
+"""bit/s. Source: the commands S0 to S9 of the serial line protocol, as python-can's `slcanBus` has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,7 @@ class BusConfig:
 
 def read_bus(name: str, table: Table) -> BusConfig:
     """Read the section of bus `name`; what is wrong is noted in the table's findings."""
-    interface = table.text("interface")
+    interface = table.text("interface", choices=VALID_INTERFACES)
     usual = "native" if interface == _SOCKETCAN else "python-can"
     adapter = table.text("adapter", usual, choices=("native", "python-can"))
     bus = BusConfig(
@@ -46,6 +52,7 @@ def read_bus(name: str, table: Table) -> BusConfig:
         options=table.table("options").scalars(),
     )
     _check_adapter(bus, table)
+    _check_bitrate(bus, table)
     table.finish()
     return bus
 
@@ -57,3 +64,9 @@ def _check_adapter(bus: BusConfig, table: Table) -> None:
     elif bus.adapter == "native" and bus.options:
         hint = 'they are python-can\'s: leave them out, or set adapter = "python-can"'
         table.problem("options", "are not taken by the native adapter", hint)
+
+
+def _check_bitrate(bus: BusConfig, table: Table) -> None:
+    if bus.interface == "slcan" and bus.bitrate is not None and bus.bitrate not in _SLCAN_BITRATES:
+        choices = ", ".join(map(str, _SLCAN_BITRATES))
+        table.problem("bitrate", f"{bus.bitrate} is none that slcan has", f"one of {choices}")

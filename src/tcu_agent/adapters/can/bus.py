@@ -21,7 +21,7 @@ import can
 
 from tcu_agent.adapters.can.batches import POLL_S, Batches
 from tcu_agent.adapters.can.counters import BusCounters
-from tcu_agent.adapters.can.opening import close_bus, open_bus
+from tcu_agent.adapters.can.opening import advice, close_bus, open_bus
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -30,6 +30,8 @@ _QUEUE_FRAMES = 16_384
 """About four seconds of a full 500 kbit/s bus."""
 _ROOM_RETRY_S = 0.002
 """Eight frames at 500 kbit/s: the transmit queue of a controller has room again by then."""
+_NEVER = (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError, NameError)
+"""Opening again cannot help. NameError: python-can's kvaser without the maker's library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,10 @@ class PythonCanBus:
         await self.close()
         try:
             self._bus = await open_bus(self._interface.arguments())
-        except (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError) as error:
-            raise self._error(f"cannot be opened: {error}", temporary=False) from error
+        except _NEVER as error:
+            raise self._cannot_open(error, temporary=False) from error
         except (can.CanError, OSError) as error:
-            raise self._error(f"cannot be opened: {error}", temporary=True) from error
+            raise self._cannot_open(error, temporary=True) from error
         self._failure = None
         self._ready.clear()
         self._stop = threading.Event()
@@ -235,6 +237,10 @@ class PythonCanBus:
             is_remote_frame=frame.is_remote_frame,
             check=True,
         )
+
+    def _cannot_open(self, error: Exception, *, temporary: bool) -> CanTransportError:
+        hint = advice(error, self._interface.interface)
+        return self._error(f"cannot be opened: {error}{hint}", temporary=temporary)
 
     def _error(
         self, what: str, *, temporary: bool, may_have_happened: bool = False

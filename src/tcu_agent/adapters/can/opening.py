@@ -6,11 +6,33 @@ Also when whoever asked has been cancelled in the middle: python-can complains o
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import can
+
+_NO_CAN = "this kernel has no CAN: load its module (modprobe can_raw), or use another interface"
+_MAY_NOT = "this user may not: for a serial adapter add it to the group dialout"
+_ADVICE = {
+    errno.EAFNOSUPPORT: _NO_CAN,
+    errno.EPROTONOSUPPORT: _NO_CAN,
+    errno.ENODEV: "no such interface: `ip -br link` lists them; set `channel`, or plug the adapter in",
+    errno.ENETDOWN: "the interface is down: ip link set CHANNEL up type can bitrate BITS_PER_S",
+    errno.ENOENT: "no such device: set `channel`, or plug the adapter in",
+    errno.EACCES: _MAY_NOT,
+    errno.EPERM: _MAY_NOT,
+}
+
+
+def advice(error: Exception, interface: str) -> str:
+    """Return what a person can do about a bus that cannot be opened, in brackets; "" where we do not know."""
+    number = getattr(error, "error_code", None) or getattr(error, "errno", None)
+    hint = _ADVICE.get(number or 0, "")
+    if isinstance(error, ImportError | NameError) or (isinstance(error, OSError) and not number):
+        hint = f"install the maker's driver and library that python-can's {interface!r} needs"
+    return f" ({hint})" if hint else ""
 
 
 async def open_bus(arguments: Mapping[str, Any]) -> can.BusABC:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tcu_agent.adapters.can.counters import BusCounters
+from tcu_agent.adapters.can.opening import advice
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.session import Session
 from tcu_agent.adapters.can.socketcan.sockets import Sockets, open_sockets
@@ -88,7 +89,8 @@ class SocketCanBus:
             sockets = self._open_them()
         except OSError as error:
             temporary = error.errno not in _CANNOT_WORK
-            raise self._error(f"cannot be opened: {error}", temporary=temporary) from error
+            what = f"cannot be opened: {error}{advice(error, 'socketcan')}"
+            raise self._error(what, temporary=temporary) from error
         self._failure = None
         self._ready.clear()
         self._session = Session(
