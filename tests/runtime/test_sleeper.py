@@ -14,7 +14,7 @@ from tcu_agent.ports import StatePort
 from tcu_agent.protocol.messages import Availability
 from tcu_agent.protocol.vocabulary import Presence
 from tcu_agent.runtime.agent import World
-from tcu_agent.runtime.sleeper import SETTLE_S
+from tcu_agent.runtime.sleeper import SETTLE_S, STRAY_SUSPEND_S
 from tcu_sim.bench.ports import SimulatedPower, SimulatedRtc
 from tests.runtime.rig import VEHICLE_ID, Rig
 from tests.runtime.rig import play as play_rig
@@ -116,8 +116,83 @@ def test_a_wake_up_connects_at_once() -> None:
         await asleep(rig)
         rig.core.on(Resumed, WakeUp())
         await rig.core.wait_for(Connected, number=2)
-        assert rig.rtc.next_wake() is None
         assert rig.link.connections == [1, 2]
+
+    play(body)
+
+
+def suspends_later(rig: BoardRig) -> None:
+    """Let the suspend command return before it has suspended the board."""
+
+    async def return_at_once() -> None:
+        rig.power.suspends.append(0.0)
+
+    rig.power.suspend = return_at_once  # type: ignore[method-assign]  # one port of one test
+
+
+def test_a_car_that_wakes_before_the_suspend_that_was_asked_for_keeps_a_timer() -> None:
+    """The command has returned, the suspend follows: without a timer nothing would end it."""
+
+    async def body(rig: BoardRig) -> None:
+        suspends_later(rig)
+        await asleep(rig)
+        await rig.wait_s(SETTLE_S / 2)
+        assert rig.power.suspends == [0.0]
+        before = rig.clock.boottime()
+        await rig.agent_wakes()
+        assert rig.rtc.next_wake() == before + STRAY_SUSPEND_S
+        await rig.wait_s(SETTLE_S - 0.1)
+        assert rig.rtc.next_wake() == before + STRAY_SUSPEND_S
+        await rig.wait_s(0.2)
+        assert rig.rtc.next_wake() is None, "nothing is left of it"
+        assert rig.link.connections == [1, 2]
+
+    play(body)
+
+
+def test_a_car_that_wakes_while_the_suspend_command_runs_keeps_a_timer_too() -> None:
+    async def body(rig: BoardRig) -> None:
+        running = asyncio.Event()
+
+        async def run_on() -> None:
+            running.set()
+            await asyncio.Event().wait()
+
+        rig.power.suspend = run_on  # type: ignore[method-assign]  # one port of one test
+        await asleep(rig)
+        await running.wait()
+        before = rig.clock.boottime()
+        await rig.agent_wakes()
+        assert rig.rtc.next_wake() == before + STRAY_SUSPEND_S
+        await rig.wait_s(SETTLE_S + 0.1)
+        assert rig.rtc.next_wake() is None
+
+    play(body)
+
+
+def test_a_car_that_wakes_later_keeps_no_timer() -> None:
+    async def body(rig: BoardRig) -> None:
+        suspends_later(rig)
+        await asleep(rig)
+        await rig.wait_s(SETTLE_S + 1)
+        assert rig.rtc.next_wake() is not None
+        await rig.agent_wakes()
+        assert rig.rtc.next_wake() is None
+
+    play(body)
+
+
+def test_the_next_sleep_after_such_a_wake_up_has_its_own_timer() -> None:
+    async def body(rig: BoardRig) -> None:
+        suspends_later(rig)
+        await asleep(rig)
+        await rig.wait_s(SETTLE_S / 2)
+        await rig.agent_wakes()
+        wake_at = rig.clock.boottime() + 3600
+        rig.agent_sleeps(wake_at)
+        await rig.wait_s(3 * SETTLE_S)
+        assert rig.rtc.next_wake() == wake_at
+        assert rig.power.suspends == [0.0, 0.0]
 
     play(body)
 

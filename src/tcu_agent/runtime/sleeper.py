@@ -19,6 +19,8 @@ from tcu_agent.runtime.waiting import wait_first
 
 SETTLE_S: Final = 5.0
 """Of waking time, after a suspend command has returned: the suspend itself may follow it."""
+STRAY_SUSPEND_S: Final = 60.0
+"""A board that suspends although the car has woken up meanwhile sleeps so long at most."""
 _RANDOM_BYTES: Final = 16
 
 
@@ -63,6 +65,8 @@ class Sleeper:
         self._wanted: GoToSleep | None = None
         self._news = asyncio.Event()
         self._woken = asyncio.Event()
+        self._may_suspend = False
+        """The suspend command was started, and it is not settled yet that no suspend follows."""
 
     def sleep(self, effect: GoToSleep) -> None:
         """Go to sleep, after the effect under way."""
@@ -75,9 +79,10 @@ class Sleeper:
         self._wanted = None
         self._woken.set()
         self._link.resume()
-        if self._rtc is not None:
-            with contextlib.suppress(PowerError):  # it would only wake a board that is awake
-                self._rtc.wake_at(None)
+        if self._may_suspend:
+            self._arm(self._around.clock.boottime() + STRAY_SUSPEND_S)
+        else:
+            self._arm(None)
         self._logbook.info("awake")
 
     async def run(self) -> None:
@@ -88,6 +93,7 @@ class Sleeper:
             wanted, self._wanted = self._wanted, None
             if wanted is not None:
                 await wait_first(self._go(wanted), self._woken.wait())
+                await self._settle()
 
     async def _go(self, wanted: GoToSleep) -> None:
         self._logbook.info("asleep", wakes_by_itself=str(wanted.wake_at is not None))
@@ -100,13 +106,29 @@ class Sleeper:
             # Before the suspend, and a failure is no suspend: nothing would wake it.
             self._rtc.wake_at(wanted.wake_at)
             await self._tell(SuspendBegan())
+            self._may_suspend = True
             await self._power.suspend()
         except PowerError as error:
             self._logbook.error("not-suspended", detail=str(error))
             return
         await asyncio.sleep(SETTLE_S)
+        self._may_suspend = False
         # The pump compares clocks before each event: so it sees at once that there was a suspend.
         await self._tell(TimePassed(self._around.entropy.random_bytes(_RANDOM_BYTES)))
+
+    async def _settle(self) -> None:
+        """Return once no suspend can follow any more; until then a car that was woken keeps a wake-up timer."""
+        if not self._may_suspend:
+            return
+        await asyncio.sleep(SETTLE_S)
+        self._may_suspend = False
+        if self._woken.is_set():
+            self._arm(None)
+
+    def _arm(self, at: float | None) -> None:
+        if self._rtc is not None:
+            with contextlib.suppress(PowerError):  # of a board that is awake: it goes on with what was set
+                self._rtc.wake_at(at)
 
     async def _tell(self, event: CoreEvent) -> None:
         await self._sink.put(event)
