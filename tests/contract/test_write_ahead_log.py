@@ -122,6 +122,29 @@ def start_of_last_commit(log: bytes) -> int:
     return ends[-2]
 
 
+class Full:
+    """A database whose disk has no room when it comes to the commit."""
+
+    def __init__(self, inner: sqlite3.Connection) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def execute(self, statement: str, *rest: Any) -> Any:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._inner.execute(statement, *rest)
+
+
+def fail_to_commit(state: SqliteState, number: int) -> None:
+    whole = state._database
+    state._database = Full(whole)  # type: ignore[assignment]  # stands for it in this test
+    with pytest.raises(StorageError, match="I/O error"):
+        commit(state, number)
+    state._database = whole
+
+
 def broken_rest() -> None:
     raise sqlite3.OperationalError("no room")
 
@@ -203,29 +226,30 @@ def test_any_part_of_the_last_commit_may_be_missing(disk: Path) -> None:
 def test_what_a_failed_commit_left_behind_is_cleared_before_the_next(disk: Path) -> None:
     state = SqliteState(disk / "state")
     commit(state, 1)
-
-    class Full:
-        """A database whose disk has no room when it comes to the commit."""
-
-        def __init__(self, inner: sqlite3.Connection) -> None:
-            self._inner = inner
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._inner, name)
-
-        def execute(self, statement: str, *rest: Any) -> Any:
-            if statement == "COMMIT":
-                raise sqlite3.OperationalError("disk I/O error")
-            return self._inner.execute(statement, *rest)
-
-    whole = state._database
-    state._database = Full(whole)  # type: ignore[assignment]  # stands for it in this test
-    with pytest.raises(StorageError, match="I/O error"):
-        commit(state, 2)
-    state._database = whole
+    fail_to_commit(state, 2)
     commit(state, 3)
     assert read_log((disk / "state" / LOG_NAME).read_bytes()).count == 1 + 1
     assert state.load()["mark"] == b"\x03"
+    state.close()
+
+
+def test_nothing_is_committed_over_what_a_failed_commit_left_before_it_is_cleared(
+    disk: Path,
+) -> None:
+    """Else a start would take it for damage of commits that were whole, and refuse all remote services."""
+    state = SqliteState(disk / "state")
+    commit(state, 1)
+    fail_to_commit(state, 2)
+    rest, state._log.rest = state._log.rest, broken_rest  # type: ignore[method-assign]  # on this one object
+    for number in (3, 4):
+        with pytest.raises(StorageError, match="no room"):
+            commit(state, number)
+    assert state.load()["mark"] == b"\x01"
+    state._log.rest = rest  # type: ignore[method-assign]  # on this one object
+    commit(state, 5)
+    commit(state, 6)
+    assert read_log((disk / "state" / LOG_NAME).read_bytes()).count == 1 + 2, "cleared once"
+    assert state.load()["mark"] == b"\x06"
     state.close()
 
 

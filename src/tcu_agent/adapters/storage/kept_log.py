@@ -31,7 +31,7 @@ class KeptLog:
         self.is_rested = False
         """The log holds nothing that could be lost with it."""
         self.is_soiled = False
-        """A commit has failed, and may have left some of itself behind the last whole one."""
+        """A commit has failed, and may have left some of itself behind the last whole one: `rest` alone ends that."""
         self.has_erased = False
         """What was erased from the tables may still lie in the log, or in the file's pages below it."""
         # A connection that is dropped is closed by Python, and SQLite then takes the log away: the mark must not stay.

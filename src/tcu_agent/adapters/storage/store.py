@@ -272,9 +272,10 @@ class SqliteState:
 
     @contextlib.contextmanager
     def _transaction(self, keys: Iterable[str] = ()) -> Iterator[sqlite3.Connection]:
-        if self._log.is_soiled:
-            with contextlib.suppress(StorageError):  # then this commit will say so
-                self.rest()
+        if (
+            self._log.is_soiled
+        ):  # a shorter commit would leave parts of the failed one behind itself: damage, at a start
+            self.rest()
         with self._converted("cannot be written"):
             self._database.execute("BEGIN IMMEDIATE")
             self._log.is_rested = False
@@ -288,9 +289,11 @@ class SqliteState:
         self._committed(frozenset(keys))
 
     def _commit(self, database: sqlite3.Connection) -> None:
-        self._log.is_soiled = True
-        database.execute("COMMIT")
-        self._log.is_soiled = False
+        try:
+            database.execute("COMMIT")
+        except BaseException:
+            self._log.is_soiled = True
+            raise
 
     @contextlib.contextmanager
     def _converted(self, what: str) -> Iterator[None]:
