@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from tcu_sim.cli.interruption import INTERRUPTED_STATUS, leaving_at_once
 from tcu_sim.errors import SimulatorError
 
 PARTS = {
@@ -50,14 +51,15 @@ BROKEN_PIPE_STATUS = 128 + 13
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 when what the person gave is wrong)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(arguments).parse_args(arguments)
     try:
+        with leaving_at_once():  # while the part is loaded, which takes the longest
+            args = _parser(arguments).parse_args(arguments)
         status: int = args.func(args)
     except SimulatorError as error:
         print(f"tcu-sim: {error}", file=sys.stderr)
         return BAD_INPUT_STATUS
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED_STATUS
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does; what is left in the buffer would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
