@@ -25,11 +25,11 @@ from tcu_sim.pki.ceremony import Plan, initialise
 from tests.can.vehicle import frame
 from tests.contract.certificates import Authority
 from tests.contract.mosquitto import free_port
+from tests.doctor.place import SECOC, VIRTUAL
 from tests.doctor.test_traffic import Port
 from tests.runtime.files import minimal
 
 LISTEN_S = 0.2
-VIRTUAL = 'interface = "virtual"\nchannel = "body"'
 SOCKETCAN = 'interface = "socketcan"\nchannel = "can0"\nbitrate = 500000'
 
 
@@ -84,8 +84,7 @@ def board(folder: Path, *links: Mapping[str, Any]) -> Board:
 
 def examined(folder: Path, board: Board, *edits: tuple[str, str]) -> list[Finding]:
     text = minimal(broker_port=free_port())
-    secoc = '[keys.secoc]\ncentral-locking = "secoc.key"\n[trust]'
-    for old, new in (("[trust]", secoc), *edits):
+    for old, new in (SECOC, *edits):
         assert old in text
         text = text.replace(old, new)
     (folder / "tcu.toml").write_text(text)
