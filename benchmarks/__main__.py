@@ -12,7 +12,8 @@ import importlib
 import pkgutil
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import benchmarks
@@ -31,7 +32,7 @@ def known() -> dict[str, Benchmark]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit status; a target that is missed is a figure, not a failure."""
+    """Return the exit status; a target that is missed is a figure, a benchmark that gives up a failure."""
     there = known()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -48,15 +49,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     print(machine(), flush=True)
     figures: list[Figure] = []
-    for name in given.names or there:
-        started = time.monotonic()
-        for figure in there[name](given.rounds):
-            print(figure.line(), flush=True)
-            figures.append(figure)
-        print(f"({name} took {time.monotonic() - started:.0f} s)", flush=True)
+    gave_up = [
+        name
+        for name in given.names or there
+        if not _carried_out(name, there, given.rounds, figures)
+    ]
     if given.json is not None:
         given.json.write_text(as_json(figures))
-    return 0
+    if gave_up:
+        print(f"gave up: {', '.join(gave_up)}", file=sys.stderr)
+    return 1 if gave_up else 0
+
+
+def _carried_out(
+    name: str, there: Mapping[str, Benchmark], rounds: int, figures: list[Figure]
+) -> bool:
+    """Add the figures of one benchmark; return whether it came to its end. The others are none the worse for it."""
+    started = time.monotonic()
+    try:
+        for figure in there[name](rounds):
+            print(figure.line(), flush=True)
+            figures.append(figure)
+    except SystemExit as error:  # what a benchmark says when it cannot give a fair figure
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        return False
+    except Exception:  # noqa: BLE001 -- an hour of other figures is worth more
+        traceback.print_exc()
+        return False
+    print(f"({name} took {time.monotonic() - started:.0f} s)", flush=True)
+    return True
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a board gives up for the agent: how long it takes to start, and its share of a processor, quiet and busy.
+"""What a board gives up for the agent: how long it takes to start, its share of a processor, and its memory.
 
 A real `tcu-agent run` with a real mosquitto and SQLite store; its CAN bus is a pseudo terminal with slcan, which every
 kernel has. Parsing that line is most of the busy share: on SocketCAN there is nothing of it (docs/benchmarks.md).
@@ -28,6 +28,7 @@ from tcu_sim.bus.pty_link import PtyLink
 from tcu_sim.bus.router import Router
 from tcu_sim.demo.broker import start_broker
 from tcu_sim.demo.processes import Command, Ensemble, Program
+from tcu_sim.fleet.measures import resident_kib
 
 QUIET_S: Final = 10.0
 BUSY_S: Final = 10.0
@@ -76,7 +77,7 @@ async def _start(bench: _Bench, word: str) -> tuple[Program, float]:
 
 
 async def _play(rounds: int) -> list[Figure]:
-    listening, connected, quiet, busy = [], [], [], []
+    listening, connected, quiet, busy, memory = [], [], [], [], []
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tcu-benchmark-", dir=ROOT / "build") as folder:
         async with _bench(Path(folder)) as bench:
@@ -89,12 +90,16 @@ async def _play(rounds: int) -> list[Figure]:
                 connected.append(seconds)
                 quiet.append(await _share(program, asyncio.sleep(QUIET_S)))
                 busy.append(await _share(program, _play_drive(bench.node)))
+                memory.append(resident_kib(program.pid))
                 await bench.ensemble.stop("agent")
     return [
         Figure(name="start to listening on CAN", value=median(listening), unit="s"),
         Figure(name="start to connected", value=median(connected), unit="s"),
         Figure(name="processor share, bus quiet", value=100 * median(quiet), unit="% of a core"),
         Figure(name="processor share, bus busy", value=100 * median(busy), unit="% of a core"),
+        Figure(
+            name="resident memory after it, with SQLite and MQTT", value=median(memory), unit="KiB"
+        ),
     ]
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
 from tcu_agent.adapters.can.socketcan.sockets import RECEIVE_BUFFER_BYTES
 from tcu_agent.adapters.clock import SystemClock
 from tcu_agent.adapters.entropy import SystemEntropy
+from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.core.events import CoreEvent
 from tcu_agent.ports import CanFrame, CanPort
 from tcu_agent.runtime.can_bus import CanBus
@@ -145,14 +146,23 @@ async def ours(player: Player, known: Case, place: Place) -> tuple[int, float]:
     running = asyncio.create_task(bus.run())
     await bus.opened.wait()
     cpu_s = await _cost(player, lambda: port.counters().received)
-    counted = port.counters()
     running.cancel()
     await asyncio.wait([running])
-    # What nobody wants, the kernel (on `virtual`, the port) leaves out: only what is wanted can be lost.
-    wanted = selection.wanted
-    keys = ((one.arbitration_id, one.is_extended_id) for one in player.frames)
-    due = sum(wanted is None or key in wanted for key in keys)
-    return len(player.frames) - max(0, due - counted.received), cpu_s
+    lost = lost_of(player.frames, known.mapping, known.bus, taken=decoder.counters().mapped_frames)
+    return len(player.frames) - lost, cpu_s
+
+
+def lost_of(sent: Iterable[CanFrame], mapping: VehicleMapping, bus: str, *, taken: int) -> int:
+    """Return how many frames were sent and not taken, of messages with a mapped signal.
+
+    What nobody wants, the kernel (on `virtual`, the port) leaves out but for a sign of life now and then, so only what
+    is wanted can be lost, and only that must count as taken.
+    """
+    messages = {signal.message for signal in mapping.bus_signals(bus)}
+    known = (mapping.buses[bus].message(name) for name in messages)
+    wanted = {(one.frame_id, one.is_extended_frame) for one in known}
+    due = sum((one.arbitration_id, one.is_extended_id) in wanted for one in sent)
+    return max(0, due - taken)
 
 
 async def notifier(player: Player, known: Case, place: Place) -> tuple[int, float]:

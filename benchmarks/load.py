@@ -2,7 +2,8 @@
 
 The real `tcu-agent run` with mosquitto and its SQLite store on the interface that TCU_BENCH_CAN names (a vcan), else on
 vcan0 of a guest. A player fills 500 kbit/s to the last bit (`load_wire`): with frames of strangers, which the kernel
-leaves out; with frames that the mapping names, which it cannot; then with twice as many CAN FD frames of strangers.
+leaves out; with frames that the mapping names, which it cannot; then with twice as many CAN FD frames of strangers,
+which the kernel leaves out again; and with mapped CAN FD frames.
 Latency runs from the kernel's stamp of the first frame that shows a door's new position to the arrival of the signed,
 stored event at a subscriber of the broker; the mapping's debounce of 50 ms is in it.
 """
@@ -148,7 +149,7 @@ async def _stage(folder: Path, channel: str, kind: Kind) -> AsyncIterator[_Stage
 def _configured(text: str, kind: Kind) -> str:
     """Log as much as a board does, and listen to CAN FD where it is sent."""
     text = text.replace('level = "debug"', 'level = "info"')
-    return text.replace("[can.bus.body]", "[can.bus.body]\nfd = true") if kind is Kind.FD else text
+    return text.replace("[can.bus.body]", "[can.bus.body]\nfd = true") if kind.is_fd else text
 
 
 async def _run(folder: Path, channel: str, kind: Kind, seed: int) -> Run:

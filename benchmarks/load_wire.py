@@ -43,12 +43,24 @@ _CLASSIC_BYTES, _FD_BYTES = 8, 64
 class Kind(Enum):
     """What fills the gaps between the car's frames.
 
-    `MAPPED`: the car's own GNSS frames again and again, so that the kernel can leave nothing out.
+    `MAPPED`: the car's own GNSS frames again and again, so that the kernel can leave nothing out; `FD_MAPPED`: the
+    same as FD frames of eight bytes. `FD`: strangers, which never get as far as the agent.
     """
 
     STRANGERS = "500 kbit/s full"
     MAPPED = "500 kbit/s full, all of it mapped"
-    FD = "CAN FD, twice the frames"
+    FD = "CAN FD, twice the frames, all but the car's left out by the kernel"
+    FD_MAPPED = "500 kbit/s full of CAN FD frames, all of it mapped"
+
+    @property
+    def is_fd(self) -> bool:
+        """Whether the bus has FD frames."""
+        return self in {Kind.FD, Kind.FD_MAPPED}
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether every frame is one that the mapping names."""
+        return self in {Kind.MAPPED, Kind.FD_MAPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +72,11 @@ class _Filler:
 
 
 def full_bus(*, seconds: float, wanted: frozenset[FrameKey], kind: Kind, seed: int) -> list[Sent]:
-    """Return all frames of a full bus; with CAN FD twice as many a second, those of strangers with 64 bytes."""
+    """Return all frames of a full bus; with `Kind.FD` twice as many a second, those of strangers with 64 bytes."""
     bits_a_second = BIT_RATE * (2 if kind is Kind.FD else 1)
     car = deque(_car(seconds, Random(seed)))  # noqa: S311 -- only when a door moves
     rng = Random(seed)  # noqa: S311 -- only noise
-    fillers = cycle(_mapped(car) if kind is Kind.MAPPED else _strangers(wanted, kind, rng))
+    fillers = cycle(_mapped(car, kind) if kind.is_mapped else _strangers(wanted, kind, rng))
     sent: list[Sent] = []
     at_s = 0.0
     while at_s < seconds:
@@ -74,19 +86,22 @@ def full_bus(*, seconds: float, wanted: frozenset[FrameKey], kind: Kind, seed: i
             bits = wire_bits(frame.arbitration_id, frame.data)
         else:
             filler = next(fillers)
-            sent.append(Sent(at_s, filler.raw, kind is Kind.MAPPED))
+            sent.append(Sent(at_s, filler.raw, kind.is_mapped))
             bits = filler.bits
         at_s += bits / bits_a_second
     return sent
 
 
-def _raw(frame: Frame) -> bytes:
-    return pack(CanFrame(frame.arbitration_id, frame.data))
+def _raw(frame: Frame, *, is_fd: bool = False) -> bytes:
+    return pack(CanFrame(frame.arbitration_id, frame.data, is_fd=is_fd))
 
 
-def _mapped(car: Iterable[TimedFrame]) -> list[_Filler]:
+def _mapped(car: Iterable[TimedFrame], kind: Kind) -> list[_Filler]:
     frames = [each.frame for each in car if each.frame.arbitration_id in _GNSS]
-    return [_Filler(_raw(each), wire_bits(each.arbitration_id, each.data)) for each in frames]
+    return [
+        _Filler(_raw(each, is_fd=kind.is_fd), wire_bits(each.arbitration_id, each.data))
+        for each in frames
+    ]
 
 
 def _strangers(wanted: frozenset[FrameKey], kind: Kind, rng: Random) -> list[_Filler]:
