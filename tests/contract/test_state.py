@@ -1,5 +1,6 @@
 """Both stores keep the promises of the `StatePort`, and SQLite's fails closed when it is damaged."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.storage.state_directory import LOG_MARK
-from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState
+from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, StateInUse
 from tcu_agent.errors import BadInput, DamagedMessageError, StorageError
 from tcu_agent.ports import StatePort, StoredPosition
 from tcu_agent.protocol.messages import Common, Event, Result
@@ -338,6 +339,22 @@ def test_a_second_agent_on_the_same_state_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="another tcu-agent uses this state"):
         SqliteState(tmp_path)
     first.close()
+
+
+def test_the_directory_is_locked_before_anything_in_it_is_looked_at(tmp_path: Path) -> None:
+    """SQLite's own lock comes later: until then two agents would read, or make, one state."""
+    directory = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    with pytest.raises(StateInUse):
+        SqliteState(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    fcntl.flock(directory, fcntl.LOCK_UN)
+    state = SqliteState(tmp_path)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    state.close()
+    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(directory)
 
 
 def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:

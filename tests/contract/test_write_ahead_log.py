@@ -334,6 +334,25 @@ def test_a_long_log_asks_for_a_rest(disk: Path, monkeypatch: pytest.MonkeyPatch)
     state.close()
 
 
+def test_a_power_cut_while_the_log_is_emptied_leaves_none_that_is_missed(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SqliteState(disk / "state")
+    commit(state, 1)
+    found, begin = seen(state), kept_log._commit_nothing
+
+    def cut(database: sqlite3.Connection) -> None:
+        log = disk / "state" / LOG_NAME
+        if log.stat().st_size == 0:  # emptied, and not begun again
+            shutil.copytree(disk / "state", disk / "left")
+        begin(database)
+
+    monkeypatch.setattr(kept_log, "_commit_nothing", cut)
+    state.rest()
+    state.close()
+    assert reopened(disk / "left") == found
+
+
 def test_a_state_that_is_dropped_and_never_closed_expects_no_log(disk: Path) -> None:
     state = SqliteState(disk / "state")
     commit(state, 1)

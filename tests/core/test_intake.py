@@ -12,7 +12,14 @@ from tcu_agent.core.reports.refusals import KNOWN_BURST, KNOWN_PER_MINUTE
 from tcu_agent.core.step import Step
 from tcu_agent.core.verify.verdicts import AcceptedRequest
 from tcu_agent.protocol.messages import Availability, Challenge, Refusal, Result, UnlockParameters
-from tcu_agent.protocol.vocabulary import CallState, Presence, Reason, Service, UnlockMode
+from tcu_agent.protocol.vocabulary import (
+    CallState,
+    EventKind,
+    Presence,
+    Reason,
+    Service,
+    UnlockMode,
+)
 from tests.core.driver import Driver, Failure, settings
 from tests.protocol import signing
 
@@ -132,6 +139,38 @@ def test_a_stolen_command_key_that_ends_its_own_cases_does_not_wear_out_the_disk
     car.pass_time(30.1)
     car.ask(Service.POSITION, parameters=signing.SNAPSHOT)
     assert len(car.sent(Challenge)) == 5
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_no_request_is_refused_before_its_mark_is_durable(car: Driver, is_durable: bool) -> None:
+    """Else the same bytes would get a challenge after a restart, for a request that counts as refused."""
+    for _ in range(4):
+        car.ask(Service.UNLOCK)
+    if not is_durable:
+        car.failures.append(Failure(lambda each: isinstance(each, Persist), times=3))
+    car.ask(Service.UNLOCK)
+    assert car.refusals == [Reason.BUSY] * is_durable
+    assert car.notes.count("not-done") == (not is_durable)
+
+
+def test_a_full_disk_keeps_no_refusal_back_that_stands_behind_no_mark(car: Driver) -> None:
+    journal = car.core._parts.journal
+    car.failures.append(Failure(lambda each: isinstance(each, Persist), times=2))
+    car.settles = False
+    car.receive("ack", signing.sign(car.centre.ack(journal.last_seq, journal.stream_id)))
+    car.jump(2)  # what could not be written is tried again together with the next message
+    car.receive("grant", b"nonsense")
+    assert car.notes.count("not-durable") == 2
+    assert car.refusals == [Reason.MALFORMED]
+
+
+def test_a_state_request_is_not_told_again_after_a_restart(car: Driver) -> None:
+    request = signing.sign(car.centre.request(Service.STATE))
+    car.receive("request", request)
+    car.restart()
+    car.receive("request", request)
+    assert len(car.events(EventKind.STATE_REPORT)) == 1
+    assert car.refusals == [Reason.STALE_REQUEST]
 
 
 def test_repeated_messages_do_not_use_up_the_answers_to_new_ones(car: Driver) -> None:

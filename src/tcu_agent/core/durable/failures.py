@@ -19,7 +19,7 @@ from tcu_agent.core.effects import (
 from tcu_agent.core.events import EffectFailed
 from tcu_agent.core.parts import Parts
 from tcu_agent.core.step import Step
-from tcu_agent.protocol.messages import Challenge
+from tcu_agent.protocol.messages import Challenge, Refusal
 from tcu_agent.protocol.vocabulary import Reason
 
 
@@ -48,7 +48,7 @@ class Failures:
         if persist.puts.get(records.POSITION) is not None:
             parts.position.not_durable(step)
         for effect in behind:
-            if _needs_protection(effect):
+            if _needs_protection(effect, by=persist):
                 self._not_done(step, EffectFailed(effect, "not durable", may_have_happened=False))
             else:
                 step.do(effect)
@@ -74,8 +74,13 @@ class Failures:
                 step.note("not-done", effect=type(failed.effect).__name__)
 
 
-def _needs_protection(effect: Effect) -> bool:
+def _needs_protection(effect: Effect, *, by: Persist) -> bool:
     """Whether nothing of this may happen before what stood in front of it is durable."""
-    return isinstance(effect, TransmitUnlock | TransmitLock | SealPosition) or (
-        isinstance(effect, SendMessage) and isinstance(effect.message, Challenge)
-    )
+    match effect:
+        case SendMessage(message=Refusal()):
+            # The centre must not take a request for refused that gets a challenge after a restart.
+            return records.MARKS in by.puts
+        case SendMessage(message=message):
+            return isinstance(message, Challenge)
+        case _:
+            return isinstance(effect, TransmitUnlock | TransmitLock | SealPosition)
