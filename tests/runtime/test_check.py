@@ -81,6 +81,49 @@ def test_a_state_directory_that_is_a_file_is_a_problem(folder: Path) -> None:
     assert "File exists (see [state] directory)" in found
 
 
+@pytest.mark.parametrize(
+    ("line", "by", "said"),
+    [
+        ('"signing.pem"', '"nope.pem"', "nope.pem: No such file or directory (see [keys] signing; `tcu-agent key crea"),
+        ('"secoc.key"', '"nope.key"', "nope.key: No such file or directory (see [keys.secoc] central-locking)"),
+        ('"secoc.key"', '"roots.toml"', "(see [keys.secoc] central-locking)"),
+        ("[can.bus.body]", '[can]\nmapping = "nope"\n[can.bus.body]', "read: No such file or directory (see [can] mapping)"),
+        ('"roots.toml"', '"."', "cannot be read: Is a directory (see [trust] roots: "),
+        ("[keys]", 'password_file = "nope"\n[keys]', "nope: No such file or directory (see [mqtt] password_file)"),
+        ("[keys]", '[mqtt.tls]\nca = "nope.pem"\n[keys]', "(see [mqtt.tls] ca)"),
+        ('"trust.cbor"', '"signing.pem"', "signing.pem: is a PEM file, no trust bundle; one comes from the centre"),
+        ('"trust.cbor"', '"roots.toml"', "roots.toml: is no trust bundle: "),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_named_with_its_setting(
+    folder: Path, line: str, by: str, said: str
+) -> None:
+    edit(folder, line, by)
+    (found,) = problems(folder)
+    assert said in found
+
+
+def test_a_misspelt_secoc_key_names_file_section_and_what_was_meant(folder: Path) -> None:
+    edit(folder, "central-locking = ", "central-lockin = ")
+    (found,) = problems(folder)
+    assert f"{REFERENCE_MAPPING}: the mapping names the SecOC key 'central-locking'" in found
+    assert "did you mean 'central-lockin'?; see [keys.secoc] in tcu.toml" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "said"),
+    [
+        ('[vehicle]\n', '[unlock]\nchallenges_max = 0\n[vehicle]\n', "unlock.challenges_max"),
+        ('signing = "signing.pem"\n', "", "keys.signing: is missing"),
+        ('id = "car-1"', "id = 5", "vehicle.id: must be a text"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_problem(folder: Path, line: str, by: str, said: str) -> None:
+    edit(folder, line, by)
+    (found,) = problems(folder)
+    assert said in found
+
+
 def test_a_bundle_for_another_environment_names_the_configured_one(folder: Path) -> None:
     edit(folder, 'environment = "bench"', 'environment = "production"')
     (found,) = problems(folder)

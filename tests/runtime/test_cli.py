@@ -72,7 +72,7 @@ def test_all_problems_come_at_once(folder: Path, capsys: pytest.CaptureFixture[s
     assert main(["check", "-c", str(folder / "tcu.toml")]) == 2
     out = capsys.readouterr().out
     assert "signing.pem: mode 0644 is too open (chmod 600)" in out
-    assert "trust.cbor: trust-container: not 2..8 messages (malformed)" in out
+    assert "trust.cbor: is no trust bundle: trust-container: not 2..8 messages (malformed)" in out
     assert "bus 'body' is in the mapping and not in the configuration" in out
     assert "the state directory is open to others (mode 0755)" in out
     assert out.splitlines()[-1] == "4 problem(s), 0 warning(s)"
@@ -254,7 +254,8 @@ def test_a_damaged_state_does_not_stop_the_daemon(folder: Path) -> None:
     ("line", "by", "complaint"),
     [
         ("schema = 1", "schema = 9", "this agent reads schema 1, not 9"),
-        ('interface = "virtual"', 'interface = "no-such"', "[can.bus.body]: CAN bus 'body'"),
+        ('interface = "virtual"', 'interface = "scan"', "interface: 'scan' is none of"),
+        ('interface = "virtual"', 'interface = "vector"', "[can.bus.body]: CAN bus 'body'"),
         ('signing = "signing.pem"', 'signing = "none.pem"', "none.pem: No such file"),
     ],
 )

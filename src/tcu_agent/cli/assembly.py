@@ -17,11 +17,12 @@ from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.adapters.entropy import SystemEntropy
 from tcu_agent.adapters.keys.sealer import HpkeSealer
 from tcu_agent.adapters.keys.secret_file import read_secret
-from tcu_agent.adapters.keys.signing_key import load_signer
+from tcu_agent.adapters.keys.signing_key import PrivateSigner, load_signer
 from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.adapters.storage.store import SqliteState, StateInUse
 from tcu_agent.adapters.storage.volatile_state import UnreadableState
+from tcu_agent.cli.blame import named_by
 from tcu_agent.cli.power import suspend_ports
 from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
@@ -36,6 +37,7 @@ from tcu_agent.runtime.supervisor import Supervisor
 from tcu_agent.runtime.surroundings import Surroundings
 
 _SEE_BUNDLE = "see [trust] bundle"
+_PEM = b"-----BEGIN "
 _MISFITS = {
     "relock": (
         "unlock.relock",
@@ -56,7 +58,8 @@ def read_mapping(config: Config) -> VehicleMapping:
         MappingError: the mapping or its DBC is wrong.
         ConfigError: a bus is configured but not mapped, or mapped but not configured.
     """
-    mapping = load_mapping(config.mapping)
+    with named_by("[can] mapping"):
+        mapping = load_mapping(config.mapping)
     configured = {bus.name for bus in config.buses}
     for name in sorted(configured ^ mapping.buses.keys()):
         missing, has = ("mapping", config.file) if name in configured else (config.file, "mapping")
@@ -93,16 +96,30 @@ def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
         raise ConfigError(error.what, where=f"{config.file}: {setting}", hint=hint) from error
 
 
-def read_secoc_key(file: Path) -> bytes:
-    """Return one SecOC key.
+def read_secoc_key(name: str, file: Path) -> bytes:
+    """Return one SecOC key. `name`: of its setting.
 
     Raises:
         KeyStoreError: the file is missing, open to others, or not 16 bytes long.
     """
-    key = read_secret(file)
-    if len(key) != KEY_BYTES:
-        raise KeyStoreError(f"{file}: {len(key)} bytes; a SecOC key has {KEY_BYTES}")
-    return key
+    with named_by(f"[keys.secoc] {name}"):
+        key = read_secret(file)
+        if len(key) != KEY_BYTES:
+            raise KeyStoreError(f"{file}: {len(key)} bytes; a SecOC key has {KEY_BYTES}")
+        return key
+
+
+def open_signer(config: Config) -> PrivateSigner:
+    """Return what signs.
+
+    Raises:
+        KeyStoreError: the key is missing, open to others, or none that we can use.
+    """
+    key = config.keys.signing
+    is_missing = isinstance(key, Path) and not key.exists()
+    advice = "`tcu-agent key create FILE` makes a new one" if is_missing else ""
+    with named_by("[keys] signing", advice=advice):
+        return load_signer(key)
 
 
 def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
@@ -123,7 +140,13 @@ def read_trust(config: Config) -> tuple[bytes, Keyring] | None:
                 f"the configured environment is {config.environment!r}: the bundle may have been signed "
                 "for another one, see [vehicle] environment"
             )
-        what = f"{error} ({error.reason.code})"
+        what = f"is no trust bundle: {error} ({error.reason.code})"
+        if error.reason is not Reason.MALFORMED:
+            what = f"{error} ({error.reason.code})"
+        elif container.startswith(_PEM):
+            what = (
+                "is a PEM file, no trust bundle; one comes from the centre, or from tcu-agent enrol"
+            )
         raise ConfigError(what, where=str(config.trust.bundle), hint=hint) from error
 
 
@@ -200,7 +223,7 @@ def build_world(
         buses={bus.name: open_bus(bus, mapping) for bus in config.buses},
         link=open_link(config, clock=clock),
         state=state,
-        signer=load_signer(config.keys.signing),
+        signer=open_signer(config),
         sealer=HpkeSealer(),
         around=Surroundings(
             clock=clock,

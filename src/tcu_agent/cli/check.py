@@ -126,30 +126,34 @@ def _mapped_keys(config: Config, mapping: VehicleMapping, report: Report) -> Non
 def _secoc_keys(config: Config, report: Report) -> None:
     from tcu_agent.cli import assembly
 
-    for file in config.keys.secoc.values():
+    for name, file in config.keys.secoc.items():
         with report.collecting():
-            assembly.read_secoc_key(file)
+            assembly.read_secoc_key(name, file)
 
 
 def _keys(config: Config, report: Report) -> None:
-    from tcu_agent.adapters.keys.signing_key import load_signer
+    from tcu_agent.cli import assembly
 
-    signer = load_signer(config.keys.signing)
+    signer = assembly.open_signer(config)
     report.remarks.append(f"signing key {signer.kid.hex()} (COSE algorithm {signer.alg})")
 
 
 def _password(config: Config, _: Report) -> None:
     from tcu_agent.adapters.keys.secret_file import read_secret
+    from tcu_agent.cli.blame import named_by
 
     if config.mqtt.password_file is not None:
-        read_secret(config.mqtt.password_file)
+        with named_by("[mqtt] password_file"):
+            read_secret(config.mqtt.password_file)
 
 
 def _tls(config: Config, _: Report) -> None:
     from tcu_agent.adapters.cloud.tls import client_context
+    from tcu_agent.cli.blame import named_by
 
     if config.mqtt.tls is not None:
-        client_context(config.mqtt.tls)
+        with named_by("[mqtt.tls] key"):  # of the others it says so itself
+            client_context(config.mqtt.tls)
 
 
 def _trust(config: Config, report: Report) -> None:

@@ -46,7 +46,7 @@ def usable_secoc_keys(config: Config, losses: Losses) -> dict[str, bytes]:
     keys: dict[str, bytes] = {}
     for name, file in config.keys.secoc.items():
         try:
-            keys[name] = assembly.read_secoc_key(file)
+            keys[name] = assembly.read_secoc_key(name, file)
         except KeyStoreError as error:
             losses.tell(error, f"nothing that the SecOC key {name!r} secures is sent")
     return keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, cast
 
@@ -26,7 +27,7 @@ from tcu_agent.config.schema import (
 from tcu_agent.config.signing_key import read_signing_key
 from tcu_agent.config.table import Findings, Table, read_toml
 from tcu_agent.core.settings import CoreSettings
-from tcu_agent.errors import ConfigError
+from tcu_agent.errors import BadInput, ConfigError
 
 SCHEMA = 1
 REFERENCE_MAPPING = Path(__file__).parent.parent / "dbc" / "reference.toml"
@@ -101,9 +102,17 @@ def _read(top: Table, findings: Findings) -> Config:
         enrolment=read_enrolment(top),
         suspend_command=read_suspend_command(top.table("board")),
         outbox=read_outbox(top.table("outbox")),
-        core=core or CoreSettings(vehicle_id="unknown", environment="unknown"),
+        core=core or _stand_in(top.table("vehicle")),
         warnings=tuple(warnings),
     )
+
+
+def _stand_in(vehicle: Table) -> CoreSettings:
+    """Return settings for those that are wrong, in the environment that the file names: the bundle is judged by it."""
+    environment = vehicle.text("environment", "unknown")
+    with suppress(BadInput):
+        return CoreSettings(vehicle_id="unknown", environment=environment)
+    return CoreSettings(vehicle_id="unknown", environment="unknown")
 
 
 def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
@@ -187,11 +196,19 @@ def _read_trust(table: Table, findings: Findings) -> TrustConfig:
         return TrustConfig(threshold=2, roots=(), bundle=bundle)
     of_roots = Findings(roots_file)
     roots = read_roots(roots_file, of_roots)
-    findings.problems.extend(of_roots.problems)
-    if of_roots.problems:
-        problems = tuple(of_roots.problems)
+    problems = tuple(_naming_roots(problem, roots_file) for problem in of_roots.problems)
+    findings.problems.extend(problems)
+    if problems:
         return TrustConfig(threshold=2, roots=(), bundle=bundle, problems=problems)
     return TrustConfig(threshold=roots.threshold, roots=roots.keys, bundle=bundle)
+
+
+def _naming_roots(problem: ConfigError, file: Path) -> ConfigError:
+    """Return a problem of the whole file with the setting that names it."""
+    if problem.hint or problem.where != str(file):
+        return problem
+    hint = "see [trust] roots: the file with the root keys, such as roots.toml"
+    return ConfigError(problem.what, where=problem.where, hint=hint)
 
 
 def _read_log(table: Table) -> LogConfig:

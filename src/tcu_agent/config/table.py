@@ -36,8 +36,10 @@ class Findings:
     asked: list[str] = field(default_factory=list)
 
     def add(self, key: str, what: str, hint: str = "") -> None:
-        """Note one problem."""
+        """Note one problem; one that was noted already, by another who read the key, is not said again."""
         where = f"{self.file}: {key}" if key else str(self.file)
+        if any((each.where, each.what) == (where, what) for each in self.problems):
+            return
         self.problems.append(ConfigError(what, where=where, hint=hint))
 
     def are_clean(self, *keys: str) -> bool:

@@ -28,6 +28,7 @@ from tcu_agent.adapters.mapping.mapping import (
     SecocProtection,
     VehicleMapping,
 )
+from tcu_agent.adapters.mapping.toml_table import near_miss
 from tcu_agent.core.effects import Lamp
 from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
 from tcu_agent.ports import CanFrame
@@ -207,8 +208,10 @@ class CommandEncoder:
             return
         key = self._keys.get(protection.key)
         if key is None:
+            similar = near_miss(protection.key, self._keys.keys() | self._lost_keys)
             raise KeyStoreError(
-                f"the mapping names the SecOC key {protection.key!r}, which is not configured"
+                f"{self._mapping.file}: the mapping names the SecOC key {protection.key!r}, which is not configured "
+                f"({similar or 'add it'}; see [keys.secoc] in tcu.toml)"
             )
         if len(key) != KEY_BYTES:
             raise KeyStoreError(
