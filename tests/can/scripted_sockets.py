@@ -6,6 +6,7 @@ and errors. What they do not do, the kernel does in `tests/socketcan`.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import socket
@@ -38,6 +39,8 @@ class ScriptedSocket:
         self.echoes = echoes
         self.refusals: deque[OSError] = deque()
         self.is_closed = False
+        self.dropped = 0
+        """All in all, as the kernel says when it is asked."""
         self._arrivals: deque[Arrival] = deque()
         self._near, self._far = os.pipe()
         os.set_blocking(self._near, False)
@@ -56,6 +59,7 @@ class ScriptedSocket:
         stamp = struct.pack("=qq", *divmod(nanoseconds, 1_000_000_000))
         ancillary = [(socket.SOL_SOCKET, SO_TIMESTAMPNS_NEW, stamp)]
         if dropped is not None:
+            self.dropped = dropped
             ancillary.append((socket.SOL_SOCKET, SO_RXQ_OVFL, struct.pack("=I", dropped)))
         flags = socket.MSG_CONFIRM | socket.MSG_DONTROUTE if is_own else 0
         self._push(Arrival(raw, flags, ancillary))
@@ -83,6 +87,11 @@ class ScriptedSocket:
         if arrival.error is not None:
             raise OSError(arrival.error, os.strerror(arrival.error))
         return arrival.raw, arrival.ancillary, arrival.flags, None
+
+    def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
+        if (level, option) != (socket.SOL_SOCKET, 55):  # SO_MEMINFO
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        return struct.pack("=9I", *bytes(8), self.dropped)[:size]
 
     def send(self, data: bytes, /) -> int:
         if self.refusals:

@@ -18,6 +18,7 @@ from tests.can.peers import WAIT_S
 from tests.can.scripted_sockets import ScriptedSocket, scripted_sockets
 
 WANTED, OTHER = CanFrame(0x100, b"\x01"), CanFrame(0x200, b"\x02")
+OFF = CanFrame(0x40, bytes(8), is_error_frame=True)
 SELECTION = Selection(wanted=frozenset({(0x100, False)}))
 
 
@@ -235,5 +236,103 @@ def test_what_found_no_room_in_the_second_socket_is_counted_as_on_the_bus_and_no
         await bench.port.receive()
         assert bench.port.counters().on_bus == 501
         assert bench.port.counters().dropped == 0
+
+    on(test)
+
+
+def test_a_bus_that_was_heard_while_we_were_held_up_is_heard_now() -> None:
+    """The two frames that had room are old, and nothing else comes in the moment that we look."""
+
+    async def test(bench: Bench) -> None:
+        assert await signs_after_a_stall(bench, dropped=700) == [(0x200, 59.0)]
+        assert bench.port.counters().on_bus == 701
+
+    on(test)
+
+
+@pytest.mark.parametrize(("dropped", "was_off"), [(0, False), (700, True)])
+def test_a_late_sign_of_life_is_old_if_none_came_since_or_if_it_would_take_bus_off_back(
+    dropped: int, *, was_off: bool
+) -> None:
+    async def test(bench: Bench) -> None:
+        if was_off:
+            bench.main.arrive(OFF, wall=1e9 + 55.0)
+        assert await signs_after_a_stall(bench, dropped=dropped) == [(0x200, 50.0)]
+
+    on(test)
+
+
+def test_a_late_sign_of_life_counts_though_only_what_is_wanted_had_room() -> None:
+    async def test(bench: Bench) -> None:
+        bench.life.arrive(OTHER, wall=1e9 + 50.0)
+        assert await bench.numbers() == [0x200]
+        assert await signs_after_a_stall(bench, WANTED, dropped=700) == [(0x200, 59.0)]
+
+    on(test)
+
+
+def test_a_sign_of_life_comes_behind_all_that_waited_in_the_other_socket() -> None:
+    """A decoder's time does not go back: what came behind it would be as young."""
+
+    async def test(bench: Bench) -> None:
+        for step in range(1500):
+            bench.main.arrive(WANTED, wall=1e9 + 50.0 + step / 200)
+        bench.life.arrive(OTHER, wall=1e9 + 50.0)
+        bench.life.dropped = 700
+        bench.boot += 9.0
+        seen: list[CanFrame] = []
+        while len(seen) < 1501:
+            seen += await bench.port.receive()
+        assert [one.arbitration_id for one in seen] == [0x100] * 1500 + [0x200]
+        assert bench.port.counters().received == 1500
+
+    on(test)
+
+
+def test_catching_up_reads_what_waits_without_the_event_loop() -> None:
+    async def test(bench: Bench) -> None:
+        while not bench.is_waited_for():  # noqa: ASYNC110 -- until it has looked for the first time
+            await asyncio.sleep(0)
+        assert bench.port.catch_up()
+        bench.main.arrive(WANTED)
+        assert not bench.port.catch_up()
+        assert await bench.numbers() == [0x100]
+        assert bench.port.catch_up()
+        bench.life.arrive(OTHER)
+        assert not bench.port.catch_up()
+        await bench.port.close()
+        assert bench.port.catch_up()  # nobody receives from it
+
+    on(test)
+
+
+async def signs_after_a_stall(
+    bench: Bench, frame: CanFrame = OTHER, *, dropped: int
+) -> list[tuple[int, float]]:
+    bench.life.arrive(frame, wall=1e9 + 50.0)
+    bench.life.dropped = dropped
+    bench.boot += 9.0
+    seen: list[CanFrame] = []
+    while not [one for one in seen if not one.is_error_frame]:
+        seen += await bench.port.receive()
+    return [
+        (one.arbitration_id, round(one.timestamp_s, 3)) for one in seen if not one.is_error_frame
+    ]
+
+
+def test_the_controllers_overruns_are_counted_and_an_error_frame_is_not_received() -> None:
+    async def test(bench: Bench) -> None:
+        for details in (
+            0x01,
+            0x04,
+            0x02,
+            0x05,
+        ):  # receive overflow, warning, transmit overflow, both of receive
+            bench.main.arrive(CanFrame(0x04, bytes([0, details, *bytes(6)]), is_error_frame=True))
+        bench.main.arrive(CanFrame(0x200, b"\0\x01" + bytes(6), is_error_frame=True))
+        bench.main.arrive(WANTED)
+        assert len(await bench.port.receive()) == 6
+        counted = bench.port.counters()
+        assert (counted.received, counted.overruns) == (1, 2)
 
     on(test)

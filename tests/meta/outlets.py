@@ -80,7 +80,8 @@ NAMED = {
     "tcu_agent.protocol.trust.Keyring.__post_init__: __setattr__",
 }
 COPIES = {
-    # dataclasses.replace of an event, a record, an intent, settings, a refusal: never of a permission.
+    # dataclasses.replace of an event, a record, an intent, settings, a refusal, a frame heard: never of a permission.
+    "tcu_agent.adapters.can.socketcan.session.Session._hand_on: replace",
     "tcu_agent.cli.assembly.fit_settings: replace",
     "tcu_agent.config.schema.MqttConfig.each_broker: replace",
     "tcu_agent.core.verify.account_rules.check_exactly: replace",
@@ -143,17 +144,21 @@ SURFACES: Mapping[str, set[str]] = {
     "tcu_agent.ports.CanPort": {"name", "open", "close", "receive", "send"},
     "tcu_agent.ports.LinkPort": {"connect", "messages", "publish", "disconnect"},
     "tcu_agent.ports.Sealer": {"seal"},
-    "tcu_agent.adapters.can.bus.PythonCanBus": {"close", "counters", "name", "open", "receive", "send"},
-    "tcu_agent.adapters.can.socketcan.sending.Sending": {
-        "echoed", "gone", "heard", "lost_frames", "restarted", "send", "went_off",
+    "tcu_agent.adapters.can.bus.PythonCanBus": {
+        "catch_up", "close", "counters", "name", "open", "receive", "send",
     },
-    "tcu_agent.adapters.can.socketcan.session.Session": {"close", "counters"},
-    "tcu_agent.adapters.can.socketcan.sockets.RawSocket": {"close", "fileno", "recvmsg", "send"},
+    "tcu_agent.adapters.can.socketcan.sending.Sending": {
+        "echoed", "gone", "heard", "is_off", "lost_frames", "restarted", "send", "went_off",
+    },
+    "tcu_agent.adapters.can.socketcan.session.Session": {"catch_up", "close", "counters"},
+    "tcu_agent.adapters.can.socketcan.sockets.RawSocket": {
+        "close", "fileno", "getsockopt", "recvmsg", "send",
+    },
     "tcu_agent.adapters.can.socketcan.sockets.Sockets": {"close"},
     "tcu_agent.adapters.can.socketcan.sockets.open_sockets": set(),
     "tcu_agent.adapters.cloud.client.Client": {"abandon"},
     "tcu_agent.adapters.can.socketcan.bus.SocketCanBus": {
-        "close", "counters", "name", "open", "receive", "send",
+        "catch_up", "close", "counters", "name", "open", "receive", "send",
     },
     "tcu_agent.adapters.cloud.brokers.BrokerList": {
         "connect", "messages", "publish", "disconnect",
@@ -216,7 +221,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.counters": {Reach.NONE: "BusCounters DecoderCounters Tally"},
     "can.debounce": {Reach.NONE: "Unset Debounce"},
     "can.e2e": {Reach.NONE: "Profile E2eReceiver E2eSender"},
-    "can.faults": {Reach.NONE: "bus_state"},
+    "can.faults": {Reach.NONE: "bus_state is_overrun"},
     "can.lengths": {Reach.NONE: "padded_length message_in"},
     "can.life": {Reach.NONE: "BusLife"},
     "can.opening": {Reach.NONE: "advice open_bus close_bus"},
@@ -237,7 +242,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.socketcan.reading": {Reach.NONE: "Batch Reader"},
     "can.socketcan.sending": {Reach.NONE: "Fate", Reach.CAN: "Sending"},
     "can.socketcan.session": {Reach.CAN: "Session"},
-    "can.socketcan.sockets": {Reach.CAN: "RawSocket Sockets open_sockets"},
+    "can.socketcan.sockets": {Reach.CAN: "RawSocket Sockets dropped_by open_sockets"},
     "can.socketcan.stamps": {Reach.NONE: "StampClock"},
     "can.values": {Reach.NONE: "SignalValues"},
     "can.waiting_frames": {Reach.NONE: "waiting"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tcu_agent.core.events import BusFellAsleep, BusWokeUp, CoreEvent
 from tcu_agent.errors import CanTransportError, ConfigError
@@ -45,6 +45,14 @@ class Decoder(CountingDecoder, Protocol):
         """Listen again after `link_lost`: from now on silence may be sleep."""
 
 
+@runtime_checkable
+class BufferedPort(Protocol):
+    """A CAN port in which frames may wait that came before now."""
+
+    def catch_up(self) -> bool:
+        """Take what waits outside; return whether there is nothing left to `receive`."""
+
+
 class CanBus:
     """Joins one port and its decoder."""
 
@@ -57,6 +65,7 @@ class CanBus:
         around: Surroundings,
     ) -> None:
         self._port = port
+        self._buffered = port if isinstance(port, BufferedPort) else None
         self._decoder = decoder
         self._sink = sink
         self._around = around
@@ -154,15 +163,19 @@ class CanBus:
             self._tally.look(frames[-1].timestamp_s)
 
     async def _watch_time(self) -> None:
+        self._alarm.set(self._decoder.next_deadline())
         while True:
-            self._alarm.set(self._decoder.next_deadline())
             await self._due.wait()
             self._due.clear()
-            now = self._clock.boottime()
-            deadline = self._decoder.next_deadline()
-            if deadline is not None and deadline <= now:
-                async with self._in_order:
+            async with self._in_order:
+                now = self._clock.boottime()
+                deadline = self._decoder.next_deadline()
+                if deadline is not None and deadline <= now:
+                    if self._buffered is not None and not self._buffered.catch_up():
+                        # After a slow moment of our own: silence up to now only seems so. `_take` sets the alarm.
+                        continue
                     await self._put_all(self._decoder.handle_timer(now))
+            self._alarm.set(self._decoder.next_deadline())
 
     async def _put_all(self, events: Sequence[CoreEvent]) -> None:
         for event in events:

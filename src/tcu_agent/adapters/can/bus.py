@@ -179,6 +179,10 @@ class PythonCanBus:
                 await asyncio.sleep(_ROOM_RETRY_S)
         raise self._error(f"has no room in its transmit queue for {timeout_s} s", temporary=True)
 
+    def catch_up(self) -> bool:
+        """Return whether there is nothing left to `receive`."""
+        return self._bus is None or not self._queue
+
     async def _try_to_send(self, message: can.Message, timeout_s: float) -> bool:
         """Return False when there is no room now."""
         if self._bus is None:

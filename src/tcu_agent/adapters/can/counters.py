@@ -15,10 +15,11 @@ _MOST_CAUSES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusCounters:
-    """Frames of one bus since the port was made. `received`: handed to the agent; `malformed`: unreadable.
+    """Frames of one bus since the port was made. `received`: wanted, and read; `malformed`: unreadable.
 
     `dropped`: wanted, and lost because the agent was too slow. `on_bus`: all of other nodes that were noticed, those
-    included that nobody wanted (0 where the port cannot tell).
+    included that nobody wanted (0 where the port cannot tell). `overruns`: how often the controller itself said that it
+    has lost frames. Error frames, and what is handed on as a mere sign of life, are not in `received`.
     """
 
     received: int = 0
@@ -26,6 +27,7 @@ class BusCounters:
     dropped: int = 0
     malformed: int = 0
     on_bus: int = 0
+    overruns: int = 0
 
     def __add__(self, other: BusCounters) -> BusCounters:
         """Return the sum of each."""
@@ -35,6 +37,7 @@ class BusCounters:
             dropped=self.dropped + other.dropped,
             malformed=self.malformed + other.malformed,
             on_bus=self.on_bus + other.on_bus,
+            overruns=self.overruns + other.overruns,
         )
 
 

@@ -23,6 +23,7 @@ each socket of a bus has its own queue and its own idea of the clock.
 _CLASS_CONTROLLER = 0x04
 BUS_OFF_CLASS = 0x40
 _CLASS_RESTARTED = 0x100
+_CONTROLLER_OVERRUN = 0x01  # receive; that of sending, 0x02, loses nothing that we hear
 _CONTROLLER_WARNING = 0x0C  # receive 0x04, transmit 0x08
 _CONTROLLER_PASSIVE = 0x30  # receive 0x10, transmit 0x20
 _CONTROLLER_ACTIVE = 0x40
@@ -42,3 +43,12 @@ def bus_state(frame: CanFrame) -> str | None:
         if frame.data[1] & _CONTROLLER_ACTIVE:
             return ERROR_ACTIVE
     return None
+
+
+def is_overrun(frame: CanFrame) -> bool:
+    """Return whether an error frame says that the controller lost frames, since nobody took them from it in time."""
+    return bool(
+        frame.arbitration_id & _CLASS_CONTROLLER
+        and len(frame.data) > 1
+        and frame.data[1] & _CONTROLLER_OVERRUN
+    )

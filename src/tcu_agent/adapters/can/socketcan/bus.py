@@ -138,6 +138,12 @@ class SocketCanBus:
             raise self._error("is not open")
         await self._session.sending.send(frame, timeout_s=timeout_s)
 
+    def catch_up(self) -> bool:
+        """Take what waits in the kernel; return whether there is nothing left to `receive`."""
+        if self._session is not None:
+            self._session.catch_up()
+        return self._session is None or not self._queue
+
     def _take(self, frames: Sequence[CanFrame]) -> None:
         room = (self._queue.maxlen or 0) - len(self._queue)
         if len(frames) > room:

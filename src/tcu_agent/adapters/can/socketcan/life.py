@@ -3,6 +3,9 @@
 Whether a silent signal is stale or the whole bus asleep depends on whether *anything* is heard. So a second socket
 takes every identifier, and has room for two frames: it is looked at ten times a second while the bus lives, and wakes
 us by its first frame when it was silent. What finds no room costs the kernel next to nothing, and us nothing.
+
+What is in it are the oldest frames since the last look. If that was long ago, because the agent was held up, they say
+nothing about now; that the kernel has dropped others since, does: then the bus counts as heard at this look.
 """
 
 from __future__ import annotations
@@ -12,11 +15,14 @@ from collections.abc import Callable, Collection, Sequence
 
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.socketcan.reading import Reader
-from tcu_agent.adapters.can.socketcan.sockets import RawSocket
+from tcu_agent.adapters.can.socketcan.sockets import RawSocket, dropped_by
 from tcu_agent.ports import CanFrame
 
 SAMPLE_S = 0.1
 """How late a sleep or a stale signal may be noticed because of this."""
+LATE_S = 0.3
+"""A look that finds older frames than this came late."""
+_COUNTS = 1 << 32
 _MOST_FRAMES = 64
 """There is room for two or three; the number only bounds the loop."""
 
@@ -30,42 +36,66 @@ class SignsOfLife:
         opened: RawSocket,
         reader: Reader,
         wanted: Collection[FrameKey],
-        heard: Callable[[CanFrame], None],
+        heard: Callable[[CanFrame, float], None],
     ) -> None:
-        """`heard` takes a frame of an identifier that is not `wanted`, at most one each `SAMPLE_S`."""
+        """`heard` takes a frame of an identifier that is not `wanted`, and when the bus was heard (CLOCK_BOOTTIME, s).
+
+        It is called for at most one each `SAMPLE_S`, and first in the next turn of the event loop.
+        """
+        self._opened = opened
         self._number = opened.fileno()
         self._reader = reader
         self._wanted = wanted
         self._heard = heard
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
         self._is_waiting = False
+        self._dropped = 0
+        self._stranger: CanFrame | None = None
         self.frames = 0
         """How many frames of the bus were counted, those without room included."""
-        self._look()
+        self._timer = self._loop.call_later(0.0, self._look)
 
     def stop(self) -> None:
         """Stop looking, before the socket is closed."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         self._wait(is_waiting=False)
 
+    def catch_up(self) -> None:
+        """Look now if it is time, or if the first frame after a silence may be there."""
+        if self._loop.time() >= self._timer.when():
+            self._timer.cancel()
+            self._look()
+
     def _look(self) -> None:
-        before = self._reader.dropped
         batch = self._reader.drain(_MOST_FRAMES)
-        self.frames += len(batch.frames) + self._reader.dropped - before
+        dropped = self._count_dropped()
+        self.frames += len(batch.frames) + dropped
         self._wait(is_waiting=not batch.frames and batch.error is None)
         if batch.frames:
             self._timer = self._loop.call_later(SAMPLE_S, self._look)
-            self._hand_on(batch.frames)
+            self._hand_on(batch.frames, is_heard_since=dropped > 0)
         # An error is one of the interface: the main socket gets it too, and both are opened anew.
 
-    def _hand_on(self, frames: Sequence[CanFrame]) -> None:
+    def _count_dropped(self) -> int:
+        """Return how many found no room since this was asked last."""
+        told = dropped_by(self._opened)
+        before, self._dropped = self._dropped, self._reader.dropped if told is None else told
+        return (self._dropped - before) % _COUNTS
+
+    def _hand_on(self, frames: Sequence[CanFrame], *, is_heard_since: bool) -> None:
+        stranger = self._newest_stranger(frames)
+        self._stranger = stranger or self._stranger
+        if is_heard_since and self._stranger and self._reader.now - frames[-1].timestamp_s > LATE_S:
+            self._heard(self._stranger, self._reader.now)
+        elif stranger is not None:
+            self._heard(stranger, stranger.timestamp_s)
+
+    def _newest_stranger(self, frames: Sequence[CanFrame]) -> CanFrame | None:
         # What is wanted comes by the main socket, and once is enough: it has counters that must go on.
         for frame in reversed(frames):
             if (frame.arbitration_id, frame.is_extended_id) not in self._wanted:
-                self._heard(frame)
-                return
+                return frame
+        return None
 
     def _wait(self, *, is_waiting: bool) -> None:
         if is_waiting and not self._is_waiting:

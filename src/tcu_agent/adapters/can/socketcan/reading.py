@@ -18,7 +18,7 @@ _OVERFLOWS = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one drain found. `error`: why reading ended, if not because nothing is left.
+    """What one drain found. `error`: why reading ended, if not because nothing is left (`is_emptied`) or it was enough.
 
     `echoes`: our own frames, which are on the bus now.
     """
@@ -26,6 +26,7 @@ class Batch:
     frames: list[CanFrame]
     echoes: list[CanFrame]
     error: OSError | None
+    is_emptied: bool
 
 
 class Reader:
@@ -39,10 +40,16 @@ class Reader:
         """Frames that the kernel dropped because the socket was full."""
         self.malformed = 0
 
+    @property
+    def now(self) -> float:
+        """CLOCK_BOOTTIME at the last drain, s."""
+        return self._clock.now
+
     def drain(self, most: int) -> Batch:
         """Take what is there, at most `most` frames, oldest first; never raises."""
         found, error = self._take(most)
-        self._clock.look(is_emptied=len(found) < most and error is None)
+        is_emptied = len(found) < most and error is None
+        self._clock.look(is_emptied=is_emptied)
         frames: list[CanFrame] = []
         echoes: list[CanFrame] = []
         boottime_of, now = self._clock.boottime_of, self._clock.now
@@ -60,7 +67,7 @@ class Reader:
                 echoes.append(frame)
             else:
                 frames.append(frame)
-        return Batch(frames, echoes, error)
+        return Batch(frames, echoes, error, is_emptied)
 
     def _take(
         self, most: int

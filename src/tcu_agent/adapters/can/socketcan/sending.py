@@ -85,6 +85,11 @@ class Sending:
         self._off_until = -math.inf
         self.sent = 0
 
+    @property
+    def is_off(self) -> bool:
+        """Whether the controller is bus-off, as far as it was told."""
+        return self._is_off
+
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
         """Return when the frame was seen on the bus.
 

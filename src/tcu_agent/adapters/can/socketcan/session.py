@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tcu_agent.adapters.can.counters import BusCounters
-from tcu_agent.adapters.can.faults import BUS_OFF, BUS_OFF_CLASS, RESTARTED, bus_state
+from tcu_agent.adapters.can.faults import (
+    BUS_OFF,
+    BUS_OFF_CLASS,
+    RESTARTED,
+    bus_state,
+    is_overrun,
+)
 from tcu_agent.adapters.can.socketcan.frames import pack
 from tcu_agent.adapters.can.socketcan.life import SignsOfLife
 from tcu_agent.adapters.can.socketcan.reading import Reader
@@ -46,7 +53,9 @@ class Session:
             boottime=boottime,
             where=where,
         )
-        self._received = self._dropped = 0
+        self._received = self._dropped = self._overruns = 0
+        self._sign: tuple[CanFrame, float] | None = None
+        """A sign of life, and when it was heard, that waits until what came before it is read."""
         self._is_reading = True
         self._loop.add_reader(sockets.main.fileno(), self._drain)
         self._life: SignsOfLife | None = None
@@ -69,8 +78,16 @@ class Session:
             sent=self.sending.sent,
             dropped=self._reader.dropped,
             malformed=self._reader.malformed,
+            overruns=self._overruns,
             on_bus=life_frames or self._received,
         )
+
+    def catch_up(self) -> None:
+        """Take what waits in the sockets, as much as one turn of the event loop has room for."""
+        if self._is_reading:
+            self._drain()
+        if self._is_reading and self._life is not None:
+            self._life.catch_up()
 
     def close(self) -> None:
         """Stop reading and close the sockets; never raises."""
@@ -86,8 +103,10 @@ class Session:
             self._dropped = self._reader.dropped
             self.sending.lost_frames()
         if batch.frames:
-            self._received += len(batch.frames)
+            self._received += sum(not frame.is_error_frame for frame in batch.frames)
             self._drained(batch.frames)
+        if batch.is_emptied and self._sign is not None:
+            self._hand_on(*self._sign)
         if batch.error is not None:
             self._stop()
             self.sending.gone()
@@ -102,6 +121,7 @@ class Session:
         for frame in frames:
             if frame.is_error_frame:
                 self._note_state(bus_state(frame), frame.timestamp_s)
+                self._overruns += is_overrun(frame)
         if not frames[-1].is_error_frame:
             self.sending.heard(frames[-1].timestamp_s)
 
@@ -111,7 +131,15 @@ class Session:
         elif state == RESTARTED:
             self.sending.restarted()
 
-    def _live(self, frame: CanFrame) -> None:
+    def _live(self, frame: CanFrame, at: float) -> None:
+        self._sign = (frame, at)
+        self._drain()  # what waits there may be older, and would look as young as the sign if it came behind it
+
+    def _hand_on(self, frame: CanFrame, at: float) -> None:
+        self._sign = None
+        if at != frame.timestamp_s and not self.sending.is_off:
+            # Heard since, we do not know when; so it must not take back what the controller has told meanwhile.
+            frame = replace(frame, timestamp_s=at)
         self.sending.heard(frame.timestamp_s)
         self._took((frame,))
 
