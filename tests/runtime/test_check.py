@@ -87,7 +87,7 @@ def test_a_state_directory_that_is_a_file_is_a_problem(folder: Path) -> None:
         ('"signing.pem"', '"nope.pem"', "nope.pem: No such file or directory (see [keys] signing; `tcu-agent key crea"),
         ('"secoc.key"', '"nope.key"', "nope.key: No such file or directory (see [keys.secoc] central-locking)"),
         ('"secoc.key"', '"roots.toml"', "(see [keys.secoc] central-locking)"),
-        ("[can.bus.body]", '[can]\nmapping = "nope"\n[can.bus.body]', "read: No such file or directory (see [can] mapping)"),
+        ("[can.bus.body]", '[can]\nmapping = "nope"\n[can.bus.body]', "No such file or directory (see [can] mapping)"),
         ('"roots.toml"', '"."', "cannot be read: Is a directory (see [trust] roots: "),
         ("[keys]", 'password_file = "nope"\n[keys]', "nope: No such file or directory (see [mqtt] password_file)"),
         ("[keys]", '[mqtt.tls]\nca = "nope.pem"\n[keys]', "(see [mqtt.tls] ca)"),
