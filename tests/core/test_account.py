@@ -6,6 +6,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
+from tcu_agent.core.durable.knowledge import GONE_KEPT
 from tcu_agent.core.effects import Persist, SendMessage
 from tcu_agent.protocol.messages import Challenge, Result
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Role, Service
@@ -139,18 +140,41 @@ def test_a_bundle_that_goes_back_is_refused(car: Driver) -> None:
     assert car.refusals == [Reason.STALE_VERSION] * 2
 
 
-def test_request_marks_belong_to_a_key_and_go_with_it(car: Driver) -> None:
-    car.ask(Service.STATE)
-    assert car.core._parts.knowledge.marks == {signing.COMMAND.kid: 1}
-    other = signing.Party("command 2", role=Role.COMMAND)
+def rotate(car: Driver, command: signing.Party, *, version: int) -> None:
+    """Let the car have a bundle with this command key alone."""
     keys = tuple(
-        other.key_record() if party is signing.COMMAND else party.key_record()
+        command.key_record() if party is signing.COMMAND else party.key_record()
         for party in signing.ROLE_KEYS
     )
-    car.receive("trust", signing.trust_container(version=2, keys=keys))
-    assert car.core._parts.knowledge.marks == {}
+    car.receive("trust", signing.trust_container(version=version, keys=keys))
+
+
+def test_a_key_that_came_back_does_not_take_its_old_requests_again(car: Driver) -> None:
+    request = signing.sign(car.centre.request(Service.UNLOCK))
+    car.receive("request", request)
+    rotate(car, signing.Party("command 2", role=Role.COMMAND), version=2)
     car.restart()
-    assert car.core._parts.knowledge.marks == {}
+    rotate(car, signing.COMMAND, version=3)
+    car.receive("request", request)
+    assert len(car.sent(Challenge)) == 1
+    assert car.refusals[-1] is Reason.STALE_REQUEST
+
+
+def test_the_marks_of_the_last_keys_that_are_gone_stay(car: Driver) -> None:
+    others = [signing.Party(f"command {n}", role=Role.COMMAND) for n in range(GONE_KEPT + 1)]
+    for version, party in enumerate(others, start=2):
+        rotate(car, party, version=version)
+        car.pass_time(60)
+        car.receive("request", signing.sign(car.centre.request(Service.STATE), party))
+        car.restart()
+    kids = [party.kid for party in others]
+    assert list(car.core._parts.knowledge.marks) == kids
+    rotate(car, signing.COMMAND, version=len(others) + 2)
+    assert list(car.core._parts.knowledge.marks) == kids[1:]
+    rotate(car, others[1], version=len(others) + 3)
+    assert list(car.core._parts.knowledge.marks) == [*kids[2:], kids[1]], "it is in the bundle"
+    car.restart()
+    assert list(car.core._parts.knowledge.marks) == [*kids[2:], kids[1]]
 
 
 def test_a_request_is_never_answered_twice_in_spite_of_restarts(car: Driver) -> None:

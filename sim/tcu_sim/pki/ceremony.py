@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tcu_sim.errors import BadInput
 from tcu_sim.pki import files
 from tcu_sim.pki.layout import SERVICES, Layout
+from tcu_sim.pki.past_keys import remember
 from tcu_sim.pki.public import VehicleRegister, read_roots, read_vehicles, roots_text, vehicles_text
 from tcu_sim.pki.tokens import issue_tokens
 from tcu_sim.wire import keys
@@ -128,10 +129,13 @@ def hand_out(layout: Layout, container: bytes) -> None:
     """Give a signed bundle, with the roots and the vehicles' keys, to everybody.
 
     Raises:
-        BadInput: the register cannot be read.
+        BadInput: the register, or the list of past keys, cannot be read.
+        WireError: the bundle, or the one before, does not verify.
     """
-    layout.trust.write_bytes(container)
     register = read_vehicles(layout.vehicles)
+    before = [read_trust(layout.root, register.environment).trust] if layout.trust.exists() else []
+    layout.trust.write_bytes(container)
+    remember(layout, [*before, read_trust(layout.root, register.environment).trust])
     for directory in layout.parties(register.keys):
         shutil.copy(layout.roots, directory)
         shutil.copy(layout.trust, directory)

@@ -18,6 +18,7 @@ from tcu_sim.pki.describe import role_word, trust_in_words
 from tcu_sim.pki.enrolment import enrol
 from tcu_sim.pki.layout import SERVICES, Layout
 from tcu_sim.pki.offline import draft_of, public_key_of
+from tcu_sim.pki.past_keys import refuse_return
 from tcu_sim.pki.public import read_vehicles
 from tcu_sim.pki.roots_change import replace_root
 from tcu_sim.pki.successors import kid_in_use, make_successor, take_into_use
@@ -159,6 +160,7 @@ def _successor(layout: Layout, args: argparse.Namespace) -> KeyRecord:
 
 
 def _issue(layout: Layout, trust: Trust, draft: Path | None) -> None:
+    refuse_return(layout, trust, _current(layout))
     for line in trust_in_words(trust):
         say(f"pki: {line}")
     if draft is not None:

@@ -41,6 +41,11 @@ class Layout:
         return self.root / "trust.cbor"
 
     @property
+    def past_keys(self) -> Path:
+        """The ids of all keys that a bundle ever had, one a line."""
+        return self.root / "past-keys.txt"
+
+    @property
     def draft(self) -> Path:
         """The first bundle, unsigned, where the roots are elsewhere."""
         return self.root / "trust.draft"

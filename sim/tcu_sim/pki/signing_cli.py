@@ -13,6 +13,7 @@ from tcu_sim.pki.ceremony import hand_out, read_trust
 from tcu_sim.pki.describe import trust_in_words
 from tcu_sim.pki.files import read_signing_key
 from tcu_sim.pki.layout import Layout
+from tcu_sim.pki.past_keys import refuse_return
 from tcu_sim.pki.public import read_roots, read_vehicles
 from tcu_sim.wire.keys import ES256
 from tcu_sim.wire.messages import Trust
@@ -100,6 +101,8 @@ def _combine(args: argparse.Namespace) -> int:
         environment,
         current=current,
     )
+    if current is not None:
+        refuse_return(layout, trusted.trust, current)
     _say_all(trusted.trust)
     hand_out(layout, container)
     say(f"pki: handed out: {layout.trust}; the services read it when they start")

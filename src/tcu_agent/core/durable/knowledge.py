@@ -18,11 +18,13 @@ from tcu_agent.protocol.messages import Account
 from tcu_agent.protocol.trust import Keyring
 
 SCHEMA = 1
+GONE_KEPT = 16
+"""Marks of keys that have left the bundle: a key that came back by mistake would take requests of long ago again."""
 
 
 @dataclass(slots=True)
 class Knowledge:
-    """`marks`: kid of a command key -> highest request seq taken."""
+    """`marks`: kid of a command key -> highest request seq taken; keys that left the bundle first, in that order."""
 
     keyring: Keyring | None = None
     account: Account | None = None
@@ -39,12 +41,14 @@ class Knowledge:
         self.keyring = accepted.keyring
 
     def adopt_trust(self, step: Step, accepted: AcceptedTrust) -> None:
-        """Make a trust bundle durable and use it; marks of keys that are gone go with them."""
+        """Make a trust bundle durable and use it; of keys that are gone, the last marks stay."""
         self.keyring = accepted.keyring
         step.put(records.TRUST, accepted.container)
-        kept = {kid: seq for kid, seq in self.marks.items() if accepted.keyring.find(kid)}
-        if kept != self.marks:
-            self.marks = kept
+        gone = [kid for kid in self.marks if accepted.keyring.find(kid) is None]
+        there = [kid for kid in self.marks if kid not in gone]
+        ordered = [*gone[-GONE_KEPT:], *there]
+        if ordered != list(self.marks):
+            self.marks = {kid: self.marks[kid] for kid in ordered}
             self._save_marks(step)
 
     def adopt_account(self, step: Step, accepted: AcceptedAccount) -> None:
@@ -117,5 +121,5 @@ class Knowledge:
 
     def _save_marks(self, step: Step) -> None:
         self._is_mark_unsaved = False
-        flat = [each for pair in sorted(self.marks.items()) for each in pair]
+        flat = [each for pair in self.marks.items() for each in pair]
         step.put(records.MARKS, records.pack(SCHEMA, len(self.marks), *flat))
