@@ -42,7 +42,7 @@ from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
-from tcu_agent.runtime.silence import Silence
+from tcu_agent.runtime.silence import CENTRE, DESK, Party, Silence
 from tcu_agent.runtime.sleeper import Sleeper
 from tcu_agent.runtime.store_rest import StoreRest
 from tcu_agent.runtime.stored_journal import StoredJournal
@@ -269,7 +269,7 @@ class Agent:
                 repair=repair,
                 limits=limits,
                 notary=self._notary,
-                silence=Silence(clock=clock, logbook=logbook, supervisor=self._around.supervisor),
+                silence=self._silence(CENTRE),
                 clock=clock,
                 logbook=logbook,
             ),
@@ -277,9 +277,20 @@ class Agent:
                 state=self._state,
                 journal=journal,
                 notary=self._notary,
+                silence=self._silence(DESK),
                 clock=clock,
                 logbook=logbook,
             ),
+        )
+
+    def _silence(self, party: Party) -> Silence:
+        around = self._around
+        return Silence(
+            party=party,
+            clock=around.clock,
+            entropy=around.entropy,
+            logbook=around.logbook,
+            supervisor=around.supervisor,
         )
 
     def _outlets(self) -> Outlets:

@@ -2,12 +2,14 @@
 
 The desk acknowledges up to the first number that it lacks. What is damaged on the disk would keep all that is behind
 it here for ever; so with the first position of a case that has to be sent again goes the word that the car has nothing
-before it any more: the desk has all of that, or it is lost.
+before it any more: the desk has all of that, or it is lost. A desk that is silent gets one window of each case, ever
+less often (`silence`): what comes meanwhile waits behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from tcu_agent.errors import KeyStoreError, MalformedError, StorageError
@@ -16,15 +18,18 @@ from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Position
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.notary import Notary, Signed
+from tcu_agent.runtime.silence import RESEND_S, Silence
 from tcu_agent.runtime.stored_journal import StoredJournal
 from tcu_agent.runtime.waiting import wait_news
 
-RESEND_S = 60.0
-"""A position that has not been acknowledged for so long is sent once more."""
-
+WINDOW_POSITIONS = 32
+"""Of each case, sent and not acknowledged at any time: bounds what a desk that is silent for days is sent, and what is
+read for each new position."""
 BURST_POSITIONS = 8
 """Sent together, before the first PUBACK: one round trip for each would take hours after a long time off line. Read
 together too: what the end of a case has erased meanwhile is in no later burst."""
+_BEHIND_ALL = (1 << 63) - 1
+"""No position of a case has such a number."""
 
 Publish = Callable[[Signed], Awaitable[None]]
 Place = tuple[bytes, int]
@@ -39,16 +44,21 @@ class PositionSender:
         state: StatePort,
         journal: StoredJournal,
         notary: Notary,
+        silence: Silence,
         clock: Clock,
         logbook: Logbook,
     ) -> None:
         self._state = state
         self._journal = journal
         self._notary = notary
+        self._silence = silence
         self._clock = clock
         self._logbook = logbook
         self._news = asyncio.Event()
-        self._sent_at: dict[Place, float] = {}
+        self._in_flight: set[Place] = set()
+        """Sent on this connection since the last time all was sent again, and not acknowledged."""
+        self._sent_before: set[Place] = set()
+        """Sent ever, and still stored: kept over connections, else a car whose link is bad would never tell a loss."""
 
     def changed(self) -> None:
         """Look into the store: a position was stored or erased."""
@@ -60,40 +70,54 @@ class PositionSender:
         Raises:
             MqttTransportError: the connection is lost.
         """
-        self._sent_at.clear()
+        self._silence.connected()
+        self._in_flight.clear()
         while True:
             self._news.clear()
             try:
-                await self._send_due(publish)
+                await self._send_windows(publish)
             except (StorageError, KeyStoreError) as error:
                 self._logbook.error("positions-stuck", detail=str(error), retry_s=RESEND_S)
-            await wait_news(self._news, clock=self._clock, timeout_s=RESEND_S)
+                await self._wait(RESEND_S)
+            else:
+                await self._wait(self._silence.left_s if self._in_flight else RESEND_S)
 
-    async def _send_due(self, publish: Publish) -> None:
-        still_stored: dict[Place, float] = {}
+    async def _wait(self, left_s: float) -> None:
+        await wait_news(self._news, clock=self._clock, timeout_s=max(left_s, 0.0))
+        if self._in_flight and self._silence.left_s <= 0:
+            self._silence.sending_again(len(self._in_flight))
+            self._in_flight.clear()
+
+    async def _send_windows(self, publish: Publish) -> None:
+        """Send of each case what is in its window and not in flight, the oldest first."""
+        read: Counter[bytes] = Counter()
+        still_stored: set[Place] = set()
         last: Place | None = None
         while burst := self._state.positions(after=last, limit=BURST_POSITIONS):
-            signed = list(self._signed(burst, case_before=last and last[0]))
-            last = _place_of(burst[-1])
-            for place in map(_place_of, burst):
-                still_stored[place] = self._sent_at[place]
-            await asyncio.gather(*(publish(each) for each in signed))
-        self._sent_at = still_stored
+            in_windows = list(_in_windows(burst, read))
+            still_stored.update(_place_of(stored) for stored, _ in in_windows)
+            case_id, seq = _place_of(burst[-1])
+            last = case_id, _BEHIND_ALL if read[case_id] >= WINDOW_POSITIONS else seq
+            await self._send(in_windows, publish)
+        is_news = not self._in_flight <= still_stored
+        self._in_flight &= still_stored
+        self._sent_before &= still_stored
+        if is_news:
+            self._silence.broken(all_acknowledged=not self._in_flight)
 
-    def _signed(
-        self, burst: Sequence[StoredPosition], *, case_before: bytes | None
-    ) -> Iterator[Signed]:
-        for stored in burst:
-            is_first, case_before = stored.case_id != case_before, stored.case_id
-            sent_at = self._sent_at.get(_place_of(stored))
-            if sent_at is not None and self._clock.boottime() < sent_at + RESEND_S:
-                continue
-            self._sent_at[_place_of(stored)] = self._clock.boottime()
-            yield from self._position(stored, is_first=is_first, is_again=sent_at is not None)
+    async def _send(self, burst: Sequence[tuple[StoredPosition, bool]], publish: Publish) -> None:
+        due = [each for each in burst if _place_of(each[0]) not in self._in_flight]
+        signed = [each for stored, is_first in due for each in self._position(stored, is_first)]
+        if due and not self._in_flight:
+            self._silence.sent()
+        places = {_place_of(stored) for stored, _ in due}
+        self._in_flight |= places
+        self._sent_before |= places
+        await asyncio.gather(*(publish(each) for each in signed))
 
-    def _position(
-        self, stored: StoredPosition, *, is_first: bool, is_again: bool
-    ) -> Iterator[Signed]:
+    def _position(self, stored: StoredPosition, is_first: bool) -> Iterator[Signed]:
+        """`is_first`: of its case."""
+        is_again = _place_of(stored) in self._sent_before
         try:
             position = codec.decode(Position, stored.payload)
         except MalformedError:
@@ -130,3 +154,13 @@ def _nothing_up_to(position: Position, seq: int) -> Position:
 
 def _place_of(stored: StoredPosition) -> Place:
     return stored.case_id, stored.seq
+
+
+def _in_windows(
+    burst: Sequence[StoredPosition], read: Counter[bytes]
+) -> Iterator[tuple[StoredPosition, bool]]:
+    """Yield those that are in the window of their case, each with whether it is the first there."""
+    for stored in burst:
+        read[stored.case_id] += 1
+        if read[stored.case_id] <= WINDOW_POSITIONS:
+            yield stored, read[stored.case_id] == 1
