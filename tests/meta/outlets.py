@@ -155,6 +155,7 @@ SURFACES: Mapping[str, set[str]] = {
         "close", "fileno", "getsockopt", "recvmsg", "send",
     },
     "tcu_agent.adapters.can.socketcan.sockets.Sockets": {"close"},
+    "tcu_agent.adapters.can.socketcan.sockets.dropped_by": set(),
     "tcu_agent.adapters.can.socketcan.sockets.open_sockets": set(),
     "tcu_agent.adapters.cloud.client.Client": {"abandon"},
     "tcu_agent.adapters.can.socketcan.bus.SocketCanBus": {

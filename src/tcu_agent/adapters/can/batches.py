@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import can
 
+from tcu_agent.adapters.can.faults import is_overrun
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.stamps import StampClock
 from tcu_agent.adapters.can.waiting_frames import MOST_FRAMES, waiting
@@ -32,7 +33,7 @@ _LARGEST_ID = {False: 0x7FF, True: 0x1FFF_FFFF}
 
 
 class Batches:
-    """Reads one open bus, in one thread. `malformed`, `on_bus`: frames so far, unreadable and all of others."""
+    """Reads one open bus, in one thread. Counts as `BusCounters` has them."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Batches:
         self._sampled_at = float("-inf")
         self._is_busy = False
         self.malformed = 0
-        self.on_bus = 0
+        self.on_bus = self.received = self.overruns = 0
 
     def read(self, batch: list[CanFrame]) -> bool:
         """Add the next frames to `batch`; what was read before an error is in it.
@@ -93,11 +94,19 @@ class Batches:
         now = self._clock.now
         for message in messages if self._wanted is None else self._wanted_of(messages):
             self._add(message, batch)
-        if any(not frame.is_error_frame for frame in batch):
+        if self._count(batch):
             self._sampled_at = now  # a sign of life as good as any
         elif self._wanted is not None and now - self._sampled_at >= SAMPLE_S:
             self._sampled_at = now
             self._add_sample(messages, batch)
+
+    def _count(self, wanted: list[CanFrame]) -> int:
+        """Count what was wanted, and what the controller tells; return how many frames of others there are."""
+        received = sum(not frame.is_error_frame for frame in wanted)
+        self.received += received
+        if received != len(wanted):
+            self.overruns += sum(frame.is_error_frame and is_overrun(frame) for frame in wanted)
+        return received
 
     def _wanted_of(self, messages: list[can.Message]) -> list[can.Message]:
         # One cheap look at each; the few that are left are looked at again.

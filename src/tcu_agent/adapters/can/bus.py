@@ -89,7 +89,7 @@ class PythonCanBus:
         self._failure: str | None = None
         self._batches: Batches | None = None
         self._counted = BusCounters()
-        self._received = self._sent = self._dropped = 0
+        self._sent = self._dropped = 0
 
     @property
     def name(self) -> str:
@@ -99,13 +99,8 @@ class PythonCanBus:
     def counters(self) -> BusCounters:
         """Return what was counted so far."""
         reading = self._batches
-        return self._counted + BusCounters(
-            received=self._received,
-            sent=self._sent,
-            dropped=self._dropped,
-            malformed=reading.malformed if reading else 0,
-            on_bus=reading.on_bus if reading else 0,
-        )
+        counted = self._counted + BusCounters(sent=self._sent, dropped=self._dropped)
+        return counted if reading is None else counted + _counted_by(reading)
 
     async def open(self) -> None:
         """Open, or open again.
@@ -143,7 +138,7 @@ class PythonCanBus:
         await close_bus(bus, reader)
         if (batches := self._batches) is not None:
             self._batches = None
-            self._counted += BusCounters(malformed=batches.malformed, on_bus=batches.on_bus)
+            self._counted += _counted_by(batches)
         self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
@@ -221,7 +216,6 @@ class PythonCanBus:
 
     def _put(self, batch: list[CanFrame]) -> None:
         with self._lock:
-            self._received += len(batch)
             self._dropped += max(0, len(self._queue) + len(batch) - self._queue_frames)
             self._queue.extend(batch)
 
@@ -253,3 +247,12 @@ class PythonCanBus:
         return CanTransportError(
             f"{where} {what}", may_have_happened=may_have_happened, temporary=temporary
         )
+
+
+def _counted_by(reading: Batches) -> BusCounters:
+    return BusCounters(
+        received=reading.received,
+        malformed=reading.malformed,
+        on_bus=reading.on_bus,
+        overruns=reading.overruns,
+    )
