@@ -141,6 +141,18 @@ def test_a_proof_takes_no_time_back(car: Driver) -> None:
     assert is_unlock_over(car)
 
 
+def test_a_proof_that_comes_late_takes_no_time_back_either(car: Driver) -> None:
+    """What has passed since the power came back has passed, whatever a clock set to before the parking says."""
+    until(car, 3 * DAY_S)
+    cut(car, off_s=1)
+    car.pass_time(DAY_S)
+    car.wall_offset = 0.0
+    car.put(TimeProven())
+    assert not is_unlock_over(car)
+    car.now += DAY_S + 1
+    assert is_unlock_over(car)
+
+
 def test_whoever_parks_it_again_awaits_no_proof(car: Driver) -> None:
     until(car, DAY_S)
     cut(car, off_s=30 * DAY_S)

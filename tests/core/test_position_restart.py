@@ -10,6 +10,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import Effect, ErasePositions, Persist, SealPosition
 from tcu_agent.core.events import EffectFailed, TimeProven, Value
+from tcu_agent.core.position.least_wall import WALL_LOOK_S
 from tcu_agent.core.position.position import PROOF_WAIT_S
 from tcu_agent.protocol.messages import PositionParameters
 from tcu_agent.protocol.vocabulary import (
@@ -242,6 +243,17 @@ def test_a_clock_that_once_stood_behind_takes_time_away(located: Driver, behind_
     located.pass_time(1000)
     assert sealed_until(located) <= max(stop_at - behind_s, stop_at - 600 + 122)
     assert verdict(located) == (Outcome.EXECUTED, Reason.STOP_TIME)
+
+
+def test_a_clock_that_is_set_right_between_two_fixes_is_seen_soon(located: Driver) -> None:
+    """Nothing else happens in the car meanwhile: a power cut before the next fix must not give the difference away."""
+    located.wall_offset = WALL_AT_0 + 100
+    track(located, interval_s=300, duration_s=3600)
+    located.pass_time(60, quiet=True)
+    stored = len(located.persisted(records.POSITION))
+    located.wall_offset = WALL_AT_0
+    located.pass_time(WALL_LOOK_S, quiet=True)
+    assert len(located.persisted(records.POSITION)) == stored + 1
 
 
 def test_a_drift_is_not_stored_each_second(located: Driver) -> None:
