@@ -9,7 +9,12 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,10 +90,25 @@ def adapted(folder: Path, authority: Authority, port: int) -> str:
 
 @contextmanager
 def site(folder: Path) -> Iterator[Site]:
+    with restartable(folder) as start, start() as broker:
+        yield broker
+
+
+@contextmanager
+def restartable(folder: Path) -> Iterator[Callable[[], AbstractContextManager[Site]]]:
+    """Give what starts the broker, which is ended in good order behind each block."""
     authority = Authority.make(folder, "authority")
     port = free_port()
-    with started_from(folder, adapted(folder, authority, port)):
-        yield Site(port, authority)
+    configuration = adapted(folder, authority, port)
+
+    @contextmanager
+    def start() -> Iterator[Site]:
+        with started_from(folder, configuration) as process:
+            yield Site(port, authority)
+            process.terminate()
+            process.wait()
+
+    yield start
 
 
 def play(folder: Path, body: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
@@ -276,6 +296,70 @@ def test_each_service_of_the_centre_says_only_what_is_its_own(tmp_path: Path) ->
         await link.disconnect()
 
     play(tmp_path, body)
+
+
+FLEET = 400
+
+
+async def subscribed_and_gone(broker: Site) -> None:
+    """The command service subscribes, and is away after that."""
+    async with _centre(broker) as centre:
+        await centre.subscribe("tcu/v1/+/up/+", qos=1)
+
+
+async def heard_when_back(broker: Site) -> int:
+    async with _centre(broker) as centre:
+        await centre.subscribe("tcu/v1/+/up/+", qos=1)  # the mark comes, whatever was forgotten
+        async with broker.client("car-2") as other:
+            await other.publish(f"{OTHER_UP}/availability", MARK, qos=1)
+        return len(await heard(centre))
+
+
+def test_a_centre_that_was_away_hears_all_that_the_cars_said_meanwhile(tmp_path: Path) -> None:
+    async def body(broker: Site) -> None:
+        await subscribed_and_gone(broker)
+        async with broker.client("car-1") as car:
+            for number in range(FLEET):
+                await car.publish(f"{UP}/availability", b"asleep %d" % number, qos=1)
+        assert await heard_when_back(broker) == FLEET
+
+    play(tmp_path, body)
+
+
+def test_what_waits_outlives_a_restart_of_the_broker(tmp_path: Path) -> None:
+    async def say(broker: Site) -> None:
+        await subscribed_and_gone(broker)
+        async with broker.client("car-1") as car:
+            await car.publish(f"{UP}/event", b"alarm", qos=1)
+
+    with restartable(tmp_path) as start:
+        with start() as broker:
+            asyncio.run(say(broker))
+        with start() as broker:
+            assert asyncio.run(heard_when_back(broker)) == 1
+
+
+@pytest.mark.parametrize(("size", "passes"), [(65_536 + 200, True), (70_000, False)])
+def test_nothing_longer_than_the_protocol_knows_gets_through(
+    tmp_path: Path, size: int, passes: bool
+) -> None:
+    async def body(broker: Site) -> None:
+        async with broker.client("centre-command") as centre:
+            await centre.subscribe("tcu/v1/+/up/+", qos=1)
+            with contextlib.suppress(aiomqtt.MqttError):  # who sends too much is cut off
+                async with broker.client("car-1", timeout=2) as car:
+                    await car.publish(f"{UP}/event", bytes(size))  # QoS 0: there is no answer
+                    await car.publish(f"{UP}/event", b"", qos=1)
+            async with broker.client("car-2") as other:
+                await other.publish(f"{OTHER_UP}/event", MARK, qos=1)
+            came = [len(payload) for _, payload in await heard(centre)]
+        assert (size in came) is passes
+
+    play(tmp_path, body)
+
+
+def _centre(broker: Site) -> AbstractAsyncContextManager[aiomqtt.Client]:
+    return broker.client("centre-command", clean_start=False, properties=_persistent())
 
 
 def _persistent() -> Properties:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tcu_sim.cli.main import main
+from tcu_sim.fleet.broker import AS_DEPLOYED
 from tcu_sim.fleet.story import Story
 from tcu_sim.fleet.town import open_town
 
 CARS = 3
+SHIPPED = Path(__file__).parents[2] / "deploy" / "mosquitto" / "mosquitto.conf"
+OF_THE_SITE = re.compile(
+    r"listener|cafile|certfile|keyfile|tls_version|require_certificate|allow_anonymous|acl_file"
+    r"|use_\w+_as_\w+|persistence_location|log_\w+|connection_messages"
+)
+"""Who may come in, where files lie and what is logged: a fleet's own."""
+
+
+def test_the_broker_of_a_fleet_is_set_as_the_shipped_one() -> None:
+    lines = SHIPPED.read_text().splitlines()
+    said = {line for line in lines if line and not line.startswith("#")}
+    assert {line for line in said if not OF_THE_SITE.match(line)} == set(AS_DEPLOYED)
 
 
 def test_every_car_does_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -14,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcu_sim.centre.client import Client, open_client
-from tcu_sim.demo.broker import LOOPBACK, find_mosquitto, free_port
+from tcu_sim.demo.broker import free_port
 from tcu_sim.demo.processes import Command, Ensemble
 from tcu_sim.errors import SimulatorError
+from tcu_sim.fleet.broker import BROKER, start_broker
 from tcu_sim.fleet.measures import resident_kib
 from tcu_sim.fleet.yard import READY
 from tcu_sim.pki.ceremony import Plan, initialise
@@ -25,7 +24,6 @@ from tcu_sim.pki.layout import SERVICES, Layout
 ENVIRONMENT = "fleet"
 CARS_IN_A_YARD = 250
 """A process of Python uses one core; with some hundred cars each both cores of a small machine are used."""
-BROKER = "broker"
 _READY_TIMEOUT_S = 300.0
 _SIMULATOR = (sys.executable, "-m", "tcu_sim.cli.main")
 
@@ -111,28 +109,6 @@ class Town:
         grown = sum(resident_kib(yard.process.pid) - yard.empty_kib for yard in self.yards)
         services = sum(resident_kib(self.pid(f"centre-{name}")) for name in SERVICES)
         return grown / len(self.vehicle_ids), resident_kib(self.pid(BROKER)), services
-
-
-async def start_broker(ensemble: Ensemble, folder: Path, port: int) -> None:
-    """Start mosquitto with a store, so that sessions outlive it.
-
-    Raises:
-        SimulatorError: it is not installed, or does not start.
-    """
-    program = find_mosquitto()
-    if program is None:
-        raise SimulatorError("mosquitto is missing: install it (Debian: apt-get install mosquitto)")
-    store = folder / "broker"
-    store.mkdir(exist_ok=True)
-    configuration = folder / "mosquitto.conf"
-    configuration.write_text(
-        f"listener {port} {LOOPBACK}\nallow_anonymous true\nmax_queued_messages 10000\n"
-        f"persistence true\npersistence_location {store}/\nautosave_interval 1800\nlog_dest stderr\n"
-        f"log_type error\nlog_type warning\nlog_type notice\nlog_type information\nconnection_messages false\n"
-        f"user {pwd.getpwuid(os.geteuid()).pw_name}\n"
-    )
-    argv = [program, "-c", str(configuration)]
-    await ensemble.start(Command(name=BROKER, argv=argv, ready="running"))
 
 
 @asynccontextmanager
