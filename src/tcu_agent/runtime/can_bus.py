@@ -106,7 +106,7 @@ class CanBus:
                     await self._listen()
             finally:
                 await self._port.close()
-                self._tally.tell()
+                self._tally.tell(self._clock.boottime())
 
     async def send(self, frame: CanFrame, *, within_s: float = SEND_TIMEOUT_S) -> None:
         """Hand a frame to the driver, within `within_s` at most: for a command, what its deadline leaves.
@@ -148,7 +148,7 @@ class CanBus:
             async with self._in_order:
                 await self._put_all(self._decoder.link_lost(now=self._clock.boottime()))
             await self._port.close()
-            self._tally.tell()
+            self._tally.look_at_end(self._clock.boottime())
             await self._pause("can-lost", error)
 
     async def _take(self, frames: Sequence[CanFrame]) -> None:
@@ -181,7 +181,7 @@ class CanBus:
         for event in events:
             if isinstance(event, BusFellAsleep):
                 self.awake.clear()
-                self._tally.tell()
+                self._tally.look_at_end(self._clock.boottime())
             elif isinstance(event, BusWokeUp):
                 self.awake.set()
             await self._sink.put(event)
