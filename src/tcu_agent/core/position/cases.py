@@ -90,14 +90,12 @@ class Cases:
     def next_seq(self, step: Step, case_id: bytes) -> tuple[int, Mapping[str, bytes | None]]:
         """Give out the next seq of a case, from 1, with what has to become durable together with its position."""
         turn = max((case.turn for case in self._cases.values()), default=0) + 1
-        case = self._cases.pop(case_id, None)
-        seq = (case.last_seq if case else 0) + 1
-        new = _Case(last_seq=0, turn=turn) if case is None else case
-        new.last_seq, new.turn = seq, turn
-        self._cases[case_id] = new
+        case = self._cases.pop(case_id, None) or _Case(last_seq=0, turn=turn)
+        case.last_seq, case.turn = case.last_seq + 1, turn
+        self._cases[case_id] = case
         if len(self._cases) > KEPT:
             self.end(step, next(iter(self._cases)))
-        return seq, {_key(case_id): new.to_bytes()}
+        return case.last_seq, {_key(case_id): case.to_bytes()}
 
     def take_back(self, case_id: bytes, seq: int) -> None:
         """Give out `seq` again: neither it nor its position became durable."""
