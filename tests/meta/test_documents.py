@@ -1,9 +1,11 @@
 """Whoever follows a document finds what it names."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.catalogue import TARGETS
 from tests.meta.checkout import ROOT, files
 from tests.meta.documents import dead_links, dead_places
 
@@ -20,6 +22,13 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 def test_every_place_on_the_map_exists(document: Path) -> None:
     dead = dead_places(document.read_text(encoding="utf-8"), ROOT)
     assert not dead, "\n".join(dead)
+
+
+def test_every_target_of_fuzzing_is_described_and_no_other() -> None:
+    text = (ROOT / "docs/fuzzing.md").read_text(encoding="utf-8")
+    table = text.partition("| target |")[2].partition("\n\n")[0]
+    first_cells = re.findall(r"^\| (`.*?) \|", table, flags=re.MULTILINE)
+    assert sorted(re.findall(r"`(.*?)`", " ".join(first_cells))) == sorted(TARGETS)
 
 
 def test_a_dead_link_is_seen(tmp_path: Path) -> None:
