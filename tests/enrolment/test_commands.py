@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
 from tcu_sim.cli.main import main
+from tcu_sim.errors import BadInput
+from tcu_sim.est.service import Asker, Refused
+from tcu_sim.pki.ceremony import check_vehicle_id
 from tests.enrolment.bench import CAR, Bench
 
 
@@ -70,3 +74,43 @@ def test_revoking_says_how_many_and_where_the_list_is(
     said = capsys.readouterr().out
     assert said.startswith(f"2 certificate(s) of {CAR} revoked")
     assert (enrolled.service.authority.directory / "revoked.pem").exists()
+
+
+@pytest.mark.parametrize("name", ["centre-command", "centre-desk", "centre-anything", "Centre-Pin"])
+def test_no_vehicle_gets_a_name_of_the_centre(
+    bench: Bench, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(bench.layout.root)
+    said = refused(capsys, "invite", root, name, "--new")
+    assert "the centre's own" in said
+    assert "name the vehicle otherwise" in said
+    assert main(["pki", "init", str(tmp_path / "other"), "--vehicle", name]) == 2
+    assert "the centre's own" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_every_name_with_rights_at_the_shipped_broker_is_reserved() -> None:
+    rules = Path(__file__).parents[2] / "deploy" / "mosquitto" / "tcu.acl"
+    names = re.findall(r"(?m)^user (\S+)$", rules.read_text())
+    assert names
+    for name in names:
+        with pytest.raises(BadInput, match="the centre's own"):
+            check_vehicle_id(name)
+
+
+def test_who_was_invited_under_a_name_of_the_centre_gets_no_certificate_but_can_be_revoked(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An older simulator may have invited it, and entered it."""
+    password = bench.service.invitations.make("centre-desk")
+    for asker in (
+        Asker(username="centre-desk", password=password),
+        Asker(certified="centre-desk"),
+    ):
+        with pytest.raises(Refused, match="the centre's own") as caught:
+            bench.service.trust(asker)
+        assert caught.value.status == 403
+    register = bench.layout.vehicles
+    register.write_text(register.read_text().replace(f'"{CAR}"', '"centre-desk"'))
+    assert main(["est", "revoke", str(bench.layout.root), "centre-desk"]) == 0
+    assert not bench.service.invitations.admits("centre-desk", password), capsys.readouterr()

@@ -61,7 +61,8 @@ def service_of(directory: Path, *, days: float = 90) -> EnrolmentService:
 
 
 def _invite(args: argparse.Namespace) -> int:
-    _check_vehicle(args.dir, args.vehicle, is_new=args.new)
+    check_vehicle_id(args.vehicle)
+    _check_vehicle(args.dir, args.vehicle, is_new=args.new, hint=" (--new invites another one)")
     say(service_of(args.dir).invitations.make(args.vehicle))
     return 0
 
@@ -76,14 +77,13 @@ def _revoke(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_vehicle(directory: Path, vehicle_id: str, *, is_new: bool) -> None:
-    """Raises BadInput: no bench, no vehicle id, or not a vehicle of this bench although it should be one."""
-    check_vehicle_id(vehicle_id)
+def _check_vehicle(directory: Path, vehicle_id: str, *, is_new: bool, hint: str = "") -> None:
+    """Raises BadInput: no bench, no id for a vehicle, or not a vehicle of this bench although it should be one."""
     known = read_vehicles(_bench(directory).vehicles).keys
     if vehicle_id not in known and not is_new:
+        check_vehicle_id(vehicle_id)
         raise BadInput(
-            f"{directory}: knows no vehicle {vehicle_id}, but {', '.join(known) or 'none'}"
-            " (--new invites another one)"
+            f"{directory}: knows no vehicle {vehicle_id}, but {', '.join(known) or 'none'}{hint}"
         )
 
 

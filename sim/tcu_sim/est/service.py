@@ -20,6 +20,7 @@ from tcu_sim.errors import BadInput
 from tcu_sim.est.authority import Authority, common_name_of
 from tcu_sim.est.invitations import Invitations
 from tcu_sim.est.revocations import Revocations
+from tcu_sim.pki.ceremony import check_vehicle_id
 from tcu_sim.pki.enrolment import enrol
 from tcu_sim.pki.layout import Layout
 from tcu_sim.pki.public import read_vehicles
@@ -87,6 +88,14 @@ class EnrolmentService:
         return path.read_bytes()
 
     def _vehicle(self, asker: Asker, *, again: bool) -> str:
+        vehicle_id = self._shown(asker, again=again)
+        try:
+            check_vehicle_id(vehicle_id)
+        except BadInput as error:  # an older simulator may have invited it
+            raise Refused(403, str(error)) from error
+        return vehicle_id
+
+    def _shown(self, asker: Asker, *, again: bool) -> str:
         if again:
             if asker.certified is None:
                 raise Refused(401, "no certificate of this authority")

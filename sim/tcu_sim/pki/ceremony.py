@@ -33,6 +33,7 @@ ROLES = {
 SECOC_KEY_BYTES = 16
 PEPPER_BYTES = 32
 STORE_KEY_BYTES = 32
+CENTRE_NAMES = "centre-"
 _VEHICLE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 
@@ -68,13 +69,21 @@ class Plan:
 
 
 def check_vehicle_id(vehicle_id: str) -> None:
-    """Return if this is one (docs/protocol.cddl, vehicle-id).
+    """Return if a vehicle may be named so: docs/protocol.cddl, vehicle-id, and no name of the centre's.
+
+    A broker knows its clients by the common names of their certificates, and `deploy/mosquitto/tcu.acl` lets
+    `centre-command` command every car.
 
     Raises:
-        BadInput: it is not.
+        BadInput: it may not.
     """
     if _VEHICLE_ID.fullmatch(vehicle_id) is None:
         raise BadInput(f"vehicle id {vehicle_id!a}: 1 to 32 of A-Z a-z 0-9 _ - only")
+    if vehicle_id.lower().startswith(CENTRE_NAMES):
+        raise BadInput(
+            f"vehicle id {vehicle_id}: names that begin with {CENTRE_NAMES} are the centre's own, "
+            "with rights over every car at the broker; name the vehicle otherwise"
+        )
 
 
 def initialise(root: Path, plan: Plan) -> Layout:
