@@ -56,7 +56,8 @@ class Intruder:
         signals: Signals = {"Crc": 0, "AliveCounter": 0, "LastLockSource": "RemoteCommand", **locks}
         data = bytearray(self._database.frame(STATUS, signals).data)
         last = self._last(self._database.arbitration_id(STATUS))
-        counter = (last.data[1] & 0x0F) + 1 if last is not None else 0
+        has_counter = last is not None and len(last.data) > 1  # it may be a cut one of our own
+        counter = (last.data[1] & 0x0F) + 1 if last is not None and has_counter else 0
         data[1] = data[1] & 0xF0 | counter % COUNTER_STEPS
         data[0] = crc8(E2E_DATA_IDS[STATUS].to_bytes(2, "little") + data[1:]) ^ of["bit"] % 2
         self._put(CanFrame(self._database.arbitration_id(STATUS), bytes(data)))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import traceback
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tcu_sim.bench.fuse import PowerCut
 from tcu_sim.bench.simulated_loop import SimulationStuck, SimulationTooLong, run_simulated
 from tcu_sim.bench.simulation.covered import covered
 from tcu_sim.bench.simulation.playing import Player
@@ -69,6 +72,12 @@ def run(seed: int, steps: Sequence[Step], *, keeps_trace: bool = False) -> Verdi
         return run_simulated(_played(seed, steps, keeps_trace), limit_s=LIMIT_S)
     except (SimulationStuck, SimulationTooLong) as error:
         return Verdict(seed, (f"{type(error).__name__}: {error}",), "", 0.0, 0, 0, 0)
+    # What stopped the run is its verdict: one seed's trouble must not end a campaign of ten thousand.
+    except (Exception, PowerCut, BaseExceptionGroup) as error:  # noqa: BLE001 - see above
+        *_, last = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        what = f"the bench itself failed at {where}: {type(error).__name__}: {error}"
+        return Verdict(seed, (what,), "", 0.0, 0, 0, 0)
     finally:
         logging.disable(was_disabled)
 
