@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tcu_agent.adapters.cloud.brokers import LEFT_OUT_S, BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.config import load
 from tcu_agent.errors import ConfigError, MqttTransportError
+from tcu_agent.ports import Inbound
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
 from tests.contract.links import DOWN, UP, config, first, peer_of
@@ -102,6 +103,32 @@ def test_one_that_refuses_is_left_out_for_a_while_and_the_others_are_not() -> No
         assert not any("refuses" in each for each in told)
         await town.wait_s(LEFT_OUT_S)
         assert "refuses" in " ".join([str(await town.attempt()) for _ in range(3)])
+
+    play(body)
+
+
+def test_one_that_takes_us_and_sends_us_away_is_left_out_too() -> None:
+    async def dismissed() -> AsyncIterator[Inbound]:
+        for code in ("0x87",):
+            raise MqttTransportError(code, may_have_happened=False, temporary=False)
+        yield Inbound("", b"", False)
+
+    async def heard(town: Town) -> MqttTransportError:
+        with pytest.raises(MqttTransportError, match="0x87") as caught:
+            await first(town.list)
+        await town.list.disconnect()
+        return caught.value
+
+    async def body(town: Town) -> None:
+        for link in town.list._links:
+            link.messages = dismissed  # type: ignore[method-assign]  # three links of one test
+        assert await town.attempt() is None
+        assert (await heard(town)).temporary, "two more can be tried at once"
+        assert await town.attempt() is None
+        assert await town.found() == [b"", b"x", b""]
+        assert (await heard(town)).temporary
+        assert await town.attempt() is None
+        assert not (await heard(town)).temporary, "all have"
 
     play(body)
 

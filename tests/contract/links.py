@@ -104,10 +104,15 @@ async def first(link: LinkPort) -> Inbound:
 
 
 @asynccontextmanager
-async def tiny_broker(*, suback: int = 1) -> AsyncIterator[int]:
-    """Serve MQTT 5 on the port given: takes connections, answers subscriptions, acknowledges no publication."""
+async def tiny_broker(
+    *, connack: int = 0, suback: int = 1, dismisses: dict[int, int] | None = None
+) -> AsyncIterator[int]:
+    """Serve MQTT 5 on the port given: takes connections, answers subscriptions, acknowledges no publication.
+
+    `dismisses`: packets (first byte, the upper half) that it answers by ending the connection, with a reason code.
+    """
     answers = {
-        0x10: bytes.fromhex("2003000000"),
+        0x10: bytes([0x20, 3, 0, connack, 0]),
         0x80: bytes.fromhex("9004000100") + bytes([suback]),
     }
     writers = []
@@ -117,6 +122,9 @@ async def tiny_broker(*, suback: int = 1) -> AsyncIterator[int]:
         with contextlib.suppress(asyncio.IncompleteReadError):
             while head := await reader.readexactly(1):
                 await reader.readexactly(await _remaining_length(reader))
+                if (code := (dismisses or {}).get(head[0] & 0xF0)) is not None:
+                    writer.write(bytes([0xE0, 2, code, 0]))
+                    break
                 writer.write(answers.get(head[0] & 0xF0, b""))
         writer.close()
 

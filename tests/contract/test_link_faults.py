@@ -104,6 +104,68 @@ def test_a_subscription_that_the_broker_denies_is_told_apart() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("code", "temporary"),
+    [
+        *((code, False) for code in (0x87, 0x8C, 0x9D)),
+        *((code, True) for code in (0x80, 0x83, 0x89, 0x8B, 0x8D, 0x8E, 0x97, 0x9C)),
+    ],
+)
+def test_a_broker_that_ends_the_connection_says_whether_it_wants_us_back(
+    code: int, temporary: bool
+) -> None:
+    """Many brokers answer a publication that is not allowed so, and take the next connection all the same."""
+
+    async def main() -> None:
+        async with tiny_broker(dismisses={0x30: code}) as port:
+            link = MqttLink(config=config(port), vehicle_id="car-1")
+            await link.connect(connection=1, will=b"")
+            forbidden = asyncio.ensure_future(link.publish("event", b"x"))
+            with pytest.raises(MqttTransportError, match=f"0x{code:02X}") as caught:
+                await first(link)
+            assert caught.value.temporary == temporary
+            forbidden.cancel()
+            with pytest.raises((MqttTransportError, asyncio.CancelledError)):
+                await forbidden
+            with pytest.raises(MqttTransportError, match=f"0x{code:02X}") as caught:
+                await link.publish("event", b"x")
+            assert caught.value.temporary == temporary
+            await link.disconnect()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("code", "temporary"),
+    [
+        *((code, False) for code in (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9D)),
+        *((code, True) for code in (0x80, 0x83, 0x88, 0x89, 0x97, 0x9C, 0x9F)),
+    ],
+)
+def test_a_broker_that_takes_no_connection_says_whether_it_ever_will(
+    code: int, temporary: bool
+) -> None:
+    async def main() -> None:
+        async with tiny_broker(connack=code) as port:
+            link = MqttLink(config=config(port), vehicle_id="car-1")
+            with pytest.raises(MqttTransportError) as caught:
+                await link.connect(connection=1, will=b"")
+            assert caught.value.temporary == temporary
+
+    asyncio.run(main())
+
+
+def test_a_broker_that_ends_the_connection_over_the_subscription_does_not_want_us() -> None:
+    async def main() -> None:
+        async with tiny_broker(dismisses={0x80: 0x87}) as port:
+            link = MqttLink(config=config(port, timeout_s=0.2), vehicle_id="car-1")
+            with pytest.raises(MqttTransportError, match="0x87") as caught:
+                await link.connect(connection=1, will=b"")
+            assert not caught.value.temporary
+
+    asyncio.run(main())
+
+
 def test_a_broker_that_never_answers_is_given_up_and_its_socket_closed() -> None:
     async def main() -> None:
         gone = asyncio.Event()

@@ -48,3 +48,17 @@ def test_each_press_ends_one_pause_and_no_more() -> None:
         assert len(times) == count + 1
 
     play(body)
+
+
+def test_after_a_press_the_pauses_are_short_again() -> None:
+    """The attempt that the press brought forward may meet the same dead spot: the next one must not be minutes away."""
+
+    async def body(rig: Rig) -> None:
+        rig.broker.is_reachable = False
+        times = await attempts(rig, 3600)
+        count = len(times)
+        press(rig)
+        await rig.wait_s(20)
+        assert len(times) - count >= 4
+
+    play(body)

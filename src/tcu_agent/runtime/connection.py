@@ -120,6 +120,7 @@ class Connection:
             lost = await self._live()
             if self._clock.boottime() >= started + STABLE_S:
                 self._lost.reset()
+                self._refused.reset()
             if self._may_connect.is_set():
                 await self._pause("link-lost", lost)
 
@@ -154,7 +155,6 @@ class Connection:
         self._senders.outbox.urgent.clear()
         will = self._notary.sign(self._availability(Presence.OFFLINE)).data
         await self._link.connect(connection=self._number, will=will)
-        self._refused.reset()
         self._is_connected = self._has_connected = True
 
     async def _live(self) -> MqttTransportError:

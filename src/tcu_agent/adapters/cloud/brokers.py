@@ -42,20 +42,24 @@ class BrokerList:
         except MqttTransportError as error:
             if error.temporary:
                 raise
-            self._left_out_until[index] = self._clock.boottime() + LEFT_OUT_S
-            if self._first_turn() is None:
-                raise
-            raise MqttTransportError(
-                f"{error}; left out for {LEFT_OUT_S:.0f} s, the next one's turn",
-                may_have_happened=False,
-                temporary=True,
-            ) from error
+            self._leave_out(index, error)
+            raise
         self._next = index
 
     async def messages(self) -> AsyncIterator[Inbound]:
-        """Iterate over what arrives from the broker that we are connected to, until that is lost."""
-        async for inbound in self._current.messages():
-            yield inbound
+        """Iterate over what arrives from the broker that we are connected to, until that is lost.
+
+        Raises:
+            MqttTransportError: it is; `temporary` False only if no other broker is left that has not refused us.
+        """
+        index = self._next
+        try:
+            async for inbound in self._current.messages():
+                yield inbound
+        except MqttTransportError as error:
+            if not error.temporary:
+                self._leave_out(index, error)
+            raise
 
     async def publish(
         self,
@@ -78,6 +82,21 @@ class BrokerList:
     async def disconnect(self) -> None:
         """End the connection politely; never raises."""
         await self._current.disconnect()
+
+    def _leave_out(self, index: int, error: MqttTransportError) -> None:
+        """Leave out a broker that has refused us.
+
+        Raises:
+            MqttTransportError: in the place of `error`, if there is another broker to try soon.
+        """
+        self._left_out_until[index] = self._clock.boottime() + LEFT_OUT_S
+        if self._first_turn() is None:
+            return
+        raise MqttTransportError(
+            f"{error}; left out for {LEFT_OUT_S:.0f} s, the next one's turn",
+            may_have_happened=False,
+            temporary=True,
+        ) from error
 
     def _take_turn(self) -> int:
         found = self._first_turn()

@@ -16,6 +16,7 @@ from tcu_agent.errors import PublicationRefusedError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client as PahoClient
+    from paho.mqtt.client import DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -42,6 +43,8 @@ class Client(aiomqtt.Client):
         # Else five seconds for TCP and TLS, whatever was configured: too little for a satellite or a bad cell.
         self._client.connect_timeout = connect_timeout_s
         self._refusals: dict[int, ReasonCode] = {}
+        self.dismissal: ReasonCode | None = None
+        """With which the broker has ended the connection; aiomqtt keeps it to itself."""
 
     def abandon(self) -> None:
         """Close the socket here and now, which aiomqtt leaves open when connecting fails half-way."""
@@ -54,6 +57,18 @@ class Client(aiomqtt.Client):
             ended.exception()  # looked at, else asyncio logs it as forgotten when the client is collected
         if self._client.socket() is None:
             _let_go(self._client)
+
+    def _on_disconnect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.dismissal = reason_code
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(
         self,

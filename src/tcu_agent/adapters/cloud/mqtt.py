@@ -67,9 +67,9 @@ class MqttLink:
             context.most_bytes = MOST_PACKET_BYTES
         client = self._new_client(will, context)
         try:
-            async with self._answered(may_have_happened=False):
+            async with self._answered(client, may_have_happened=False):
                 await client.__aenter__()
-            async with self._answered(may_have_happened=False):
+            async with self._answered(client, may_have_happened=False):
                 await self._subscribe(client)
         except MqttTransportError as error:
             client.abandon()
@@ -85,9 +85,13 @@ class MqttLink:
         self._client = client
 
     async def messages(self) -> AsyncIterator[Inbound]:
-        """Iterate over what arrives until the connection is lost (then MqttTransportError)."""
+        """Iterate over what arrives until the connection is lost.
+
+        Raises:
+            MqttTransportError: it is; `temporary` False = the broker has ended it and said that it does not want us.
+        """
         client = self._connected()
-        with _converted(may_have_happened=False):
+        with _converted(client, may_have_happened=False):
             async for message in client.messages:
                 payload = bytes(message.payload or b"")[: INBOUND_LIMIT_BYTES + 1]
                 yield Inbound(message.topic.value, payload, message.retain)
@@ -114,7 +118,7 @@ class MqttLink:
             properties.CorrelationData = correlation
         if properties is not None and message_type in _ANSWERED_BY:
             properties.ResponseTopic = f"{self._prefix}/down/{_ANSWERED_BY[message_type]}"
-        async with self._answered(may_have_happened=True):
+        async with self._answered(client, may_have_happened=True):
             await client.publish(
                 f"{self._prefix}/up/{message_type}", payload, qos=_QOS, properties=properties
             )
@@ -124,7 +128,7 @@ class MqttLink:
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(MqttTransportError):
-                async with self._answered(may_have_happened=True):
+                async with self._answered(client, may_have_happened=True):
                     await client.__aexit__(None, None, None)
             client.abandon()
 
@@ -180,7 +184,7 @@ class MqttLink:
             )
 
     @contextlib.asynccontextmanager
-    async def _answered(self, *, may_have_happened: bool) -> AsyncIterator[None]:
+    async def _answered(self, client: Client, *, may_have_happened: bool) -> AsyncIterator[None]:
         """Wait for an answer of the broker at most `timeout_s`, with errors of our own.
 
         Not with aiomqtt's timeout: that is asyncio.wait_for, which up to Python 3.11 swallows a cancellation
@@ -188,11 +192,12 @@ class MqttLink:
         """
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                with _converted(may_have_happened=may_have_happened):
+                with _converted(client, may_have_happened=may_have_happened):
                     yield
         except TimeoutError:
+            what = _dismissed(client) or "the broker does not answer"
             raise MqttTransportError(
-                "the broker does not answer", may_have_happened=may_have_happened, temporary=True
+                what, may_have_happened=may_have_happened, temporary=not _is_refusal(None, client)
             ) from None
 
     def _properties(self, packet: int) -> Properties | None:
@@ -206,19 +211,26 @@ def _password(file: Path | None) -> str | None:
 
 
 @contextlib.contextmanager
-def _converted(*, may_have_happened: bool) -> Iterator[None]:
+def _converted(client: Client, *, may_have_happened: bool) -> Iterator[None]:
     try:
         yield
     except aiomqtt.MqttError as error:
         raise MqttTransportError(
-            str(error) or type(error).__name__,
+            _dismissed(client) or str(error) or type(error).__name__,
             may_have_happened=may_have_happened,
-            temporary=not _is_refusal(error),
+            temporary=not _is_refusal(error, client),
         ) from error
 
 
-def _is_refusal(error: aiomqtt.MqttError) -> bool:
+def _dismissed(client: Client) -> str:
+    code = client.dismissal
+    return "" if code is None else f"the broker ends the connection: {code} (0x{number(code):02X})"
+
+
+def _is_refusal(error: aiomqtt.MqttError | None, client: Client) -> bool:
+    if client.dismissal is not None:
+        return number(client.dismissal) in _REFUSED_FOR_GOOD
     if isinstance(error, MqttConnectError):
         return number(error.rc) in _REFUSED_FOR_GOOD
     # aiomqtt keeps the cause of a failed handshake in the context only.
-    return is_refusal(error.__context__)
+    return error is not None and is_refusal(error.__context__)
