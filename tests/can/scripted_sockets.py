@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tcu_agent.adapters.can.selection import Selection
@@ -112,11 +113,15 @@ class ScriptedSocket:
 
 @dataclass(slots=True)
 class ScriptedController:
-    """`running`: the flag; `off`: the state, None = there is none; `count`: frames sent, None = nobody counts."""
+    """`running`: the flag; `off`: the state, None = there is none; `count`: frames sent, None = nobody counts.
+
+    `count_of`: asked for it instead.
+    """
 
     running: bool = True
     off: bool | None = None
     count: int | None = None
+    count_of: Callable[[], int] | None = None
     error: OSError | None = None
 
     def is_running(self) -> bool:
@@ -128,7 +133,7 @@ class ScriptedController:
         return not self.is_running() if self.off is None else self.off
 
     def sent(self) -> int | None:
-        return self.count
+        return self.count if self.count_of is None else self.count_of()
 
 
 def scripted_sockets(

@@ -240,6 +240,22 @@ def test_what_found_no_room_in_the_second_socket_is_counted_as_on_the_bus_and_no
     on(test)
 
 
+def test_who_waits_for_an_echo_hears_of_strangers_too() -> None:
+    """A driver that gives nothing back, on a bus of which we want nothing."""
+
+    async def test(bench: Bench) -> None:
+        bench.main.echoes = False
+        sending = asyncio.create_task(bench.port.send(WANTED, timeout_s=1e6))
+        while bench.main.sent.empty():  # noqa: ASYNC110 -- turns of the loop, in which it is sent
+            await asyncio.sleep(0)
+        bench.life.arrive(OTHER, wall=1e9 + 51.5)
+        bench.boot += 1.5
+        with pytest.raises(CanTransportError, match="its echo is lost"):
+            await sending
+
+    on(test)
+
+
 def test_a_bus_that_was_heard_while_we_were_held_up_is_heard_now() -> None:
     """The two frames that had room are old, and nothing else comes in the moment that we look."""
 

@@ -79,6 +79,19 @@ def test_what_was_on_the_bus_before_bus_off_does_not_take_it_back() -> None:
     on(test)
 
 
+def test_what_our_own_controller_tells_is_nobody_else_on_the_bus() -> None:
+    async def test(bench: Bench) -> None:
+        bench.controller.off = True
+        await bench.let_in(OFF)
+        bench.boot += 0.1
+        await bench.let_in(CanFrame(0x04, b"\0\x08" + bytes(6), is_error_frame=True))
+        sending = bench.port.send(UNLOCK, timeout_s=1.0)
+        await fails(sending, "the controller is bus-off", may_have_happened=False)
+        assert bench.sent == []
+
+    on(test)
+
+
 def test_a_bus_that_is_opened_while_its_controller_is_off_says_so() -> None:
     async def test(bench: Bench) -> None:
         bench.controller.off = True

@@ -81,6 +81,54 @@ def test_it_is_sent_when_it_was_seen_on_the_bus_and_not_before() -> None:
     on(test, echoes=False)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        CanFrame(0x0A0, b"\x01\x03"),  # an earlier command, whose echo was late
+        CanFrame(0x0A0, b"\x01"),
+        CanFrame(0x0A0, b"\x01\x02", is_extended_id=True),
+        CanFrame(0x0A1, b"\x01\x02"),
+    ],
+)
+def test_the_echo_of_another_frame_does_not_say_that_this_one_is_on_the_bus(
+    other: CanFrame,
+) -> None:
+    async def test(bench: Bench) -> None:
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=WAIT_S))
+        await bench.until_sent(1)
+        bench.socket.echo(other)
+        await bench.let_in(CanFrame(0x7E, b""))
+        behind = bench.port.send(LATER, timeout_s=0.01)
+        await fails(behind, "nobody acknowledges", may_have_happened=False)
+        assert not sending.done()
+        bench.socket.echo(UNLOCK)
+        await sending
+
+    on(test, echoes=False)
+
+
+def test_the_echo_of_an_fd_frame_may_be_padded() -> None:
+    async def test(bench: Bench) -> None:
+        frame = CanFrame(0x0A0, bytes(range(1, 10)), is_fd=True)
+        await bench.port.send(frame, timeout_s=WAIT_S)
+        assert bench.port.counters().sent == 1
+
+    on(test)
+
+
+def test_a_frame_that_is_on_the_bus_at_once_is_known_to_have_been_sent() -> None:
+    """The interface's count is that of before the frame was handed over: it may be sent before we get to ask again."""
+
+    async def test(bench: Bench) -> None:
+        bench.controller.count_of = lambda: 7 + len(bench.sent)
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=1e6))
+        await bench.until_sent(1)
+        await bench.let_in(CanFrame(0x7E, b""), dropped=3)
+        await fails(outcome(sending), "its echo is lost", may_have_happened=True)
+
+    on(test, echoes=False)
+
+
 def test_a_frame_that_nobody_acknowledges_may_have_happened_and_is_not_sent_again() -> None:
     async def test(bench: Bench) -> None:
         sending = bench.port.send(UNLOCK, timeout_s=0.02)
