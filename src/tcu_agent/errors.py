@@ -17,6 +17,7 @@
     +-- EnrolmentError           no new certificate or trust bundle; the old one stays; `temporary`
     +-- DeadlinePassedError      what the core asked for would come too late: it was not done
     +-- KeyStoreError            a key is missing, has wrong permissions, or cannot sign; `temporary`
+    |   +-- NoSuchKeyError       there is no key where one was looked for, and nothing else is wrong
 
 A verification that fails is no exception: it is a `protocol.verify.Refused` value with a reason.
 No PIN, key, token or position ever stands in a message of these.
@@ -144,3 +145,7 @@ class KeyStoreError(AgentError):
     def __init__(self, detail: str, *, temporary: bool = False) -> None:
         super().__init__(detail)
         self.temporary = temporary
+
+
+class NoSuchKeyError(KeyStoreError):
+    """There is no key of this name in a token that could be looked into: one may be made."""

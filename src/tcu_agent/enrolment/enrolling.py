@@ -39,7 +39,13 @@ from tcu_agent.enrolment.identity_directory import (
     TRUST,
     IdentityDirectory,
 )
-from tcu_agent.errors import ConfigError, EnrolmentError, KeyStoreError, MalformedError
+from tcu_agent.errors import (
+    ConfigError,
+    EnrolmentError,
+    KeyStoreError,
+    MalformedError,
+    NoSuchKeyError,
+)
 from tcu_agent.protocol.trust import Keyring, open_container, root_keys
 
 _SIGNING_LABEL = "signing"
@@ -260,12 +266,18 @@ def fitting(config: Config) -> EnrolmentConfig:
 
 
 def _signer(config: Config) -> PrivateSigner:
+    """Return the signing key, made if there is none; one that is there and cannot be used is never made anew.
+
+    A token that refuses the PIN, or is away, is not asked again: it would count that as another wrong try.
+    """
     where = config.keys.signing
+    if isinstance(where, Path):
+        if not where.exists():
+            create_key(where)
+        return load_signer(where)
     try:
         return load_signer(where)
-    except KeyStoreError:
-        if isinstance(where, Path) and where.exists():
-            raise  # it is there, and cannot be used: never made anew in its place
+    except NoSuchKeyError:
         create_key(where)
         return load_signer(where)
 

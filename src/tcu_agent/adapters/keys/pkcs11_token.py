@@ -16,7 +16,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 
 from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import TokenKey
-from tcu_agent.errors import KeyStoreError
+from tcu_agent.errors import KeyStoreError, NoSuchKeyError
 
 P256 = encode_named_curve_parameters("secp256r1")
 _ID_BITS = 64
@@ -81,12 +81,14 @@ def find_private_key(session: pkcs11.Session, where: TokenKey) -> pkcs11.SignMix
     """Return the private key, which stays in the token whatever anybody asks of it.
 
     Raises:
-        KeyStoreError: there is none, no P-256 key, or one that can leave.
+        NoSuchKeyError: there is none.
+        KeyStoreError: there are several, no P-256 key, or one that can leave.
     """
     found = _find(session, where, ObjectClass.PRIVATE_KEY)
     if len(found) != 1:
         what = f"{len(found) or 'no'} private keys of this label"
-        raise KeyStoreError(f"{where.uri}: {what} (tcu-agent key create makes one)")
+        error = KeyStoreError if found else NoSuchKeyError
+        raise error(f"{where.uri}: {what} (tcu-agent key create makes one)")
     key = found[0]
     if _attribute(where, key, Attribute.KEY_TYPE) != KeyType.EC:
         raise KeyStoreError(f"{where.uri}: is no key on an elliptic curve")
