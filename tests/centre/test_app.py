@@ -74,6 +74,20 @@ def test_a_linked_user_adds_another_with_the_pin(play: Play) -> None:
     play(story)
 
 
+def test_who_has_no_app_account_is_not_added_and_who_is_no_user_not_taken_away(play: Play) -> None:
+    async def story(town: Town) -> None:
+        app, account, pin = await linked_app(town)
+        _, guest = await new_app(town, "guest@example.org")
+        with pytest.raises(Denied, match="no-such-user: 'nobody' is no app account"):
+            await app.add_user(CAR, "nobody", pin)
+        for user in ("nobody", guest):
+            with pytest.raises(Denied, match=f"no-such-user: '{user}' is no user of .*{account}"):
+                await app.remove_user(CAR, user)
+        assert (await town.operator.account_state(CAR)).users == [account]
+
+    play(story)
+
+
 def test_nobody_adds_users_to_a_car_that_is_not_linked(play: Play) -> None:
     async def story(town: Town) -> None:
         await town.subscribe()
@@ -282,7 +296,8 @@ def test_a_car_that_lost_its_memory_is_taught_again_without_users(play: Play) ->
     async def story(town: Town) -> None:
         app, account, pin = await linked_app(town)
         lose_memory(town.car)
-        begun = await app.begin("add-user", CAR, user_id="guest")
+        _, guest = await new_app(town, "guest@example.org")
+        begun = await app.begin("add-user", CAR, user_id=guest)
         assert await app.enter_pin(begun, pin) == "right"
         await app.go(begun.change_id)
         await town.settle()

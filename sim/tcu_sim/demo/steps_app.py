@@ -19,9 +19,10 @@ async def nine_right_nine(stage: Stage) -> str:
     answers = await _enter_wrong(stage, app, await app.begin("app-link", CAR), LOCK_AT - 1)
     linked = await app.link(CAR, stage.pin())
     await stage.executed("app-link", since=since)
-    begun = await app.begin("add-user", CAR, user_id="a-friend")
+    friend = await stage.client.app().create_account("a-friend", PASSWORD)
+    begun = await app.begin("add-user", CAR, user_id=friend)
     answers += await _enter_wrong(stage, app, begun, LOCK_AT - 1)
-    added = await app.add_user(CAR, "a-friend", stage.pin())
+    added = await app.add_user(CAR, friend, stage.pin())
     await stage.executed("add-user", since=since)
     if set(answers) != {WRONG}:
         raise NotSeenError(f"answers to wrong PINs: {answers}")
@@ -35,7 +36,8 @@ async def ten_wrong(stage: Stage) -> str:
     """Ten wrong PINs in a row lock the account, also for the right one."""
     since = stage.sightings.mark()
     app = stage.app
-    begun = await app.begin("add-user", CAR, user_id="a-stranger")
+    stranger = await stage.client.app().create_account("a-stranger", PASSWORD)
+    begun = await app.begin("add-user", CAR, user_id=stranger)
     answers = await _enter_wrong(stage, app, begun, LOCK_AT)
     last = await app.enter_pin(begun, stage.pin())
     if answers[: LOCK_AT - 1] != [WRONG] * (LOCK_AT - 1) or last != "locked":

@@ -102,6 +102,13 @@ class AppAccounts:
             raise Denied("locked", "this app account is locked for good")
         return str(row["app_account"])
 
+    def has(self, app_account: str) -> bool:
+        """Whether there is such an app account, living or locked."""
+        found = self.store.execute(
+            "SELECT 1 FROM app_accounts WHERE app_account = ?", (app_account,)
+        ).fetchone()
+        return found is not None
+
     async def _is_dead(self, app_account: str) -> bool:
         """Ask the PIN authority, which alone counts wrong PINs, whether the account is locked (and so dead)."""
         reply = await self.pin.call("app-account", {"app_account": app_account})

@@ -216,7 +216,7 @@ class AccountService:
         service = SERVICES.get(call.text("service"))
         if service is None:
             raise Denied("service", "app-link, add-user or end-subscription")
-        user_id = call.text("user_id") if service is Service.ADD_USER else app_account
+        user_id = self._added(call) if service is Service.ADD_USER else app_account
         wish = ChangeWish(
             vehicle_id=call.text("vehicle_id"),
             service=service,
@@ -224,6 +224,14 @@ class AccountService:
             user_id=None if service is Service.END_SUBSCRIPTION else user_id,
         )
         return await self._changes.begin(wish)
+
+    def _added(self, call: Call) -> str:
+        """Return who is to be added; a car that trusts a user whom nobody can be would never show it."""
+        user_id = call.text("user_id")
+        if not self._people.has(user_id):
+            what = f"{user_id!r} is no app account; its id is what creating it printed"
+            raise Denied("no-such-user", what)
+        return user_id
 
     async def _go_change(self, call: Call) -> Reply:
         app_account = await self._people.signed_in(_session(call))

@@ -144,13 +144,18 @@ class StateBook:
         """Take a user away; that needs no PIN.
 
         Raises:
-            Denied: the asker is no user of the vehicle.
+            Denied: the asker, or who is to go, is no user of the vehicle.
         """
         state = self.get(vehicle_id)
         if asked_by not in state.users:
             raise Denied("not-linked", "not a user of this vehicle")
+        if user_id not in state.users:
+            known = ", ".join(state.users)
+            raise Denied(
+                "no-such-user", f"{user_id!r} is no user of {vehicle_id}; there are: {known}"
+            )
         users = tuple(user for user in state.users if user != user_id)
-        return state if users == state.users else await self.commit(replace(state, users=users))
+        return await self.commit(replace(state, users=users))
 
     def set_address(self, vehicle_id: str, address: str) -> None:
         """Change where letters go; nothing that the car knows changes."""
