@@ -14,8 +14,10 @@ from tcu_sim.centre.mqtt import BrokerAddress
 from tcu_sim.centre.pin.hashing import QUICK, Cost
 from tcu_sim.centre.process import ProcessPlan, run_process
 from tcu_sim.centre.supervise import Supervisor
+from tcu_sim.cli.values import port
 from tcu_sim.errors import BadInput
-from tcu_sim.pki.layout import SERVICES, Layout
+from tcu_sim.pki.bench_at import bench_at
+from tcu_sim.pki.layout import SERVICES
 from tcu_sim.pki.public import read_vehicles
 
 DESCRIPTION = """\
@@ -40,7 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--dir", type=Path, required=True, help="directory made by `tcu-sim pki init`"
     )
     parser.add_argument("--broker-host", default="127.0.0.1", metavar="HOST", help="(127.0.0.1)")
-    parser.add_argument("--broker-port", type=int, default=1883, metavar="PORT", help="(1883)")
+    parser.add_argument("--broker-port", type=port, default=1883, metavar="PORT", help="(1883)")
     parser.add_argument(
         "--mqtt", choices=("5", "3.1.1"), default="5", help="protocol version of the broker (5)"
     )
@@ -87,7 +89,7 @@ def _plan(args: argparse.Namespace) -> ProcessPlan:
     password = None if args.password_file is None else _password(args.password_file)
     return ProcessPlan(
         name=args.service,
-        layout=Layout(args.dir),
+        layout=bench_at(args.dir),
         broker=BrokerAddress(
             host=args.broker_host,
             port=args.broker_port,

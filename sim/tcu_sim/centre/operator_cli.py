@@ -8,6 +8,7 @@ from tcu_sim.centre.app_client import RIGHT, PinNotAccepted
 from tcu_sim.centre.client import Client
 from tcu_sim.centre.operator_client import Operator
 from tcu_sim.centre.person_cli import add_command, add_common, identifier, read_secret_line
+from tcu_sim.cli.values import seconds, whole
 
 DESCRIPTION = """\
 Assistance by hand, against a running `tcu-sim centre`. Answers are JSON. An unlock, from press to door:
@@ -60,7 +61,7 @@ def _add_calls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         lambda c, a: _operator(c, a).incidents(timeout_s=a.wait),
         summary="open incidents",
     )
-    wait.add_argument("--wait", type=float, default=0, metavar="S", help="for the first one")
+    wait.add_argument("--wait", type=seconds, default=0, metavar="S", help="for the first one")
     add_command(
         commands,
         "answer",
@@ -116,7 +117,10 @@ def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         arguments=["vehicle", "incident"],
     )
     unlock.add_argument(
-        "--window", type=int, metavar="S", help="armed: wait so long for the tailgate plate"
+        "--window",
+        type=whole(10, 1800),
+        metavar="S",
+        help="armed: wait so long for the tailgate plate, 10..1800",
     )
     add_command(
         commands,
@@ -146,7 +150,7 @@ def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         summary="what has become of a request",
         arguments=["request"],
     )
-    look.add_argument("--wait", type=float, default=0, metavar="S", help="for its end")
+    look.add_argument("--wait", type=seconds, default=0, metavar="S", help="for its end")
 
 
 def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -172,7 +176,7 @@ def _add_accounts(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         arguments=["vehicle"],
     )
     account.add_argument(
-        "--wait", type=float, default=0, metavar="S", help="until the car has learnt it"
+        "--wait", type=seconds, default=0, metavar="S", help="until the car has learnt it"
     )
     add_command(
         commands,

@@ -14,7 +14,7 @@ from tcu_sim.centre.app_client import PinNotAccepted
 from tcu_sim.centre.client import Client, open_client
 from tcu_sim.centre.words import PIN_ANSWERS
 from tcu_sim.errors import BadInput
-from tcu_sim.pki.layout import Layout
+from tcu_sim.pki.bench_at import bench_at
 
 PIN_NOT_ACCEPTED_STATUS = 1
 Act = Callable[[Client, argparse.Namespace], Awaitable[object]]
@@ -66,7 +66,7 @@ def read_secret_line(prompt: str) -> str:
 
 async def _run(act: Act, args: argparse.Namespace) -> int:
     try:
-        async with open_client(Layout(args.dir)) as client:
+        async with open_client(bench_at(args.dir)) as client:
             answer = await act(client, args)
     except PinNotAccepted as refused:
         _print(refused.word)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tcu_sim.cli.output import say
 from tcu_sim.errors import BadInput
+from tcu_sim.pki.bench_at import bench_at
 from tcu_sim.pki.ceremony import Plan, initialise, read_trust
 from tcu_sim.pki.change_cli import add_changes, add_enrolment
 from tcu_sim.pki.layout import Layout
@@ -97,7 +98,7 @@ def _say_vehicle(layout: Layout, vehicle_id: str, environment: str) -> None:
 
 
 def _show(args: argparse.Namespace) -> int:
-    facts = describe(Layout(args.dir))
+    facts = describe(bench_at(args.dir))
     if args.json:
         say(json.dumps(facts))
         return 0
