@@ -41,7 +41,8 @@ async def settle(town: Town) -> list[str]:
     _end_calls(town)
     if not await _until(town, lambda: not list(_left(town))):
         return [f"never settled: {', '.join(_left(town))}", *_lost(town)]
-    await town.live(1.0)  # a button is heard as released before it is pressed, or it counts as stuck
+    # A button is heard as released before it is pressed, or it counts as stuck.
+    await town.live(1.0)
     found = [*_lost(town), *await _on_call_works(town), *await _unlock_works(town)]
     if town.seed % RELOCKED_EVERY:
         await _get_in(town)
@@ -112,7 +113,8 @@ def _left(town: Town) -> Iterator[str]:
         yield f"{len(town.state.messages)} messages not acknowledged"
     if town.state.sealed:
         yield f"{len(town.state.sealed)} positions not acknowledged"
-    if not town.port.is_open:  # a bus that is back is looked for every few seconds; nobody hears a button until then
+    # A bus that is back is looked for every few seconds; nobody hears a button until then.
+    if not town.port.is_open:
         yield "the agent does not listen to the bus"
 
 
