@@ -14,7 +14,7 @@ class RequestMark:
     """The seq of an authentic request: to be made durable per `kid` before anything is answered to it.
 
     A mark belongs to the key: who stole a command key and signed the highest seq there is has spoilt
-    that key alone. The marks of keys that have left the bundle may be dropped.
+    that key alone. Of keys that have left the bundle, the last marks stay.
     """
 
     kid: bytes
