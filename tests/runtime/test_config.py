@@ -210,3 +210,11 @@ def test_a_path_has_no_detours_unless_they_matter(tmp_path: Path) -> None:
     for written, expected in (("near/../state", "state"), ("link/../state", "link/../state")):
         config = load(write(tmp_path, changed('"state"', f'"{written}"')))
         assert str(config.state_directory) == f"{tmp_path}/{expected}"
+
+
+def test_the_patience_with_a_broker_is_enough_for_a_link_of_30_s_each_way(tmp_path: Path) -> None:
+    patient = changed("[mqtt]", "[mqtt]\ntimeout_s = 300\nkeepalive_s = 150")
+    assert load(write(tmp_path, patient)).mqtt.timeout_s == 300
+    [problem] = problems(tmp_path, changed("[mqtt]", "[mqtt]\ntimeout_s = 301"))
+    assert "timeout_s" in problem
+    assert "300" in problem

@@ -23,9 +23,14 @@ from tcu_sim.faults.site import KEEPALIVE_S
 FOUND_WITHIN_S = 2.0 * KEEPALIVE_S + 2
 """Twice the keepalive, and a second for the agent's and the machine's clockwork."""
 LATENCY_S = 3.0
-"""Each way. A tenth of what is asked for (30 s), with the agent's own patience a tenth of what that would need."""
+"""Each way. A tenth of what is asked for (30 s)."""
 PATIENT = {"timeout_s": 30, "keepalive_s": 15}
-"""An answer takes two ways, and the agent (paho) takes a CONNACK that is later than the keepalive for none."""
+"""A tenth of what docs/cloud-link.md advises for 30 s, and a tenth of the most that the agent takes for `timeout_s`.
+
+TLS and CONNECT, a round trip each, share one `timeout_s`; the agent (paho) takes a CONNACK that is later than the
+keepalive for none. What is not scaled is the agent's own: when it sends again (45 to 60 s), its pauses before it
+connects again.
+"""
 RATE_BYTES_PER_S = 1000.0
 OUTAGE_S = 2.0
 TEN_YEARS = timedelta(days=3652)

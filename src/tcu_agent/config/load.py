@@ -33,6 +33,8 @@ SCHEMA = 1
 REFERENCE_MAPPING = Path(__file__).parent.parent / "dbc" / "reference.toml"
 LEVELS = ("debug", "info", "warning", "error")
 _DAY_S = 86_400
+MOST_TIMEOUT_S = 300
+"""TCP, TLS and CONNECT have it together: three round trips, and more than that at 30 s each way."""
 _VIN = re.compile("[A-HJ-NPR-Z0-9]{17}")
 """Source: ISO 3779: no I, O and Q."""
 
@@ -124,7 +126,7 @@ def _read_mqtt(table: Table, top: Table, warnings: list[str]) -> MqttConfig:
         protocol=cast("MqttProtocol", table.text("protocol", "5", choices=("5", "3.1.1"))),
         keepalive_s=table.integer("keepalive_s", 30, low=5, high=3600),
         session_expiry_s=table.integer("session_expiry_s", 7 * _DAY_S, low=0, high=60 * _DAY_S),
-        timeout_s=table.integer("timeout_s", 10, low=1, high=120),
+        timeout_s=table.integer("timeout_s", 10, low=1, high=MOST_TIMEOUT_S),
         username=table.optional_text("username"),
         password_file=table.optional_path("password_file"),
         tls=_read_tls(table),
