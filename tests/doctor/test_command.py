@@ -53,10 +53,13 @@ def test_a_configuration_that_cannot_be_read_is_its_first_patient(
     assert "failure files" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("seconds", ["0", "601", "nan"])
-def test_a_time_that_makes_no_sense_is_refused(tmp_path: Path, seconds: str) -> None:
+@pytest.mark.parametrize("seconds", ["0", "601", "nan", "soon"])
+def test_a_time_that_makes_no_sense_is_refused(
+    tmp_path: Path, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["doctor", "-c", str(tmp_path / "tcu.toml"), "--listen-s", seconds])
+    assert f"{seconds!r} is no number of seconds in 1..600" in capsys.readouterr().err
 
 
 class Terminal(io.StringIO):

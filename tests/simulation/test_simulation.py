@@ -125,6 +125,11 @@ def test_what_is_no_kept_history_is_said(tmp_path: Path, text: str) -> None:
         read_kept(path)
 
 
+def test_a_kept_history_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"kept\.json: cannot be read: No such file or directory$"):
+        read_kept(tmp_path / "kept.json")
+
+
 @pytest.mark.parametrize("seeds", ["5:5", "7:3", "x", "-1:4", ":"])
 def test_seeds_that_are_none_are_said(seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", f"--seeds={seeds}"]) == 2

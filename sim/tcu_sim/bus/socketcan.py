@@ -20,6 +20,11 @@ SO_RCVBUFFORCE = 33
 RECEIVE_BUFFER_BYTES = 8 << 20
 """About ten thousand frames, as the kernel counts them."""
 
+_WITHOUT_VCAN = (
+    "a virtual CAN interface needs root and the kernel's vcan, modprobe vcan; "
+    "`tcu-sim bus --interface slcan` needs neither"
+)
+
 
 def kernel_has_can() -> bool:
     """Whether a CAN socket can be made at all."""
@@ -48,7 +53,10 @@ def make_vcan(channel: str) -> bool:
     """
     made = not (INTERFACES / channel).exists()
     if made:
-        _ip("link", "add", "dev", channel, "type", "vcan")
+        try:
+            _ip("link", "add", "dev", channel, "type", "vcan")
+        except BusUnreachable as error:
+            raise BusUnreachable(f"{error} ({_WITHOUT_VCAN})") from error
     try:
         if _state(channel) == "down" or made:
             _ip("link", "set", channel, "up")

@@ -50,9 +50,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 1.0 <= seconds <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text} is not in 1..600")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds in 1..600")
     return seconds
 
 

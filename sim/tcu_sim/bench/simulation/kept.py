@@ -40,8 +40,11 @@ def read_kept(path: Path) -> Kept:
         value = json.loads(path.read_text())
         steps = tuple(Step.from_json(step) for step in value["steps"])
         kept = Kept(int(value["seed"]), steps, str(value["found"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path}: no kept history: {error!r}") from error
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"no kept history, which `tcu-sim simulate --keep` writes ({error!r})"
+        raise BadInput(f"{path}: {what}") from error
     if value.get("schema") != SCHEMA:
         raise BadInput(f"{path}: schema {value.get('schema')}, this program reads {SCHEMA}")
     if unknown := sorted({step.do for step in steps} - set(DRAWS)):

@@ -34,6 +34,8 @@ _LONGEST_LINE = 8192
 """Characters; a CAN XL frame of 2048 bytes takes about half of it."""
 _NO_FORMAT = "No read support for"
 """Of what python-can says of a file whose ending it does not know."""
+_OTHER_LOG = "; a .log is what candump -L writes: (TIME) CHANNEL ID#DATA"
+"""Of a text with a usual name that is no recording at all."""
 _STREAM_ERRORS = (EOFError, OSError, zlib.error)
 
 
@@ -83,7 +85,8 @@ class Recording:
 
     def _why_empty(self) -> str:
         if self.truncated:
-            return f"holds no frame that can be read: {self.truncated.what}"
+            hint = _OTHER_LOG if self.file.suffix == ".log" else ""
+            return f"holds no frame that can be read: {self.truncated.what}{hint}"
         if self.damaged_lines:
             lines = f"{self.damaged_lines} lines, none of them a frame"
             return f"holds no frame that can be read: {lines}"
