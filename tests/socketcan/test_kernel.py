@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
 from tcu_agent.adapters.can.socketcan.controller import KernelController, can_state
+from tcu_agent.adapters.can.socketcan.life import LATE_S
 from tcu_agent.adapters.can.socketcan.sockets import RECEIVE_BUFFER_BYTES
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, CanPort
@@ -26,6 +28,8 @@ from tests.socketcan.ports import CountingPort, on, text
 ERROR_ACTIVE = 0
 OWN = 0x6A0
 """Not that of the commands, which the story counts."""
+MANY = 20
+"""More than the second socket has room for."""
 LAST = CanFrame(0x7E7, b"\x77")
 NEAR_MISSES = (
     "123#01",
@@ -93,6 +97,25 @@ def test_a_bus_of_strangers_is_heard_and_our_own_frames_are_no_sign_of_life(benc
         (frame,) = await port.receive()
         assert text(frame) == "124#03"
         assert (port.counters().received, port.counters().sent) == (0, 1)
+
+    on(selecting(bench, (0x123, False)), test)
+
+
+def test_a_bus_that_is_alive_while_we_are_held_up_is_heard_now(bench: Bench) -> None:
+    """The kernel says how many found no room, also when none comes after them."""
+
+    async def test(port: CountingPort) -> None:
+        await port.send(CanFrame(OWN, b"\x01"), timeout_s=10.0)
+        until_s = time.monotonic() + 3 * LATE_S
+        count = 0
+        while count < MANY or time.monotonic() < until_s:  # the event loop stands still
+            cansend(bench.far, "124#03")
+            count += 1
+        held_until = time.clock_gettime(time.CLOCK_BOOTTIME)
+        (frame,) = await port.receive()
+        counted = port.counters()
+        assert (text(frame), counted.on_bus) == ("124#03", count)
+        assert frame.timestamp_s >= held_until
 
     on(selecting(bench, (0x123, False)), test)
 
