@@ -11,10 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
+from tcu_agent.adapters.cloud.client import Client
 from tcu_agent.adapters.cloud.mqtt import INBOUND_LIMIT_BYTES, INBOUND_QUEUE_MESSAGES, MqttLink
 from tcu_agent.config.schema import MqttProtocol
-from tcu_agent.errors import MqttTransportError
+from tcu_agent.errors import MqttTransportError, PublicationRefusedError
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
 from tests.contract.links import (
@@ -184,6 +188,21 @@ def test_a_broker_that_never_answers_is_given_up_and_its_socket_closed() -> None
         await gone.wait()
         server.close()
         await server.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_a_refusal_that_nobody_waited_for_any_more_is_not_the_next_ones() -> None:
+    """Of a publication that was given up; 65,535 publications later its number is another's."""
+
+    async def main() -> None:
+        client = Client("127.0.0.1", 1, connect_timeout_s=1.0)
+        late = ReasonCode(PacketTypes.PUBACK, identifier=0x87)
+        client._on_publish(client._client, None, 7, late, Properties(PacketTypes.PUBACK))  # type: ignore[no-untyped-call]  # paho gives it no types
+        with client._pending_call(7, None, {}):
+            pass
+        with pytest.raises(PublicationRefusedError), client._pending_call(7, None, {}):
+            client._refusals[7] = late
 
     asyncio.run(main())
 
