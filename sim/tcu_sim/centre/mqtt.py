@@ -72,7 +72,7 @@ class MqttBus:
             except aiomqtt.MqttError as error:
                 where = f"{self._address.host}:{self._address.port}"
                 log.warning(
-                    "%s: no connection to the broker at %s: %s; again in %g s",
+                    "%s: no connection to the broker at %s (--broker-host, --broker-port): %s; again in %g s",
                     self._client_id, where, error, pause_s,
                 )  # fmt: skip
             _heed_cancellation()

@@ -21,6 +21,6 @@ def named_by(setting: str, *, advice: str = "") -> Iterator[None]:
     except KeyStoreError as error:
         raise KeyStoreError(f"{error} ({hint})", temporary=error.temporary) from error
     except MappingError as error:
-        if error.hint:
+        if error.hint or "\n" in error.what:  # several mistakes: the file itself is the right one
             raise
         raise MappingError(error.what, where=error.where, hint=hint) from error
