@@ -19,7 +19,7 @@ from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame, CanPort
-from tests.can.peers import WAIT_S, SlcanPeer, peer_of
+from tests.can.peers import WAIT_S
 
 Test = Callable[[PythonCanBus], Coroutine[Any, Any, None]]
 
@@ -86,55 +86,6 @@ def test_sockets_of_a_kernel_without_can_or_without_the_link_say_so() -> None:
     with pytest.raises(CanTransportError, match=r"socketcan no-can0\) cannot be opened") as caught:
         on(CanInterface(interface="socketcan", channel="no-can0"), unreachable)
     assert caught.value.temporary
-
-
-# ------------------------------------------------------------------ slcan over a pty
-
-
-def test_slcan_sets_the_bit_rate_and_opens_at_once() -> None:
-    with peer_of("slcan") as peer:
-        assert isinstance(peer, SlcanPeer)
-
-        async def test(port: PythonCanBus) -> None:
-            await port.send(CanFrame(1, b""), timeout_s=1.0)
-            await asyncio.to_thread(peer.received)
-            assert [one for one in peer.commands if one] == ["C", "S6", "O", "O"]
-
-        started = time.monotonic()
-        on(peer.interface, test)
-        assert time.monotonic() - started < 2.0  # python-can's own pause for boards that boot
-
-
-def test_slcan_hands_a_frame_over_at_once() -> None:
-    """Its serial timeout, which `recv(0)` waits for as well, would make these two seconds."""
-    with peer_of("slcan") as peer:
-        assert isinstance(peer, SlcanPeer)
-
-        async def test(port: PythonCanBus) -> None:
-            started = time.monotonic()
-            for step in range(20):
-                peer.send(CanFrame(step, b""))
-                await take(port, 1)
-            assert time.monotonic() - started < 1.0
-
-        on(peer.interface, test)
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [b"tXYZ1\r", b"t12\r", b"t123200\r", b"t1239001122334455667788\r", b"tFFF0\r", b"T3FFFFFFF0\r"],
-)
-def test_noise_on_the_line_is_counted_and_the_next_frame_arrives(noise: bytes) -> None:
-    with peer_of("slcan") as peer:
-        assert isinstance(peer, SlcanPeer)
-
-        async def test(port: PythonCanBus) -> None:
-            peer.write(noise)
-            peer.send(CanFrame(0x55, b"\x01"))
-            assert [one.arbitration_id for one in await take(port, 1)] == [0x55]
-            assert port.counters().malformed == 1
-
-        on(peer.interface, test)
 
 
 # ------------------------------------------------------------------ interfaces that misbehave
