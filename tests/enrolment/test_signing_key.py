@@ -73,7 +73,9 @@ def test_no_second_key_is_made_beside_one_that_cannot_be_used(
 
 
 def test_a_key_is_made_where_the_token_has_none(bench: Bench, token: SoftToken) -> None:
-    with pytest.raises(EnrolmentError, match=r"127\.0\.0\.1"):  # no server runs: the key comes first
+    with pytest.raises(
+        EnrolmentError, match=r"127\.0\.0\.1"
+    ):  # no server runs: the key comes first
         call_enrol(bench, key_in(token))
     assert load_signer(key_in(token)).public_key
 
