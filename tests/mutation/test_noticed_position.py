@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tcu_agent.core import vss
@@ -159,3 +161,45 @@ def test_a_snapshot_that_a_restart_cut_off_keeps_nobody_waiting(car: Driver) -> 
     car.allow(Service.POSITION, parameters=SNAPSHOT)
     car.restart()
     assert car.core._parts.position.machine.state is State.IDLE
+
+
+def test_a_tracking_is_looked_at_when_it_ends_and_when_a_fix_is_due(car: Driver) -> None:
+    car.change(dict(HERE))
+    car.allow(Service.POSITION, parameters=replace(TRACKING, interval_s=23, duration_s=63))
+    began, until = car.now, car.now + 63
+    seals = []
+    while (deadline := car.core.next_deadline()) is not None and car.now < until:
+        assert deadline <= until
+        known = len(car.positions)
+        car.pass_time(max(deadline - car.now, 0.001), quiet=True)
+        seals += [car.now - began] * (len(car.positions) - known)
+    assert seals == [33.0, 56.0]  # due at 23 and 46, and looked for as long as a place is fresh
+    assert verdict_of(car) is Reason.STOP_TIME
+
+
+def test_what_the_wall_clock_took_off_a_tracking_stays_off_after_a_mere_restart(
+    car: Driver,
+) -> None:
+    car.change(dict(HERE))
+    car.allow(Service.POSITION, parameters=replace(TRACKING, duration_s=400))
+    car.pass_time(10)
+    assert car.wall_offset is not None
+    car.wall_offset += 300
+    car.restart(new_session=True)
+    car.restart()
+    car.pass_time(95)
+    assert verdict_of(car) is Reason.STOP_TIME
+
+
+def test_the_only_fix_that_could_not_be_sealed_makes_a_tracking_a_failed_one(car: Driver) -> None:
+    car.change(dict(HERE))
+    car.failures.append(Failure(lambda effect: isinstance(effect, SealPosition), times=1))
+    car.allow(Service.POSITION, parameters=replace(TRACKING, interval_s=60, duration_s=60))
+    car.pass_time(70)
+    assert verdict_of(car) is Reason.SEAL_FAILED
+
+
+def verdict_of(car: Driver) -> Reason:
+    """Return why the only tracking ended."""
+    (result,) = [each for each in car.appended() if isinstance(each, Result)]
+    return result.reason
