@@ -41,7 +41,8 @@ async def settle(town: Town) -> list[str]:
     _end_calls(town)
     if not await _until(town, lambda: not list(_left(town))):
         return [f"never settled: {', '.join(_left(town))}", *_lost(town)]
-    # A button is heard as released before it is pressed, or it counts as stuck.
+    # A button is let go of, and heard as released, before it is pressed again, or it counts as stuck.
+    await _until(town, lambda: not town.car.vehicle.on_call.is_pressed)
     await town.live(1.0)
     found = [*_lost(town), *await _on_call_works(town), *await _unlock_works(town)]
     if town.seed % RELOCKED_EVERY:
