@@ -151,7 +151,7 @@ def read_signing_key(data: bytes) -> bool:
 def read_secoc_key(data: bytes) -> bool:
     """A SecOC key."""
     file = written("secoc.key", data)
-    return _attempt(lambda: assembly.read_secoc_key(file))
+    return _attempt(lambda: assembly.read_secoc_key("central-locking", file))
 
 
 def read_authority(data: bytes) -> bool:

@@ -127,7 +127,8 @@ class Sleeper:
 
     def _arm(self, at: float | None) -> None:
         if self._rtc is not None:
-            with contextlib.suppress(PowerError):  # of a board that is awake: it goes on with what was set
+            # Of a board that is awake: it goes on with what was set.
+            with contextlib.suppress(PowerError):
                 self._rtc.wake_at(at)
 
     async def _tell(self, event: CoreEvent) -> None:
