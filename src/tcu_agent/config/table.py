@@ -34,12 +34,14 @@ class Findings:
     file: Path
     problems: list[ConfigError] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    _added: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, key: str, what: str, hint: str = "") -> None:
         """Note one problem; one that was noted already, by another who read the key, is not said again."""
         where = f"{self.file}: {key}" if key else str(self.file)
-        if any((each.where, each.what) == (where, what) for each in self.problems):
+        if (where, what) in self._added:
             return
+        self._added.add((where, what))
         self.problems.append(ConfigError(what, where=where, hint=hint))
 
     def are_clean(self, *keys: str) -> bool:
