@@ -171,7 +171,7 @@ def test_the_command_line_makes_and_shows(
     assert (facts["environment"], facts["threshold"], len(facts["keys"])) == ("lab", 2, 8)
     assert main(["pki", "init", bench, "--vehicle", "a"]) == 2
     assert main(["pki", "show", str(tmp_path / "nothing")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert "tcu-sim pki init" in capsys.readouterr().err
 
 
 def test_a_service_without_its_files_does_not_start(

@@ -14,7 +14,7 @@ BROKER = "broker"
 AS_DEPLOYED = (
     "per_listener_settings false",
     "message_size_limit 66000",
-    "max_queued_messages 0",
+    "max_queued_messages 1000000",
     "max_queued_bytes 100000000",
     "max_inflight_messages 20",
     "max_keepalive 3600",

@@ -36,6 +36,7 @@ def remember(layout: Layout, bundles: Iterable[Trust]) -> None:
     """
     kids = _past(layout) | {record.kid for trust in bundles for record in trust.keys}
     files.replace_public(layout.past_keys, "".join(f"{kid.hex()}\n" for kid in sorted(kids)))
+    layout.past_keys.chmod(0o600)  # nothing secret, but whoever changes it lets a key come back
 
 
 def _past(layout: Layout) -> set[bytes]:
