@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,11 +157,15 @@ def test_a_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(SuspendCommand(["sleep", "1000"]).suspend())
 
 
-def test_a_car_that_stirs_ends_the_command_too() -> None:
+def test_a_car_that_stirs_ends_the_command_too(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+
     async def main() -> None:
         started = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, started.set)
-        command = SuspendCommand(["sh", "-c", "kill -USR1 $PPID; exec sleep 1000"])
+        command = SuspendCommand(
+            ["sh", "-c", f"echo $$ > '{noted}'; kill -USR1 $PPID; exec sleep 1000"]
+        )
         suspending = asyncio.create_task(command.suspend())
         await started.wait()
         suspending.cancel()
@@ -168,8 +173,8 @@ def test_a_car_that_stirs_ends_the_command_too() -> None:
             await suspending
 
     asyncio.run(main())
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(noted.read_text()), 0)
 
 
 def test_the_simulated_board_sleeps_until_its_rtc() -> None:

@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant(
         "an outcome is stored but never reported",
         f"{CORE}/reports/journal.py",
-        "        step.appended.append(result)\n",
+        "        self._append(step, result)\n",
         "",
     ),
     Mutant(
