@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,6 +64,31 @@ def test_who_is_cancelled_while_a_line_vanishes_leaves_no_bus_behind(
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+    asyncio.run(run())
+    assert complaints() == []
+
+
+def test_who_is_cancelled_before_a_thread_is_free_closes_all_the_same(
+    complaints: Callable[[], list[str]],
+) -> None:
+    async def run() -> None:
+        loop, is_free = asyncio.get_running_loop(), threading.Event()
+        with peer_of("slcan") as peer:
+            assert isinstance(peer, SlcanPeer)
+            port = PythonCanBus(name="body", interface=peer.interface)
+            await port.open()
+            loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+            busy = loop.run_in_executor(None, is_free.wait)
+            task = asyncio.create_task(port.close())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            is_free.set()
+            await busy
+            await loop.shutdown_default_executor()
+            assert "C" in peer.commands
 
     asyncio.run(run())
     assert complaints() == []

@@ -48,7 +48,9 @@ async def open_bus(arguments: Mapping[str, Any]) -> can.BusABC:
 async def close_bus(bus: can.BusABC | None, reader: threading.Thread | None) -> None:
     """Wait for the bus's reader and shut the bus down; never raises, and goes on when this is cancelled."""
     if bus is not None or reader is not None:
-        await asyncio.to_thread(_close, bus, reader)
+        # Not `to_thread`: cancelled before its thread has begun, it would never begin.
+        closing = asyncio.get_running_loop().run_in_executor(None, _close, bus, reader)
+        await asyncio.shield(closing)
 
 
 class _Opening:
