@@ -6,10 +6,11 @@ from dataclasses import fields
 import pytest
 
 from tcu_sim.bench.heard import Heard
-from tcu_sim.bench.light_centre import seeded_key
+from tcu_sim.bench.light_centre import LightCentre, seeded_key
 from tcu_sim.campaign.evidence import Accepted, Command, Evidence, Grant, Life, Press, Tracking
 from tcu_sim.campaign.judge import Findings, judge
-from tcu_sim.campaign.observer import PlaceClock
+from tcu_sim.campaign.observer import Observer, PlaceClock
+from tcu_sim.vehicle.database import Database, Signals
 from tcu_sim.wire import cbor
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.fields import pack
@@ -183,6 +184,70 @@ def test_executed_without_a_frame(seen: Evidence, heard: Heard) -> None:
     findings = judge(seen, heard)
 
     assert findings.untrue == [f"request {TWO.hex()[:8]}: executed, and no frame was on the bus"]
+
+
+def test_an_agent_that_died_over_a_press_may_have_accepted_it(seen: Evidence, heard: Heard) -> None:
+    heard.events[STREAM, 9] = event_of(Told.ON_CALL_PRESSED, 9, at_s=5.1, incident_id=ONE)
+    assert len(judge(seen, heard).lost_events) == 1
+
+    seen.presses[0] = Press(5.0, 5.3, most=2)
+    assert judge(seen, heard).lost_events == []
+
+    heard.events.clear()
+    assert "told 0 times" in "".join(judge(seen, heard).lost_events)
+
+
+class Bus:
+    """What the lamp shows, to an observer, at times that the test gives."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("tcu_sim.campaign.observer.boottime", lambda: self.now)
+        key = seeded_key("car")
+        centre = LightCentre(
+            vehicle_id="car-1",
+            environment="bench",
+            vehicle_key=key.public,
+            send=lambda _word, _data: None,
+            now=lambda: self.now,
+            seed=1,
+        )
+        self._database = Database()
+        self.observer = Observer(centre=centre, database=self._database)
+
+    def shows(self, call_state: str, *, at: float) -> None:
+        self.now = at
+        signals: Signals = {"OnCallLamp": 0, "OnCallState": call_state}
+        self.observer.ear.deliver(self._database.frame("TcuStatus", signals))
+
+    def pressed(self, *, at: float) -> None:
+        self.now = at
+        self.observer.pressed()
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
+    return Bus(monkeypatch)
+
+
+def test_a_lamp_answers_for_every_press_since_the_last(bus: Bus) -> None:
+    bus.shows("Idle", at=0.5)
+    bus.pressed(at=1.0)
+    bus.shows("Requested", at=1.2)
+    bus.shows("Ended", at=3.0)
+    bus.pressed(at=4.0)  # and the agent dies over it
+    bus.pressed(at=9.0)
+    bus.shows("Requested", at=9.2)
+
+    assert bus.observer.evidence.presses == [Press(1.0, 1.2), Press(4.0, 9.2, most=2)]
+
+
+def test_a_lamp_long_after_the_last_press_is_no_answer_to_it(bus: Bus) -> None:
+    bus.shows("Idle", at=0.5)
+    bus.pressed(at=1.0)
+    bus.shows("Requested", at=4.0)
+
+    assert bus.observer.evidence.presses == []
 
 
 def test_a_place_tells_its_time_to_the_second() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tcu_sim.campaign.errors import CampaignError
+from tcu_sim.demo.orphans import ends_with
 
 PLAIN: tuple[str, ...] = ("-m", "tcu_agent")
 MINED: tuple[str, ...] = ("-m", "tcu_sim.campaign.mined_agent")
@@ -59,6 +61,7 @@ class Board:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *words, "run", "-c", str(self.config),
             stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True,
+            preexec_fn=ends_with(os.getpid(), signal.SIGKILL),
         )  # fmt: skip
         self._reader = asyncio.create_task(self._read(self._process, self.ready))
 

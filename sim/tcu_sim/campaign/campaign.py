@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tcu_sim.campaign.lane import play
 from tcu_sim.campaign.plan import KILLS, LanePlan, LaneResult
+from tcu_sim.demo.orphans import end_with_parent
 
 NEXT_RESULT_TIMEOUT_S = 1800.0
 """A lane that takes so long hangs, and a campaign that says so is better than one that waits."""
@@ -29,7 +30,9 @@ def results(lanes: list[LanePlan], *, processes: int) -> Iterator[LaneResult]:
         yield from map(play_one, lanes)
         return
     # spawn: a forked child would inherit the state of whatever ran here before.
-    with multiprocessing.get_context("spawn").Pool(min(processes, len(lanes))) as pool:
+    with multiprocessing.get_context("spawn").Pool(
+        min(processes, len(lanes)), initializer=end_with_parent
+    ) as pool:
         coming = pool.imap_unordered(play_one, lanes)
         for number in range(len(lanes)):
             try:

@@ -48,10 +48,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """An ON CALL press after which the lamp's frame showed that a call is asked for: the car has accepted it."""
+    """An ON CALL press after which the lamp's frame showed that a call is asked for: the car has accepted it.
+
+    `at`: of the first press since the lamp was last seen. `most`: how many presses there were since; an agent that died
+    over one of them may have accepted that one as well.
+    """
 
     at: float
     shown_at: float
+    most: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

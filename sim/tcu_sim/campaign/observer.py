@@ -161,9 +161,8 @@ class Observer:
         now = boottime()
         if call_state == ASKED_FOR and before in NO_CALL:
             # The lamp of a car that died over a press, and is back, may be that one's or a later one's.
-            recent = [at for at in self._presses if now - at <= PRESS_SHOWS_WITHIN_S]
-            if recent:
-                self.evidence.presses.append(Press(recent[0], now))
+            if self._presses and now - self._presses[-1] <= PRESS_SHOWS_WITHIN_S:
+                self.evidence.presses.append(Press(self._presses[0], now, len(self._presses)))
             self._presses.clear()
 
 

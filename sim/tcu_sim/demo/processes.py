@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import re
 import signal
-import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tcu_sim.demo.orphans import ends_with
 from tcu_sim.errors import SimulatorError
 
 STOP_TIMEOUT_S = 5.0
 """How long a program may take to end after SIGTERM before it is killed."""
 LINE_LIMIT_BYTES = 1 << 20
-_PR_SET_PDEATHSIG = 1
-"""Source: prctl(2)."""
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ProgramError(SimulatorError):
@@ -126,7 +122,7 @@ class Ensemble:
                 limit=LINE_LIMIT_BYTES,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **command.environment},
                 start_new_session=True,
-                preexec_fn=_end_with(os.getpid()),
+                preexec_fn=ends_with(os.getpid()),
             )
         except OSError as error:
             raise ProgramError(f"{command.name} cannot be started: {error}") from error
@@ -197,20 +193,6 @@ def _signal(program: Program, number: signal.Signals) -> None:
     """Signal a program that has not been waited for yet, and its session, which is its own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(program.pid, number)
-
-
-def _end_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child does before it becomes the program: ask for SIGTERM when `parent` dies."""
-    libc = _LIBC
-    if libc is None:
-        return None
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
 
 
 def _tail(log: Path, lines: int = 15) -> str:

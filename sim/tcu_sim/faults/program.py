@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcu_sim.demo.orphans import ends_with
 from tcu_sim.demo.processes import ProgramError
 
 ENDS_WITHIN_S = 15.0
@@ -63,6 +64,7 @@ class Program:
             stderr=STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             start_new_session=True,
+            preexec_fn=ends_with(os.getpid()),
         )
         self._reader = asyncio.create_task(self._read(self._process))
         if ready_within_s is not None:
