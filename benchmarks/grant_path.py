@@ -25,6 +25,7 @@ from benchmarks.figures import Figure, compared
 from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_agent.protocol.messages import Event, Result
+from tcu_sim.bench.broker import Publication
 from tcu_sim.bench.fuse import COMMAND_ID, Fuse, FusedState
 from tcu_sim.bench.operator import unlock_parameters
 from tcu_sim.bench.recorder import Now
@@ -129,6 +130,15 @@ class _TimedWorld(World):
             await send(frame, timeout_s=timeout_s)
 
         self.port.send = timed  # type: ignore[method-assign]  # to look at it, on this one object
+        self.grant_at = 0.0
+        deliver = self.link.deliver
+
+        def stamped(publication: Publication) -> None:
+            if publication.topic.endswith("/down/grant"):
+                self.grant_at = time.perf_counter()
+            deliver(publication)
+
+        self.link.deliver = stamped  # type: ignore[method-assign]  # the same
 
     @override
     def make_state(self) -> FusedState:
@@ -143,11 +153,11 @@ class _TimedWorld(World):
         request_id = await self.operator.challenged(Service.UNLOCK, unlock_parameters(None))
         grant = self.centre.grant(request_id)
         await self.pass_time(_SETTLE_S)
-        started = time.perf_counter()
         self.centre.send(grant)
         await self.operator.result(request_id)
         await self._lock()
-        return self.frame_at - started, self.durable.spent_s(started, self.frame_at)
+        spent_s = self.durable.spent_s(self.grant_at, self.frame_at)
+        return self.frame_at - self.grant_at, spent_s
 
     async def _lock(self) -> None:
         """Let the owner lock the car, as before."""

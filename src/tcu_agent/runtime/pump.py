@@ -95,15 +95,13 @@ class Pump:
     async def run(self) -> None:
         """Start the core, then handle events until `stop`."""
         async with asyncio.TaskGroup() as group:
-            self._suspended_s = self._suspended()
+            self._suspended_s = self._suspended(self._clock.boottime())
             alarm = group.create_task(self._alarm.run(), name="core timer")
             wall = self._around.proven_wall()
             self._is_time_proven = wall is not None
             await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
             while (event := await self._next()) is not None:
-                await self._notice_suspend()
-                await self._notice_time()
-                await self._settle(self._decide(event))
+                await self._settle(await self._step(event))
                 # Others must run even when there is always something to do.
                 await asyncio.sleep(0)
             alarm.cancel()
@@ -140,27 +138,42 @@ class Pump:
             effects = self._decide(failure)
         self._logbook.error("effects-keep-failing", dropped=len(effects))
 
+    async def _step(self, event: CoreEvent) -> tuple[Effect, ...]:
+        """Return what the core makes of one event, after it was told of what has happened to the clocks.
+
+        Each clock is asked once: on a busy bus the questions would cost more than the answers of the core.
+        """
+        now, wall = self._clock.boottime(), self._around.proven_wall()
+        news = [*self._suspend_seen(now), *self._proof_seen(wall)]
+        if not news:
+            return self._core.handle(event, now=now, wall=wall)
+        for one in news:
+            await self._settle(self._decide(one))
+        return self._decide(event)
+
     def _decide(self, event: CoreEvent) -> tuple[Effect, ...]:
         wall = self._around.proven_wall()
         return self._core.handle(event, now=self._clock.boottime(), wall=wall)
 
-    async def _notice_suspend(self) -> None:
-        """Tell the core of a suspend before it sees anything that came after it."""
-        before, self._suspended_s = self._suspended_s, self._suspended()
-        if self._suspended_s - before >= LEAST_SUSPEND_S:
-            self._logbook.info("resumed", suspended_s=self._suspended_s - before)
-            await self._settle(self._decide(Resumed()))
+    def _suspend_seen(self, now: float) -> list[CoreEvent]:
+        """Return what tells the core of a suspend before it sees anything that came after it."""
+        before, self._suspended_s = self._suspended_s, self._suspended(now)
+        if self._suspended_s - before < LEAST_SUSPEND_S:
+            return []
+        self._logbook.info("resumed", suspended_s=self._suspended_s - before)
+        return [Resumed()]
 
-    async def _notice_time(self) -> None:
-        """Tell the core once that the wall clock can be believed; the core's own timer sees to it that we look."""
-        if not self._is_time_proven and self._around.proven_wall() is not None:
-            self._is_time_proven = True
-            self._logbook.info("time-proven")
-            await self._settle(self._decide(TimeProven()))
+    def _proof_seen(self, wall: float | None) -> list[CoreEvent]:
+        """Return what tells the core, once, that the wall clock can be believed; its own timer makes us look."""
+        if self._is_time_proven or wall is None:
+            return []
+        self._is_time_proven = True
+        self._logbook.info("time-proven")
+        return [TimeProven()]
 
-    def _suspended(self) -> float:
+    def _suspended(self, now: float) -> float:
         # The event loop's clock (CLOCK_MONOTONIC) stands still in a suspend, CLOCK_BOOTTIME does not.
-        return self._clock.boottime() - asyncio.get_running_loop().time()
+        return now - asyncio.get_running_loop().time()
 
     async def _carry_out(self, effects: tuple[Effect, ...]) -> EffectFailed | None:
         for effect in effects:
