@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tcu_agent.core import vss
@@ -49,6 +51,20 @@ def test_the_first_event_of_a_boot_says_so(car: Driver) -> None:
     assert first.boot_id != second.boot_id
     assert second.boot_time_ms == round(car.now * 1000)
     assert second.wall_time_ms == round((car.wall or 0) * 1000)
+
+
+@pytest.mark.parametrize("path", [*vss.POSITION_PATHS, vss.FIX_AGE_S])
+@pytest.mark.parametrize(
+    "kind", [EventKind.TOWED, EventKind.STATE_CHANGED, EventKind.ON_CALL_PRESSED]
+)
+def test_no_event_can_hold_a_place(car: Driver, kind: EventKind, path: str) -> None:
+    """Whatever asks for it: where the car is leaves it only sealed."""
+    journal = car.core._parts.journal
+    with pytest.raises(BugError, match="place"):
+        journal.report(Step(now=1.0, wall=None), kind, values={vss.TOW_SEEN_AT: 1, path: 1})
+    event = journal.outside(kind, at=1.0, wall=None, incident_id=None)
+    with pytest.raises(BugError, match="place"):
+        replace(event, values={path: None})
 
 
 def test_an_unknown_wall_clock_is_told_as_zero() -> None:

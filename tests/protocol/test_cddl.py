@@ -27,6 +27,7 @@ SAID_IN_A_COMMENT = {
     ("result", "reason"): "the table of reason codes",
     ("event", "reason"): "the table of reason codes",
     ("event", "kind"): "the table of event kinds",
+    ("tombstone", "values"): "no path of a place",
     ("tombstone", "first_seq"): "not above last_seq",
     ("tombstone", "last_seq"): "not below first_seq",
 }

@@ -56,9 +56,11 @@ class Refusal:
 
 
 def _read_path(value: object, _: f.Wire) -> str:
-    if isinstance(value, str) and 1 <= len(value.encode()) <= 96:
-        return value
-    raise WireError("no VSS path")
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= 96:
+        raise WireError("no VSS path")
+    if value.startswith("Vehicle.CurrentLocation"):
+        raise WireError("a position that is not sealed")
+    return value
 
 
 def _read_value(value: object, _: f.Wire) -> bool | int | str | None:

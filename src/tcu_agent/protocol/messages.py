@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tcu_agent.errors import BugError
 from tcu_agent.protocol.vocabulary import (
     CallState,
     EventKind,
@@ -26,6 +27,8 @@ from tcu_agent.protocol.vocabulary import (
 
 VssValue = bool | int | str | None
 """A VSS value in an event; None is "unknown"."""
+PLACES = "Vehicle.CurrentLocation"
+"""What the path of everything that tells where the car is begins with: no event can hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,11 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something happened in the car."""
+    """Something happened in the car. Where the car is, no event says: a position leaves it only sealed.
+
+    Raises:
+        BugError: a path of `values` begins with `PLACES`.
+    """
 
     vehicle_id: str
     boot_id: bytes
@@ -194,6 +201,11 @@ class Event:
     incident_id: bytes | None = None
     first_seq: int | None = None
     last_seq: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a place."""
+        if any(path.startswith(PLACES) for path in self.values):
+            raise BugError("a place in an event, which everybody on the way can read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

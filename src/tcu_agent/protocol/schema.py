@@ -68,11 +68,15 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of `low..high` bytes of UTF-8, of these characters alone if `alphabet` is given."""
+    """A text of `low..high` bytes of UTF-8, of these characters alone if `alphabet` is given.
+
+    `never`: what it must not begin with, if given.
+    """
 
     low: int
     high: int
     alphabet: frozenset[str] | None = None
+    never: str | None = None
 
     def read(self, value: CborValue, earlier: Mapping[str, object]) -> str:  # noqa: ARG002 -- Kind's signature
         """See `Kind`."""
@@ -84,6 +88,8 @@ class Text:
             )
         if self.alphabet is not None and not self.alphabet.issuperset(value):
             raise MalformedError("a character that is not allowed")
+        if self.never is not None and value.startswith(self.never):
+            raise MalformedError(f"{self.never} has no place here")
         return value
 
 

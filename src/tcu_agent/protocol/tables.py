@@ -293,6 +293,7 @@ def _event_rule(it: m.Event) -> str | None:
     return None
 
 
+VSS_PATH = Text(1, 96, never=m.PLACES)
 VSS_VALUE = AnyOf({bool: Bool(), int: Int(), str: Text(0, 64)})
 EVENT = Table(
     m.Event,
@@ -305,7 +306,7 @@ EVENT = Table(
         Field(6, "seq", UINT53),
         Field(7, "boot_time_ms", UINT53),
         Field(8, "wall_time_ms", UINT53),
-        Field(9, "values", MapOf(Text(1, 96), VSS_VALUE)),
+        Field(9, "values", MapOf(VSS_PATH, VSS_VALUE)),
         Field(10, "incident_id", ID16, optional=True),
         Field(11, "first_seq", UINT53, optional=True),
         Field(12, "last_seq", UINT53, optional=True),
