@@ -51,10 +51,32 @@ def test_what_changed_during_a_sleep_is_told(car: Driver) -> None:
 
 
 def test_positions_are_never_told(car: Driver) -> None:
-    car.change(dict.fromkeys(vss.POSITION_PATHS, 1.0))
+    """Whatever it tells: a press, an alarm, a tow to an open case, a bus, its states; neither a path nor a number."""
+    here: dict[str, Value] = {
+        vss.LATITUDE: 57.689,
+        vss.LONGITUDE: 11.981,
+        vss.ACCURACY_M: 5.0,
+        vss.FIX_TYPE: "THREE_D",
+    }
+    car.change(here)
+    car.change({**here, vss.LATITUDE: 57.789})
+    car.change({vss.ON_CALL_BUTTON: True, vss.ALARM: "triggered"})
+    car.put(events.BusFaulted("body", "bus-off"))
     car.ask(Service.STATE)
-    for event in (*car.events(EventKind.STATE_CHANGED), *car.events(EventKind.STATE_REPORT)):
-        assert not event.values.keys() & set(vss.POSITION_PATHS)
+    car.allow(Service.POSITION)
+    car.pass_time(600)
+    told_by = [event for event in car.appended() if isinstance(event, Event)]
+    said = repr([event.values for event in told_by])
+    assert {
+        EventKind.TOWED,
+        EventKind.ALARM,
+        EventKind.BUS_STATE,
+        EventKind.ON_CALL_PRESSED,
+        EventKind.STATE_CHANGED,
+        EventKind.STATE_REPORT,
+    } <= {event.kind for event in told_by}
+    assert car.positions
+    assert not any(words in said for words in ("CurrentLocation", "57.", "11.9", "57689", "57789"))
 
 
 def test_only_what_the_car_reports_is_told() -> None:

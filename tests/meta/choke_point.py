@@ -1,5 +1,7 @@
 """Every place in the agent that could put a command on the bus, a position on MQTT, or make what the actuators take.
 
+And every place that reads where the car is: a coordinate needs no permission to go into an event or a will.
+
 Looked for are names, in whatever way they are used (called, passed on, kept in a variable, fetched by `getattr`), so
 that a detour by a variable is seen as well; and what needs no name: a class taken from a value, a frozen value that is
 written to, the seal read out of a permission, SQL of the positions. What is found is compared with a list that somebody
@@ -26,10 +28,20 @@ SEALS = frozenset({"_VERIFIER", "_RELOCKER", "relock_after_unlock", "resume_posi
 VERBS = frozenset(
     {
         "send", "send_periodic", "publish", "seal", "unlock", "lock", "put_position", "sign_position",
-        "seal_position", "sendto", "sendall", "sendmsg", "_send", "_try",
+        "seal_position", "sendto", "sendall", "sendmsg", "_send", "_try", "will_set", "Will",
     }
 )  # fmt: skip
 """Seen in the rooms that touch the world: every verb by which something leaves."""
+TELLS = frozenset(
+    {
+        "LATITUDE", "LONGITUDE", "HEADING", "ACCURACY_M", "FIX_TYPE", "FIX_AGE_S", "POSITION_PATHS",
+        "latitude", "longitude", "latitude_e7", "longitude_e7", "Fix", "FixSource", "asdict", "astuple",
+    }
+)  # fmt: skip
+"""The paths of a place, its coordinates, what holds them, and what reads all fields of anything."""
+TELLS_AS_ATTRIBUTE = frozenset({"fix", "place"})
+"""Of the source of fixes; alone they are words for many things."""
+PLACE_PATH = re.compile(r"\bCurrentLocation\b")
 PURE_ROOMS = ("tcu_agent.core.", "tcu_agent.protocol.")
 """No outlet can be reached from here (tests/meta/test_dependency_direction.py): their verbs are their own."""
 COPYING = frozenset({"dataclasses", "copy"})
@@ -53,7 +65,7 @@ def places(module: Module) -> set[Place]:
     """Return every place of a module."""
     verbs = frozenset() if module.name.startswith(PURE_ROOMS) else VERBS
     harmless = {id(said) for node in ast.walk(module.tree) for said in _says_what_it_is(node)}
-    found = _walk(module.tree, module.name, used=MADE | SEALS | verbs, harmless=harmless)
+    found = _walk(module.tree, module.name, used=MADE | SEALS | TELLS | verbs, harmless=harmless)
     return {Place(where, name) for where, name in found}
 
 
@@ -83,6 +95,8 @@ def _says_what_it_is(node: ast.AST) -> Iterator[ast.AST | None]:
             yield said
         case ast.Attribute(value=ast.Call(func=ast.Name(id="type") as said), attr="__name__"):
             yield said
+        case ast.Expr(value=ast.Constant() as said):
+            yield said
         case ast.Compare(left=left, comparators=others):
             for each in (left, *others):
                 if isinstance(each, ast.Call) and ast.unparse(each.func) == "type":
@@ -100,6 +114,8 @@ def _name(node: ast.AST, used: frozenset[str]) -> str | None:
             return "replace" if owner in COPYING else None
         case ast.Name(id="replace" | "type" as name, ctx=ast.Load()):
             return name
+        case ast.Attribute(attr=name, ctx=ast.Load()) if name in TELLS_AS_ATTRIBUTE:
+            return name
         case ast.Attribute(attr=name, ctx=ast.Load()) | ast.Name(id=name, ctx=ast.Load()):
             return name if name in used else None
         case ast.alias(name=name, asname=alias):
@@ -116,11 +132,13 @@ def _name(node: ast.AST, used: frozenset[str]) -> str | None:
 def _without_name(node: ast.AST) -> str | None:
     """Return what this node does that is watched and needs no watched name, if anything."""
     match node:
-        case ast.MatchClass(kwd_attrs=read) if "seal" in read:
-            return "seal"
+        case ast.MatchClass(kwd_attrs=read) if {"seal", *TELLS}.intersection(read):
+            return next(name for name in sorted(read) if name in {"seal", *TELLS})
         case ast.Constant(value=str(text)) if text in {"_VERIFIER", "_RELOCKER"}:
             return text
         case ast.Constant(value=str(text)) if POSITION_SQL.search(text):
             return "SQL into position"
+        case ast.Constant(value=str(text)) if PLACE_PATH.search(text):
+            return "a place's path"
         case _:
             return None

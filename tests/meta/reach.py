@@ -3,7 +3,7 @@
 `choke_point` knows the verbs of our own ports. Whoever wants past them needs one of the names below, or a name that
 only the running program knows. Both are looked for in all of tcu_agent, however they are written: called, passed on,
 imported under another name. What no list of names can see is a library that nobody knows; so the libraries are listed
-as well (tests/meta/outlets.py).
+as well (tests/meta/world.py).
 """
 
 import ast
