@@ -135,6 +135,24 @@ def test_error_frames_and_our_own_identifiers_are_told() -> None:
     assert (found.level, own in found.what) == (Level.WARNING, True)
 
 
+def test_of_a_bus_that_only_disturbs_nothing_is_called_well() -> None:
+    """So it is with a wrong bit rate: the controller counts errors, and nothing is received."""
+    kinds = [(0x04, b"\0\x20" + bytes(6)), (0x40, bytes(8)), (0x100, bytes(8))]
+    errors = [CanFrame(number, data, is_error_frame=True) for number, data in kinds]
+    found = judge(heard(errors), reference(), "body")
+    assert [each.level for each in found] == [Level.FAILURE, Level.WARNING]
+    assert "not one frame" in found[0].what
+    assert "3 error frames" in found[1].what
+    assert "wrong bit rate" in found[1].advice
+
+
+def test_without_a_frame_that_the_mapping_names_none_is_called_decoded() -> None:
+    own = min(reference().transmitted("body"))
+    strange = [CanFrame(of_dbc(own)[0], bytes(8), timestamp_s=0.1)]
+    told = [each.what for each in judge(heard(strange), reference(), "body")]
+    assert not [what for what in told if "every frame that the mapping names" in what]
+
+
 def test_listening_counts_and_ends_by_itself() -> None:
     port = Port(every("NmBcm", 0.1))
     result = asyncio.run(listen(port, reference(), listen_s=0.05))  # type: ignore[arg-type]  # cannot send, on purpose

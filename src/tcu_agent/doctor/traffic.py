@@ -130,13 +130,13 @@ def judge(heard: Heard, mapping: VehicleMapping, bus: str) -> Sequence[Finding]:
     if heard.failure is not None:
         advice = _ADVICE.get(heard.errno or 0, "the lines above, and dmesg, say more")
         return (failure(subject, heard.failure, advice),)
-    counters = heard.counters
-    if not counters.frames:
-        return (_silent(subject, heard.seconds),)
+    received = heard.counters.frames - heard.counters.error_frames
+    if not received:  # error frames are our own controller's: they are no sign of anybody
+        return (_silent(subject, heard.seconds), *_disturbed(subject, heard.counters))
     return (
         ok(
             subject,
-            f"{counters.frames} frames in {heard.seconds:.0f} s, {len(heard.frames)} identifiers",
+            f"{received} frames in {heard.seconds:.0f} s, {len(heard.frames)} identifiers",
         ),
         *_errors(subject, heard),
         *_messages(subject, heard, mapping, bus),
@@ -154,11 +154,8 @@ def _silent(subject: str, seconds: float) -> Finding:
 
 
 def _errors(subject: str, heard: Heard) -> list[Finding]:
-    counters, found = heard.counters, list[Finding]()
-    if counters.error_frames:
-        advice = "wrong bit rate, termination, or a node that disturbs; `ip -details -statistics link` counts them"
-        found.append(warning(subject, f"{counters.error_frames} error frames", advice))
-    found.extend(_not_understood(subject, counters))
+    counters = heard.counters
+    found = [*_disturbed(subject, counters), *_not_understood(subject, counters)]
     if counters.ids_unknown > counters.ids_known:
         found.append(
             failure(
@@ -170,12 +167,21 @@ def _errors(subject: str, heard: Heard) -> list[Finding]:
     return found
 
 
+def _disturbed(subject: str, counters: DecoderCounters) -> list[Finding]:
+    if not counters.error_frames:
+        return []
+    advice = "wrong bit rate, termination, or a node that disturbs; `ip -details -statistics link` counts them"
+    return [warning(subject, f"{counters.error_frames} error frames", advice)]
+
+
 def _not_understood(subject: str, counters: DecoderCounters) -> list[Finding]:
     """Count all frames that were no use, whether or not the messages below name them."""
     undecoded = sum(sum(causes.values()) for causes in counters.decode_errors.values())
     unproven = sum(sum(causes.values()) for causes in counters.e2e_errors.values())
     if not undecoded and not unproven:
-        return [ok(subject, "every frame that the mapping names decodes")]
+        # Of no frame at all it would be no praise; the messages below say one by one that they were not seen.
+        is_praise = counters.mapped_frames > 0
+        return [ok(subject, "every frame that the mapping names decodes")] if is_praise else []
     told = f"of {counters.mapped_frames} mapped frames {undecoded} do not decode, {unproven} fail the end-to-end check"
     return [
         warning(

@@ -16,6 +16,7 @@ from tcu_agent.adapters.can.lengths import message_in
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.secoc import (
     KEY_BYTES,
+    LARGEST_FRESHNESS,
     FreshnessCounter,
     FreshnessStore,
     is_authentic,
@@ -230,18 +231,23 @@ class _Resync:
     counter: FreshnessCounter
 
     def receive(self, frame: CanFrame) -> None:
-        """Take one frame; one that is wrong changes nothing."""
+        """Take one frame, which nobody has vouched for yet; one that is wrong changes nothing."""
         data = message_in(frame, self.message.length)
-        if data is None:
-            return
-        raws = self.message.decode_simple(data, decode_choices=False, scaling=False)
-        value = raws[self.signal]
+        value = None if data is None else self._freshness_value(data)
         key = self.keys.get(self.protection.key) if self.protection else None
-        if self.protection is None or key is None or not isinstance(value, int):
+        if data is None or value is None or self.protection is None or key is None:
             return
         if is_authentic(data, self.protection, key, value):
             with suppress(StorageError):  # the next command meets the same error, and reports it
                 self.counter.accepted_by_receiver(value)
+
+    def _freshness_value(self, data: bytes) -> int | None:
+        try:
+            value = self.message.decode_simple(data, decode_choices=False, scaling=False)
+            word = value[self.signal]
+        except Exception:  # noqa: BLE001 -- whatever a strange frame makes cantools raise
+            return None
+        return word if isinstance(word, int) and 0 <= word <= LARGEST_FRESHNESS else None
 
 
 def _raws(command: CommandMapping, filled: Mapping[Placeholder, int]) -> dict[str, int]:

@@ -42,6 +42,10 @@ UNMAPPED = Meaning("UNMAPPED")
 """The raw value is in no table: unknown, and counted."""
 ANY_LENGTH = -1
 """Of a plan whose frames may have any length."""
+LARGEST_NUMBER = 1 << 63
+"""A number from there on, of either sign, is none that anybody measures, and more than a message to the centre has room
+for: unmapped.
+"""
 _RESTART_AFTER_S = 1.0
 """E2E without a signal that has a timeout: silence after which any counter is a new start."""
 
@@ -186,13 +190,15 @@ def _from_number(
     if not math.isfinite(raw):
         return UNMAPPED
     value = scale(raw)
-    return value if factor == 1.0 and offset == 0.0 else value * factor + offset
+    if factor != 1.0 or offset != 0.0:
+        value = value * factor + offset
+    return value if -LARGEST_NUMBER < value < LARGEST_NUMBER else UNMAPPED  # nor is a NaN between
 
 
 def _scaler(scale: float, offset: float, *, is_whole: bool) -> Callable[[Raw], Raw]:
     if scale == 1.0 and offset.is_integer() and is_whole:
         return lambda raw: raw + int(offset)
-    inverse = round(1 / scale) if scale else 0
+    inverse = round(1 / scale) if scale and math.isfinite(1 / scale) else 0
     if inverse > 1 and math.isclose(inverse * scale, 1.0, rel_tol=1e-12):
         # Division gives the nearest number to the decimal that the DBC means: 577088700 / 10**7, not * 1e-07.
         return lambda raw: raw / inverse + offset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from cantools.database.can import Database
@@ -21,6 +22,7 @@ from tcu_agent.adapters.mapping.mapping import (
     WakeMapping,
 )
 from tcu_agent.adapters.mapping.toml_table import Table
+from tcu_agent.adapters.mapping.whole_numbers import check_encodes, check_freshness
 from tcu_agent.errors import MappingError
 
 _DAY_MS = 86_400_000
@@ -84,9 +86,11 @@ def _wake(table: Table, database: Database) -> WakeMapping | None:
         return None
     name = wake.text("message")
     message = find_message(database, wake, "message", name)
+    signals = read_assignments(wake.table("signals"), message)
+    check_encodes(message, [signals], wake, "message")
     read = WakeMapping(
         message=name,
-        signals=read_assignments(wake.table("signals"), message),
+        signals=signals,
         repeat_s=wake.integer("repeat_ms", 1, 60_000, default=100) / 1000,
         for_s=wake.integer("for_ms", 1, 600_000, default=2000) / 1000,
     )
@@ -152,6 +156,7 @@ def _data_id_mode(table: Table, profile: int) -> str:
 
 def _secoc(bus: Table, database: Database) -> list[tuple[DbcMessage, SecocProtection]]:
     found = []
+    secured = frozenset(bus.table("secoc") or ())
     for name, table in bus.tables("secoc"):
         message = find_message(database, bus.table("secoc") or bus, name, name)
         protection = SecocProtection(
@@ -159,7 +164,7 @@ def _secoc(bus: Table, database: Database) -> list[tuple[DbcMessage, SecocProtec
             key=table.text("key"),
             freshness_bits=_whole_bytes(table, "freshness_bits", 8, 32),
             mac_bits=_whole_bytes(table, "mac_bits", 24, 128),
-            **_resync(table, database),
+            **_resync(table, database, secured),
         )
         if message and message.length <= protection.trailer_bytes:
             table.problem(
@@ -171,7 +176,7 @@ def _secoc(bus: Table, database: Database) -> list[tuple[DbcMessage, SecocProtec
     return found
 
 
-def _resync(table: Table, database: Database) -> dict[str, str | None]:
+def _resync(table: Table, database: Database, secured: Collection[str]) -> dict[str, str | None]:
     if "resync_message" not in table and "resync_signal" not in table:
         table.take("resync_message")
         table.take("resync_signal")
@@ -181,7 +186,14 @@ def _resync(table: Table, database: Database) -> dict[str, str | None]:
         "resync_signal": table.text("resync_signal"),
     }
     message = find_message(database, table, "resync_message", names["resync_message"])
-    find_signal(message, table, "resync_signal", names["resync_signal"])
+    signal = find_signal(message, table, "resync_signal", names["resync_signal"])
+    check_freshness(message, signal, table)
+    if message is not None and message.name not in secured:
+        table.problem(
+            "resync_message",
+            f"message {message.name!r} has no SecOC of its own: whoever sends it would not be believed",
+            f"add [{'.'.join(map(str, (*table.path[:-1], message.name)))}], or leave out both resync keys",
+        )
     return dict(names)
 
 

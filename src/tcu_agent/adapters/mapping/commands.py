@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cantools.database.can import Message as DbcMessage
 
-from tcu_agent.adapters.mapping.dbc_names import find_message, find_signal, raw_values
+from tcu_agent.adapters.mapping.dbc_names import (
+    find_message,
+    find_signal,
+    raw_range,
+    raw_values,
+)
 from tcu_agent.adapters.mapping.mapping import BusMapping, CommandMapping, Placeholder
 from tcu_agent.adapters.mapping.signals import bus_of
 from tcu_agent.adapters.mapping.toml_table import Table, near_miss
+from tcu_agent.adapters.mapping.whole_numbers import check_encodes, check_whole
 from tcu_agent.core.effects import Lamp
 from tcu_agent.protocol.vocabulary import CallState
 
@@ -63,6 +69,7 @@ def _read_command(name: str, table: Table, buses: Mapping[str, BusMapping]) -> C
     if values is not None:
         values.close()
     table.close()
+    check_encodes(message, _trials(read, message), table, "message")
     if read.cycle_s is not None and name != "status":
         table.problem("cycle_ms", f"command {name!r} is sent once, never in a cycle")
     return read
@@ -81,6 +88,8 @@ def _signals(name: str, table: Table, message: DbcMessage | None) -> dict[str, i
         if isinstance(choice, str) and choice.startswith("{"):
             if (placeholder := _placeholder(name, below, key, choice)) is not None:
                 found[key] = placeholder
+            if placeholder is Placeholder.COUNTER:
+                check_whole(signal, below, key, what="the number of a command")
         elif raws := raw_values(signal, below, key, choice):
             found[key] = raws[0]
     return found
@@ -119,3 +128,14 @@ def _value_table(
         found |= {name: raws[0]} if raws else {}
     below.close()
     return found
+
+
+def _trials(command: CommandMapping, message: DbcMessage | None) -> Iterator[dict[str, int]]:
+    """Yield the signals of the command with each value that the agent may fill in."""
+    plain = {name: raw for name, raw in command.signals.items() if isinstance(raw, int)}
+    yield plain
+    for name, placeholder in command.signals.items():
+        if isinstance(placeholder, Placeholder) and message is not None:
+            signal = message.get_signal_by_name(name)
+            raws = command.values.get(placeholder, {"first": 0, "last": raw_range(signal)[1]})
+            yield from (plain | {name: raw} for raw in raws.values())

@@ -12,6 +12,7 @@ from tcu_agent.adapters.mapping.dbc_names import find_message, find_signal, raw_
 from tcu_agent.adapters.mapping.mapping import BusMapping, SignalMapping
 from tcu_agent.adapters.mapping.meanings import check_choices, check_value
 from tcu_agent.adapters.mapping.toml_table import Table, near_miss
+from tcu_agent.adapters.mapping.whole_numbers import check_scale, check_whole
 from tcu_agent.core.events import Value
 
 _PATH = re.compile(r"Vehicle(\.[A-Z][A-Za-z0-9]*)+")
@@ -71,6 +72,7 @@ def _read_signal(
     if message and message.is_container:
         table.problem("message", f"message {message_name!r} is a container, which is not supported")
     signal = find_signal(message, table, "signal", signal_name)
+    check_scale(signal, table, "signal")
     read = SignalMapping(
         path=path,
         bus=bus.name if bus else "",
@@ -169,7 +171,8 @@ def _timeout_s(table: Table, message: DbcMessage | None) -> float | None:
 
 def _echo(table: Table, message: DbcMessage | None) -> str:
     name = table.text("echo")
-    find_signal(message, table, "echo", name)
+    signal = find_signal(message, table, "echo", name)
+    check_whole(signal, table, "echo", what="the number of a command")
     return name
 
 
