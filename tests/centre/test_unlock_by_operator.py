@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tcu_sim.centre import words
 from tcu_sim.wire.numbers import Call, Outcome, Presence
 from tests.centre.conftest import Play
@@ -203,13 +205,13 @@ def test_an_operator_sees_until_when_a_car_sleeps_and_that_a_request_does_not_wa
         incident_id = await town.call_on_call()
         town.bus.loses = {"request"}
         request_id = await town.operator.draft_unlock(CAR, incident_id)
-        until_s = 1_790_003_600
+        until_s = 1_800_003_600
         await town.car.come_online(Presence.ASLEEP, asleep_until_s=until_s)
         await town.settle()
         assert (await town.operator.vehicle(CAR)).asleep_until_s == until_s
         seen = await town.send(request_id)
         assert seen.state == "vehicle in sleep"
-        assert "2026-09-21 at 15:13 UTC" in seen.words
+        assert "2027-01-15 at 09:00 UTC" in seen.words
         town.clock.pass_s(599)
         assert (await town.operator.request(request_id)).state == "vehicle in sleep"
         town.clock.pass_s(2)
@@ -245,5 +247,69 @@ def test_a_car_that_wakes_up_by_itself_but_cannot_tell_when_is_not_told_as_one_t
         seen = await town.send(request_id)
         assert seen.state == "vehicle in sleep"
         assert "looks in again by itself" in seen.words
+
+    play(story)
+
+
+async def _ask_a_sleeper(town: Town, presence: Presence, *, sleeps_s: int | None = None) -> bytes:
+    """The car falls asleep, and an unlock is drafted; returns the request."""
+    await town.subscribe()
+    incident_id = await town.call_on_call()
+    town.bus.loses = {"request"}
+    request_id = await town.operator.draft_unlock(CAR, incident_id)
+    until_s = None if sleeps_s is None else int(town.clock.now_s()) + sleeps_s
+    await town.car.come_online(presence, asleep_until_s=until_s)
+    await town.settle()
+    return request_id
+
+
+@pytest.mark.parametrize(
+    ("presence", "sleeps_s"), [(Presence.ASLEEP, 3600), (Presence.DOZING, None)]
+)
+def test_a_car_that_did_not_look_in_when_it_should_have_is_overdue_and_no_longer_asleep(
+    play: Play, presence: Presence, sleeps_s: int | None
+) -> None:
+    async def story(town: Town) -> None:
+        request_id = await _ask_a_sleeper(town, presence, sleeps_s=sleeps_s)
+        town.clock.pass_s(
+            3600 + 240
+        )  # a visit of 120 s, and the pause before the last attempt in it
+        assert (await town.operator.vehicle(CAR)).presence == presence.name.lower()
+        assert (await town.send(request_id)).state == "vehicle in sleep"
+        town.clock.pass_s(1)
+        assert (await town.operator.vehicle(CAR)).presence == "overdue"
+        seen = await town.operator.request(request_id)
+        assert seen.state == "connection failure"
+        assert "should have looked in on 2027-01-15 at 09:00 UTC" in seen.words
+        await town.car.come_online(connection=2)
+        await town.settle()
+        assert (await town.operator.vehicle(CAR)).presence == "online"
+        assert (await town.operator.request(request_id)).state == "waiting"
+
+    play(story)
+
+
+def test_a_car_that_sleeps_for_good_is_never_overdue(play: Play) -> None:
+    async def story(town: Town) -> None:
+        request_id = await _ask_a_sleeper(town, Presence.ASLEEP)
+        town.clock.pass_s(365 * 86_400)
+        assert (await town.operator.vehicle(CAR)).presence == "asleep"
+        assert (await town.send(request_id)).state == "vehicle in sleep"
+
+    play(story)
+
+
+def test_a_car_that_was_heard_after_its_time_is_not_overdue_before_that_is_long_ago(
+    play: Play,
+) -> None:
+    async def story(town: Town) -> None:
+        await _ask_a_sleeper(town, Presence.ASLEEP, sleeps_s=3600)
+        town.clock.pass_s(3700)
+        await town.car.press_on_call()
+        await town.settle()
+        town.clock.pass_s(240)
+        assert (await town.operator.vehicle(CAR)).presence == "asleep"
+        town.clock.pass_s(1)
+        assert (await town.operator.vehicle(CAR)).presence == "overdue"
 
     play(story)

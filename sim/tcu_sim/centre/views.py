@@ -40,7 +40,7 @@ class IncidentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleView:
-    """Reachability. `presence`: ``online``, ``asleep``, ``dozing``, ``offline`` or ``never heard of``."""
+    """Reachability. `presence`: ``online``, ``asleep``, ``dozing``, ``overdue``, ``offline`` or ``never heard of``."""
 
     vehicle_id: str
     presence: str

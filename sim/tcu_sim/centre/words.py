@@ -113,8 +113,9 @@ PIN_ANSWERS = {
 }
 """What the PIN authority answers if not ``right`` -> plain words. It never tells whether there is such a vehicle."""
 CHANGES_OF_STATE = {34: USAGE_MODE, 35: USAGE_MODE}
+STALE_REQUEST = 10
 ANYBODY_CAN_PROVOKE = 10
-"""A refusal with a reason below may have been provoked by whoever can publish: it is shown and ends nothing."""
+"""A refusal with a reason up to this may have been provoked by whoever can publish: it is shown and ends nothing."""
 WINDOW_PASSED = 91
 ACCOUNT_MISSING = 31
 
@@ -141,6 +142,14 @@ def sleeps_until(asleep_until_s: int | None) -> str:
         return "The car sleeps, and did not say until when: somebody has to use it first."
     until = datetime.fromtimestamp(asleep_until_s, UTC)
     return f"The car sleeps. It looks in again on {until:%Y-%m-%d at %H:%M} UTC."
+
+
+def should_have_looked_in(due_s: float) -> str:
+    """Return what an operator reads of a car that did not wake up when it had said, with that time in UTC."""
+    due = datetime.fromtimestamp(due_s, UTC)
+    return (
+        f"The car should have looked in on {due:%Y-%m-%d at %H:%M} UTC and did not: it is overdue."
+    )
 
 
 def locks_in_words(locks: Mapping[int, Lock]) -> dict[str, str]:

@@ -6,10 +6,14 @@ import sqlite3
 from dataclasses import dataclass
 
 from tcu_sim.centre.api import Reply
+from tcu_sim.centre.command import schema
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Clock
 from tcu_sim.wire.messages import Availability
 from tcu_sim.wire.numbers import Presence
+
+OVERDUE = "overdue"
+"""Presence of a car that should have looked in and did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,8 @@ class Fleet:
     def learn(self, message: Availability) -> None:
         """Take what an availability message says, unless it is older than what is known.
 
-        Within one start the connection number orders them. A start that was followed by another never comes back: its
+        Within one start the connection number orders them, and within one connection it is online before anything
+        else: that it is online, told again, changes nothing. A start that was followed by another never comes back: its
         will may come late, and whoever recorded its messages may play them again.
         """
         with transaction(self.store):
@@ -46,10 +51,10 @@ class Fleet:
                 "INSERT INTO vehicles (vehicle_id, presence, connection, boot_id, asleep_until_s, heard_at_s)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (vehicle_id) DO UPDATE SET presence = ?2,"
                 " connection = ?3, boot_id = ?4, asleep_until_s = ?5, heard_at_s = ?6"
-                " WHERE boot_id IS NOT ?4 OR connection <= ?3",
+                " WHERE boot_id IS NOT ?4 OR connection < ?3 OR (connection = ?3 AND ?2 <> ?7)",
                 (
                     message.vehicle_id, int(message.presence), message.connection, message.boot_id,
-                    message.asleep_until_s, self.clock.now_s(),
+                    message.asleep_until_s, self.clock.now_s(), int(Presence.ONLINE),
                 ),
             )  # fmt: skip
 
@@ -81,12 +86,30 @@ class Fleet:
         row = self._row(vehicle_id)
         return None if row is None else row["asleep_until_s"]
 
+    def overdue_since_s(self, vehicle_id: str) -> float | None:
+        """Return when a car that sleeps should have looked in, s since 1970-01-01; None: that is not over yet.
+
+        Who has said no time and wakes up by itself does so within the hour after it was heard last.
+        """
+        row, presence = self._row(vehicle_id), self.presence(vehicle_id)
+        if row is None or row["heard_at_s"] is None:
+            return None
+        due_s: float | None = None
+        if presence is Presence.DOZING:
+            due_s = row["heard_at_s"] + schema.WAKE_EVERY_S
+        elif presence is Presence.ASLEEP and row["asleep_until_s"] is not None:
+            # What was heard later is a sign of life, although its word of it was missed.
+            due_s = max(float(row["asleep_until_s"]), row["heard_at_s"])
+        is_over = due_s is not None and self.clock.now_s() > due_s + schema.LOOK_IN_S
+        return due_s if is_over else None
+
     def describe(self, vehicle_id: str) -> Reply:
         """Return the vehicle as operators see it."""
         row, presence = self._row(vehicle_id), self.presence(vehicle_id)
+        seen = "never heard of" if presence is None else presence.name.lower()
         return {
             "vehicle_id": vehicle_id,
-            "presence": "never heard of" if presence is None else presence.name.lower(),
+            "presence": seen if self.overdue_since_s(vehicle_id) is None else OVERDUE,
             "asleep_until_s": None if row is None else row["asleep_until_s"],
             "heard_at_s": None if row is None else row["heard_at_s"],
         }

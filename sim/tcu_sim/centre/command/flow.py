@@ -15,7 +15,7 @@ from tcu_sim.centre.command import schema
 from tcu_sim.centre.command.fleet import Fleet
 from tcu_sim.centre.command.incidents import IncidentBook
 from tcu_sim.centre.command.records import RecordBook
-from tcu_sim.centre.command.requests import RequestBook
+from tcu_sim.centre.command.requests import CHALLENGED, SENT, RequestBook
 from tcu_sim.centre.errors import CentreError, Denied, ServiceUnreachable
 from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.news import News
@@ -76,21 +76,36 @@ class Flow:
         row = self.requests.find(said.request_id)
         if row["payload_hash"] != challenge.message.request_hash or row["service"] != said.service:
             raise Denied("challenge", "it answers no request of ours")
-        self.requests.note_challenge(said.request_id, ttl_s=said.ttl_s)
-        await self._send_trust_if_behind(said)
+        if row["told"] is not None:
+            return  # repeated: all is said
+        grant = self.requests.grant_for(said)
+        if grant is not None:  # repeated: nothing is decided twice, but the grant may be lost
+            await self._publish_grant(said, grant)
+        elif row["phase"] == SENT:
+            self.requests.note_challenge(said.request_id, ttl_s=said.ttl_s)
+            await self._send_trust_if_behind(said)
+            await self._answer(said, row["message"], message)
+        elif (
+            row["phase"] == CHALLENGED
+        ):  # repeated, and somebody was unreachable when it came first
+            await self._answer(said, row["message"], message)
+
+    async def _answer(self, said: Challenge, request: bytes, challenge: bytes) -> None:
         if said.service in ACCOUNT_SERVICES:
             return  # the account service answers these
         try:
-            grant = await self._make_grant(said, row["message"], message)
+            grant = await self._make_grant(said, request, challenge)
         except Denied as denied:
             self.requests.end(said.request_id, words.REJECTED, detail=str(denied))
             return
         except ServiceUnreachable as error:
             self.requests.remark(said.request_id, str(error))
             return
-        await self.bus.publish(
-            said.vehicle_id, Grant.TYP, grant, expiry_s=min(said.ttl_s, schema.MAX_AGE_S)
-        )
+        await self._publish_grant(said, grant)
+
+    async def _publish_grant(self, said: Challenge, grant: bytes) -> None:
+        expiry_s = min(said.ttl_s, schema.MAX_AGE_S)
+        await self.bus.publish(said.vehicle_id, Grant.TYP, grant, expiry_s=expiry_s)
 
     async def _make_grant(self, said: Challenge, request: bytes, challenge: bytes) -> bytes:
         asked = {"request": request.hex(), "challenge": challenge.hex()}
@@ -119,9 +134,12 @@ class Flow:
         if refusal.request_id is None:
             log.info("%s refused: %s", refusal.vehicle_id, words.word_of(refusal.reason))
             return
-        if self.requests.find(refusal.request_id)["vehicle_id"] != refusal.vehicle_id:
+        row = self.requests.find(refusal.request_id)
+        if row["vehicle_id"] != refusal.vehicle_id:
             raise Denied("refusal", "of another vehicle's request")
-        if refusal.reason < words.ANYBODY_CAN_PROVOKE:
+        if refusal.reason == words.STALE_REQUEST and row["phase"] != SENT:
+            return  # of a repetition: the car has answered this request with a challenge
+        if refusal.reason <= words.ANYBODY_CAN_PROVOKE:
             self.requests.remark(refusal.request_id, words.plain_words(refusal.reason))
             return
         state = words.state_of_refusal(refusal.reason)

@@ -21,12 +21,12 @@ from tcu_sim.centre.identity import Identity
 from tcu_sim.centre.proof import read_draft
 from tcu_sim.centre.store import transaction
 from tcu_sim.centre.world import Clock
-from tcu_sim.wire.envelope import digest, payload_of
-from tcu_sim.wire.messages import Request
+from tcu_sim.wire.envelope import digest, look, payload_of, read
+from tcu_sim.wire.messages import Challenge, Grant, Request
 from tcu_sim.wire.numbers import Presence, Service
 from tcu_sim.wire.parameters import Unlock
 
-ENDED = "ended"
+SENT, CHALLENGED, GRANTED, ENDED = "sent", "challenged", "granted", "ended"
 
 
 def _expires_at_s(row: sqlite3.Row) -> float | None:
@@ -35,6 +35,10 @@ def _expires_at_s(row: sqlite3.Row) -> float | None:
         return None
     is_position = row["service"] == Service.POSITION
     return float(row["sent_at_s"]) + schema.expiry_s(is_position=is_position)
+
+
+def _nonce_of(grant: bytes) -> bytes:
+    return read(look(grant), Grant).nonce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class RequestBook:
     def note_challenge(self, request_id: bytes, *, ttl_s: int) -> None:
         """The car has answered with a challenge."""
         deadline_s = self.clock.now_s() + ttl_s + schema.RESULT_TIMEOUT_S
-        self._move(request_id, phase="challenged", deadline_s=deadline_s)
+        self._move(request_id, phase=CHALLENGED, deadline_s=deadline_s)
 
     def note_grant(self, request_id: bytes, message: bytes, grant_hash: bytes) -> None:
         """A grant goes out."""
@@ -111,7 +115,7 @@ class RequestBook:
                 "INSERT INTO grants VALUES (?, ?, ?, ?)", (grant_hash, request_id, message, now_s)
             )
         deadline_s = now_s + schema.MAX_AGE_S + window_s + schema.RESULT_TIMEOUT_S
-        self._move(request_id, phase="granted", deadline_s=deadline_s)
+        self._move(request_id, phase=GRANTED, deadline_s=deadline_s)
 
     def last_grant(self, request_id: bytes) -> sqlite3.Row | None:
         """Return the newest grant of a request, if there is one."""
@@ -119,6 +123,14 @@ class RequestBook:
             "SELECT * FROM grants WHERE request_id = ? ORDER BY rowid DESC LIMIT 1", (request_id,)
         ).fetchone()
         return row
+
+    def grant_for(self, challenge: Challenge) -> bytes | None:
+        """Return the grant that this very challenge was answered with, None if it was not."""
+        rows = self.store.execute(
+            "SELECT message FROM grants WHERE request_id = ?", (challenge.request_id,)
+        ).fetchall()
+        made: list[bytes] = [row["message"] for row in rows]
+        return next((each for each in made if _nonce_of(each) == challenge.nonce), None)
 
     def is_grant_of(self, grant_hash: bytes, request_id: bytes) -> bool:
         """Whether that grant was made for this request."""
@@ -145,8 +157,9 @@ class RequestBook:
             )
 
     def remark(self, request_id: bytes, detail: str) -> None:
-        """Note something about a request that does not end it."""
-        self._move(request_id, detail=detail)
+        """Note something about a request that does not end it; after its result there is nothing to add."""
+        if self.find(request_id)["told"] is None:
+            self._move(request_id, detail=detail)
 
     def describe(self, request_id: bytes) -> Reply:
         """Return the request as operators see it now."""
@@ -171,17 +184,20 @@ class RequestBook:
             if self.fleet.presence(row["vehicle_id"]) is Presence.DOZING:
                 return words.DOZES
             return words.sleeps_until(self.fleet.asleep_until_s(row["vehicle_id"]))
+        if row["phase"] == SENT and not row["detail"]:
+            due_s = self.fleet.overdue_since_s(row["vehicle_id"])
+            return "" if due_s is None else words.should_have_looked_in(due_s)
         return str(row["detail"])
 
     def _state(self, row: sqlite3.Row) -> str:
         if row["state"] is not None:
             return str(row["state"])
         is_late = row["deadline_s"] is not None and self.clock.now_s() > row["deadline_s"]
-        if row["phase"] == "granted":
+        if row["phase"] == GRANTED:
             return words.UNKNOWN if is_late else words.DELIVERED
-        if row["phase"] == "challenged":
+        if row["phase"] == CHALLENGED:
             return words.TIMEOUT if is_late else words.DELIVERED
-        if row["phase"] == "sent":
+        if row["phase"] == SENT:
             return self._state_of_sent(row, is_late=is_late)
         return words.WAITING
 
@@ -190,6 +206,8 @@ class RequestBook:
         if expires_at_s is not None and self.clock.now_s() > expires_at_s:
             return words.TIMEOUT
         presence = self.fleet.presence(row["vehicle_id"])
+        if self.fleet.overdue_since_s(row["vehicle_id"]) is not None:
+            return words.CONNECTION_FAILURE
         if presence in {Presence.ASLEEP, Presence.DOZING}:
             return words.ASLEEP
         if presence is Presence.OFFLINE:

@@ -13,6 +13,11 @@ POSITION_EXPIRY_S = 72 * 3600
 """How long a request may wait at the broker for a car that sleeps: as long as its PIN check is young enough. After that
 it is not delivered any more, whatever the car does."""
 
+WAKE_EVERY_S = 3600
+"""How often a car that dozes looks in (`wake_every_s`)."""
+LOOK_IN_S = 120 + 120
+"""How late it may be: one visit (`visit_for_s`), and the longest pause between two attempts to connect in it."""
+
 
 def expiry_s(*, is_position: bool) -> int:
     """Return how long a request may wait at the broker."""
