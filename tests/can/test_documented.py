@@ -20,7 +20,8 @@ ROWS = [
 
 def names_in(file: str) -> set[str]:
     tree = ast.parse((ROOT / file).read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in tree.body if isinstance(node, functions)}
 
 
 @pytest.mark.parametrize("row", ROWS)

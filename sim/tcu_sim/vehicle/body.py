@@ -52,11 +52,11 @@ class LockMotor:
 class Body:
     """Five doors, five locks."""
 
-    def __init__(self, *, rng: Random) -> None:
-        """All doors are closed and locked; `rng` draws the motors' times."""
+    def __init__(self, *, rng: Random, travel_s: tuple[float, float] = TRAVEL_S) -> None:
+        """All doors are closed and locked; `rng` draws the motors' times, within `travel_s`."""
         self.is_open = dict.fromkeys(Door, False)
         self.motors = {
-            door: LockMotor(LockPosition.LOCKED, rng.uniform(*TRAVEL_S)) for door in Door
+            door: LockMotor(LockPosition.LOCKED, rng.uniform(*travel_s)) for door in Door
         }
         self.last_source = LockSource.NONE
         self.history: list[LockMovement] = []

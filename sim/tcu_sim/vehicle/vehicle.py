@@ -17,7 +17,7 @@ from typing import Final
 from tcu_sim.bus.frame import Frame
 from tcu_sim.vehicle.babbler import Babbler
 from tcu_sim.vehicle.bcm import BodyControl
-from tcu_sim.vehicle.body import Body, LockMovement
+from tcu_sim.vehicle.body import TRAVEL_S, Body, LockMovement
 from tcu_sim.vehicle.central_locking import CommandRecord
 from tcu_sim.vehicle.database import Database
 from tcu_sim.vehicle.ecu import Node, Wiring
@@ -40,7 +40,8 @@ class VehicleSettings:
     `secoc_key`: 16 bytes, the key ``central-locking``. `last_freshness`: full value the BCM accepted last, 0..2^32-1.
     `sleep_after_s`: how long after the last event the bus is kept awake. `least_cycle_s`: no
     message comes more often by its cycle (what changes is told at once all the same), for a bus that costs a simulation
-    less; keep below the shortest timeout of the mapping. `database`: None = the agent's DBC.
+    less; keep below the shortest timeout of the mapping. `lock_travel_s`: least and most time that a lock motor takes.
+    `database`: None = the agent's DBC.
     """
 
     seed: int = 0
@@ -48,6 +49,7 @@ class VehicleSettings:
     last_freshness: int = 0
     sleep_after_s: float = 10.0
     least_cycle_s: float = 0.0
+    lock_travel_s: tuple[float, float] = TRAVEL_S
     database: Path | None = None
 
 
@@ -70,7 +72,7 @@ class Vehicle:
         """
         self.settings = settings or VehicleSettings()
         self.database = Database(self.settings.database)
-        self.body = Body(rng=self._rng("body"))
+        self.body = Body(rng=self._rng("body"), travel_s=self.settings.lock_travel_s)
         self.motion = Motion(rng=self._rng("motion"), now=now)
         self.bcm = BodyControl(
             self._wiring("bcm"),

@@ -15,12 +15,16 @@ from tcu_agent.core.events import SignalChange, Value, shown
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One path's new value. `old`: the value before (that from before the sleep, if it slept); None = unknown."""
+    """One path's new value. `old`: the value before (that from before the sleep, if it slept); None = unknown.
+
+    `at`: when the new one began. `seen_at`: when the old one was seen last. CLOCK_BOOTTIME, s.
+    """
 
     path: str
     old: Value
     new: Value
     at: float
+    seen_at: float = float("-inf")
 
     def __repr__(self) -> str:
         """Show everything but a place."""
@@ -34,6 +38,7 @@ class _Signal:
     seen_at: float = float("-inf")
     is_asleep: bool = False
     before_sleep: Value = None
+    seen_before_sleep_at: float = float("-inf")
 
 
 class VehicleState:
@@ -59,7 +64,9 @@ class VehicleState:
         slept = tuple(path for path in paths if not self._signal(path).is_asleep)
         for path in slept:
             signal = self._signal(path)
-            self._signals[path] = _Signal(is_asleep=True, before_sleep=signal.value)
+            self._signals[path] = _Signal(
+                is_asleep=True, before_sleep=signal.value, seen_before_sleep_at=signal.seen_at
+            )
         return slept
 
     def value(self, path: str) -> Value:
@@ -85,5 +92,6 @@ class VehicleState:
     def _apply_one(self, change: SignalChange, at: float) -> Change:
         before = self._signal(change.path)
         old = before.before_sleep if before.is_asleep else before.value
+        seen_at = before.seen_before_sleep_at if before.is_asleep else before.seen_at
         self._signals[change.path] = _Signal(value=change.value, seen_at=at)
-        return Change(change.path, old, change.value, at)
+        return Change(change.path, old, change.value, at, seen_at)

@@ -1,4 +1,20 @@
-"""A car that was locked and left, and is unlocked by nobody who should: told as a security event."""
+"""A car that was locked and left, and is unlocked by nobody who should: told as a security event.
+
+Theory of operation. What counts is what was last *known*: a lock that is seen unlocked, and was locked when its status
+was known before, has been opened, however long it was unknown between (a cold motor, a jam, a link that was down). The
+car was left if its usage mode said so when the lock was seen locked last: the mode of a left car may end with the first
+turn of a motor, long before the lock is open. What moved the locks says who it was, also of what nobody saw:
+
+    source            | told
+    ------------------+---------------------------------------------------------------------------------
+    key, inside button| no
+    none              | yes
+    remote command    | unless a frame of ours may have done it since the lock was seen locked
+    automatic         | as a remote command; not if the mode was lost meanwhile: a car in use does it by itself
+    unknown           | if it gets known at once
+
+Nothing was known before the agent's start, so what it meets unlocked is not told.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +29,20 @@ from tcu_agent.core.step import Step
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import EventKind, Reason
 
+SOURCE_WITHIN_S: Final = 5.0
+"""How long after a lock opened what moved it may get known: it may stand in a message of its own."""
+
 _UNEXPECTED_SOURCES: Final = frozenset({"none", "remote-command", "automatic"})
 """What moved the locks last, if it was neither a key nor the button inside; see `vss.LOCKING_SOURCE`."""
 
+_NEVER: Final = float("inf")
+
 
 class UnlockWatch:
-    """Looks at each lock that opens. A car that does not say what moved its locks is not watched."""
+    """Looks at each lock that opens. A car that does not say what moved its locks is not watched.
+
+    `is_ours`: whether a lock that was seen locked last at that time (CLOCK_BOOTTIME, s) may have been opened by us.
+    """
 
     def __init__(
         self,
@@ -34,25 +58,61 @@ class UnlockWatch:
         self._journal = journal
         self._knowledge = knowledge
         self._is_ours = is_ours
+        self._locked_at: dict[str, float] = {}
+        """When the locks that are unknown now, and were locked, were seen locked last."""
+        self._left_until = -_NEVER
+        """Until when the car was left; `_NEVER` while it is, or was when that was last known."""
+        self._is_in_doubt = False
+        """Whether the mode has been unknown since the car was known to be left."""
+        self._opened: dict[str, float] = {}
+        """Locks that opened and are not judged yet, and until when their source may come."""
 
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
         """Report locks that opened although no command of ours is at work."""
-        opened = [each for each in changes if each.path in self._locks and _opens(each)]
+        for change in changes:
+            if change.path == vss.USAGE_MODE:
+                self._see_mode(change)
+            elif change.path in self._locks:
+                self._see_lock(step, change)
+        if self._opened:
+            self._judge(step)
+
+    def _see_mode(self, change: Change) -> None:
+        if change.new == "abandoned":
+            self._left_until, self._is_in_doubt = _NEVER, False
+        elif change.new is None:
+            self._is_in_doubt = True
+        else:
+            self._left_until = min(self._left_until, change.at)
+
+    def _see_lock(self, step: Step, change: Change) -> None:
+        if change.old is True:
+            self._locked_at[change.path] = change.seen_at
+        if change.new is None:
+            return
+        locked_at = self._locked_at.pop(change.path, _NEVER)
+        self._opened.pop(change.path, None)
+        was_left_locked = locked_at < self._left_until
+        # Asked now: a frame of ours that goes out later has not done it.
+        if change.new is False and was_left_locked and not self._is_ours(locked_at):
+            self._opened[change.path] = step.now + SOURCE_WITHIN_S
+
+    def _judge(self, step: Step) -> None:
+        opened = [path for path, until in self._opened.items() if step.now <= until]
         source = self._vehicle.value(vss.LOCKING_SOURCE)
+        if opened and source is None:
+            return
+        self._opened.clear()
+        is_of_use = source == "automatic" and self._is_in_doubt
         if (
             opened
             and source in _UNEXPECTED_SOURCES
-            and self._vehicle.value(vss.USAGE_MODE) == "abandoned"
+            and not is_of_use
             and self._knowledge.is_subscribed
-            and not self._is_ours(step.now)
         ):
             self._journal.report(
                 step,
                 EventKind.SECURITY,
                 reason=Reason.UNEXPECTED_UNLOCK,
-                values={**{each.path: False for each in opened}, vss.LOCKING_SOURCE: str(source)},
+                values={**dict.fromkeys(opened, False), vss.LOCKING_SOURCE: str(source)},
             )
-
-
-def _opens(change: Change) -> bool:
-    return change.old is True and change.new is False

@@ -1,0 +1,203 @@
+"""An unlock by nobody is told whatever was unknown before it, and what a person or the agent did is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tcu_agent.core import vss
+from tcu_agent.core.events import Value
+from tcu_agent.core.reports.watch import SOURCE_WITHIN_S
+from tcu_agent.protocol.messages import Event
+from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
+from tests.core.driver import PARKED, Driver
+
+LOCK = vss.DOOR_LOCKS[0]
+EVERYTHING_LOST: dict[str, Value] = {**dict.fromkeys(PARKED), vss.LOCKING_SOURCE: None}
+
+
+def told(car: Driver) -> list[Event]:
+    return [e for e in car.events(EventKind.SECURITY) if e.reason is Reason.UNEXPECTED_UNLOCK]
+
+
+def opens(car: Driver, source: Value, lock: str = LOCK) -> None:
+    car.change({lock: False, vss.LOCKING_SOURCE: source})
+
+
+@pytest.fixture(autouse=True)
+def locked_by_key(car: Driver) -> None:
+    car.change({vss.LOCKING_SOURCE: "key"})
+    car.pass_time(60)
+
+
+@pytest.mark.parametrize("unknown_s", [0.0, 2.9, 86_400.0])
+def test_an_unlock_is_told_though_the_lock_was_unknown_before(
+    car: Driver, unknown_s: float
+) -> None:
+    car.change({LOCK: None})
+    car.jump(unknown_s)
+    car.change({LOCK: None})
+    opens(car, "none")
+    (event,) = told(car)
+    assert event.values == {LOCK: False, vss.LOCKING_SOURCE: "none"}
+    opens(car, "none")
+    assert len(told(car)) == 1, "once"
+
+
+def test_an_unlock_is_told_though_motors_that_start_end_the_mode_of_a_left_car(car: Driver) -> None:
+    car.jump(0.1)
+    car.change({vss.USAGE_MODE: "inactive"})
+    car.jump(0.3)
+    opens(car, "none")
+    assert len(told(car)) == 1
+
+
+def test_an_unlock_is_told_though_the_lock_was_still_seen_when_the_mode_was_lost(
+    car: Driver,
+) -> None:
+    car.change({vss.USAGE_MODE: None})
+    car.pass_time(5)
+    car.jump(0.1)
+    car.change({vss.USAGE_MODE: "inactive"})
+    opens(car, "none")
+    assert len(told(car)) == 1
+
+
+def test_a_lock_that_is_locked_again_after_it_was_unknown_has_not_been_opened(car: Driver) -> None:
+    car.change({LOCK: None})
+    car.change({LOCK: True, vss.LOCKING_SOURCE: "none"})
+    assert told(car) == []
+    opens(car, "none")
+    assert len(told(car)) == 1
+
+
+def test_a_car_that_was_in_use_when_it_was_seen_locked_last_may_be_unlocked(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: "inactive"})
+    car.pass_time(1)
+    car.change({LOCK: None})
+    opens(car, "none")
+    assert told(car) == []
+
+
+def test_a_car_that_is_left_again_is_watched_again(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: "driving"})
+    car.pass_time(1)
+    car.change({vss.USAGE_MODE: "abandoned"})
+    opens(car, "automatic")
+    assert len(told(car)) == 1
+
+
+def test_what_an_agent_that_starts_meets_unlocked_was_opened_by_it_knows_not_whom(
+    car: Driver,
+) -> None:
+    car.signals |= {LOCK: False, vss.LOCKING_SOURCE: "none"}
+    car.restart()
+    assert told(car) == []
+    car.change({LOCK: None})
+    opens(car, "none")
+    assert told(car) == []
+
+
+def test_a_car_whose_mode_was_never_known_is_not_known_to_be_left(car: Driver) -> None:
+    car.signals[vss.USAGE_MODE] = None
+    car.restart()
+    car.pass_time(1)
+    opens(car, "none")
+    assert told(car) == []
+
+
+# ---------------------------------------------------------------- while the link was down
+
+
+@pytest.mark.parametrize(
+    ("source", "times"),
+    [("none", 1), ("remote-command", 1), ("key", 0), ("inside-button", 0), ("automatic", 0)],
+)
+@pytest.mark.parametrize("mode", ["abandoned", "inactive", "driving"])
+def test_after_a_lost_link_the_last_source_tells_who_it_was(
+    car: Driver, source: str, times: int, mode: str
+) -> None:
+    """Also the automatic of a car that was in use meanwhile; what the mode is by now shows nothing."""
+    car.change(EVERYTHING_LOST)
+    car.jump(3600)
+    opens(car, source)
+    car.change({vss.USAGE_MODE: mode})
+    car.change({vss.LOCKING_SOURCE: source})
+    assert len(told(car)) == times
+
+
+def test_a_mode_that_is_lost_alone_does_not_hide_an_unlock(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: None})
+    car.pass_time(5)
+    opens(car, "none")
+    assert len(told(car)) == 1
+
+
+def test_a_mode_that_was_lost_and_is_left_again_leaves_no_doubt(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: None})
+    car.change({vss.USAGE_MODE: "abandoned"})
+    opens(car, "automatic")
+    assert len(told(car)) == 1
+
+
+def test_a_mode_that_was_lost_and_then_known_in_use_stays_in_doubt(car: Driver) -> None:
+    car.change({LOCK: None, vss.USAGE_MODE: None})
+    car.pass_time(5)
+    car.change({vss.USAGE_MODE: "inactive"})
+    car.change({vss.USAGE_MODE: "convenience"})
+    opens(car, "automatic")
+    assert told(car) == []
+
+
+def test_a_sleep_is_no_loss(car: Driver) -> None:
+    car.fall_asleep()
+    car.pass_time(86_400)
+    car.signals |= {LOCK: False, vss.USAGE_MODE: "inactive", vss.LOCKING_SOURCE: "automatic"}
+    car.wake_up()
+    assert len(told(car)) == 1
+
+
+def test_our_own_unlock_is_ours_though_its_effect_is_seen_late(car: Driver) -> None:
+    car.allow(Service.UNLOCK)
+    car.locks(None)
+    car.jump(3600)
+    opens(car, "remote-command")
+    assert told(car) == []
+
+
+def test_an_old_unlock_of_ours_explains_nothing_that_came_later(car: Driver) -> None:
+    car.allow(Service.UNLOCK)
+    car.pass_time(31)
+    car.locks(None)
+    opens(car, "remote-command")
+    assert len(told(car)) == 1
+
+
+# ---------------------------------------------------------------- a source that comes later
+
+
+@pytest.mark.parametrize(("source", "times"), [("none", 1), ("key", 0)])
+def test_a_source_that_comes_after_the_locks_is_waited_for(
+    car: Driver, source: str, times: int
+) -> None:
+    opens(car, None)
+    opens(car, None, vss.DOOR_LOCKS[1])
+    car.pass_time(SOURCE_WITHIN_S)
+    assert told(car) == []
+    car.change({vss.LOCKING_SOURCE: source})
+    assert len(told(car)) == times
+    for event in told(car):
+        assert event.values[vss.DOOR_LOCKS[1]] is False
+
+
+def test_a_source_that_comes_much_later_is_that_of_something_else(car: Driver) -> None:
+    opens(car, None)
+    car.pass_time(SOURCE_WITHIN_S + 0.5)
+    car.change({vss.LOCKING_SOURCE: "remote-command"})
+    assert told(car) == []
+
+
+def test_a_lock_that_was_locked_before_the_source_came_is_not_told(car: Driver) -> None:
+    opens(car, None)
+    car.change({LOCK: True})
+    car.change({vss.LOCKING_SOURCE: "automatic"})
+    assert told(car) == []
