@@ -13,7 +13,7 @@ from tcu_agent.core.step import Step
 from tcu_agent.core.verify.verdicts import AcceptedAccount, AcceptedTrust, Refused, RequestMark
 from tcu_agent.core.verify.verifier import Verifier
 from tcu_agent.errors import AgentError, StorageError
-from tcu_agent.protocol import codec
+from tcu_agent.protocol import codec, tables
 from tcu_agent.protocol.messages import Account
 from tcu_agent.protocol.trust import Keyring
 
@@ -114,7 +114,10 @@ class Knowledge:
         reader = records.RecordReader(record, key=records.MARKS, schema=SCHEMA)
         count = reader.take_number()
         marks = [
-            (reader.take_bytes(records.BOOT_ID_BYTES), reader.take_number()) for _ in range(count)
+            # The centre's number, not ours: whatever a request may say must be read again, or one request with the
+            # highest would leave the car without a state that can be read.
+            (reader.take_bytes(records.BOOT_ID_BYTES), reader.take_number(tables.UINT53.high))
+            for _ in range(count)
         ]
         reader.end()
         self.marks = dict(marks)

@@ -50,6 +50,11 @@ def milliseconds(time_s: float) -> int:
     return round(time_s * 1000)
 
 
+def told_ms(time_s: float | None) -> int:
+    """Return a time for a message, which must be able to carry it: 0 = not known, and for what lies before it."""
+    return 0 if time_s is None else min(max(0, milliseconds(time_s)), tables.UINT53.high)
+
+
 def pack(schema: int, *fields: Scalar) -> bytes:
     """Return a record of this schema version."""
     return cbor.encode([schema, *fields])
@@ -95,10 +100,10 @@ class RecordReader:
             raise StorageError(f"{self._key}: corrupt")
         return value
 
-    def take_number(self) -> int:
-        """Return the next field, a count or a sequence number that can be gone on from."""
+    def take_number(self, highest: int = LARGEST) -> int:
+        """Return the next field, a count or a number of our own that can be gone on from; or one up to `highest`."""
         value = self.take(int)
-        if not 0 <= value <= LARGEST:
+        if not 0 <= value <= highest:
             raise StorageError(f"{self._key}: corrupt")
         return value
 

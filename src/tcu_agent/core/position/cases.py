@@ -15,11 +15,14 @@ from tcu_agent.core.durable import records
 from tcu_agent.core.effects import ErasePositions
 from tcu_agent.core.step import Step
 from tcu_agent.errors import StorageError
+from tcu_agent.protocol import tables
 
 SCHEMA = 1
 FIRST_FORM_SCHEMA = 1
 """Of `records.CASES`: all cases in one record, as the first store had them."""
 RETRY_S = 10.0
+LARGEST = tables.UINT32.high // 2
+"""Highest seq that is believed of a record: half of what a message can carry, so that it can be counted on from."""
 KEPT = 16
 """Cases; one more ends the oldest. A car is stolen once in a while."""
 
@@ -150,7 +153,7 @@ class Cases:
         reader = records.RecordReader(record, key=records.CASES, schema=FIRST_FORM_SCHEMA)
         found = {
             reader.take_bytes(records.ID_BYTES): _Case(
-                last_seq=reader.take_number(), turn=turn, is_ended=reader.take(bool)
+                last_seq=reader.take_number(LARGEST), turn=turn, is_ended=reader.take(bool)
             )
             for turn in range(reader.take_number())
         }
@@ -174,7 +177,7 @@ def _case_id(key: str) -> bytes:
 
 def _read(key: str, record: bytes) -> _Case:
     reader = records.RecordReader(record, key=key, schema=SCHEMA)
-    turn, last_seq = reader.take_number(), reader.take_number()
+    turn, last_seq = reader.take_number(), reader.take_number(LARGEST)
     case = _Case(last_seq=last_seq, turn=turn, is_ended=reader.take(bool))
     reader.end()
     return case

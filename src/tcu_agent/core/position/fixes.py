@@ -9,11 +9,13 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.theft.places import Place
 from tcu_agent.core.vehicle import VehicleState
+from tcu_agent.protocol import tables
 from tcu_agent.protocol.messages import Fix
 from tcu_agent.protocol.vocabulary import FixQuality
 
 MAX_LATITUDE, MAX_LONGITUDE = 90.0, 180.0
 """Degrees; beyond them a receiver says nothing that makes sense."""
+_UINT32 = tables.UINT32.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,11 @@ class FixSource:
             return None
         if last.accuracy_m is None:
             return Place(latitude=last.latitude, longitude=last.longitude)
-        return Place(
-            latitude=last.latitude, longitude=last.longitude, accuracy_m=abs(last.accuracy_m)
-        )
+        return Place(latitude=last.latitude, longitude=last.longitude, accuracy_m=last.accuracy_m)
 
     def fix(self, now: float, wall: float | None) -> Fix:
-        """Return the best that can be said now."""
-        wall_time_ms = 0 if wall is None else records.milliseconds(wall)
+        """Return the best that can be said now; what the wire has no number for is left out, an age is cut off."""
+        wall_time_ms = records.told_ms(wall)
         last = self._last
         if last is None:
             return Fix(quality=FixQuality.NONE, wall_time_ms=wall_time_ms)
@@ -68,10 +68,10 @@ class FixSource:
             wall_time_ms=wall_time_ms,
             latitude_e7=round(last.latitude * 1e7),
             longitude_e7=round(last.longitude * 1e7),
-            age_ms=max(0, records.milliseconds(now - last.measured_at)),
-            accuracy_cm=None if last.accuracy_m is None else round(last.accuracy_m * 100),
-            heading_ddeg=None if last.heading_deg is None else round(last.heading_deg * 10) % 3600,
-            speed_ckmh=None if speed is None else round(abs(speed) * 100),
+            age_ms=_age_ms(now - last.measured_at),
+            accuracy_cm=_in_units(last.accuracy_m, 100),
+            heading_ddeg=_heading_ddeg(last.heading_deg),
+            speed_ckmh=_in_units(None if speed is None else abs(speed), 100),
         )
 
     def _is_new(self, sighting: _Sighting, now: float) -> bool:
@@ -88,11 +88,11 @@ class FixSource:
             return None
         seen_s = max(vehicle.age_s(vss.LATITUDE, now), vehicle.age_s(vss.LONGITUDE, now))
         return _Sighting(
-            measured_at=now - seen_s - (_number(vehicle.value(vss.FIX_AGE_S)) or 0.0),
+            measured_at=now - seen_s - (_amount(vehicle.value(vss.FIX_AGE_S)) or 0.0),
             quality=_quality(vehicle.value(vss.FIX_TYPE)),
             latitude=latitude,
             longitude=longitude,
-            accuracy_m=_number(vehicle.value(vss.ACCURACY_M)),
+            accuracy_m=_amount(vehicle.value(vss.ACCURACY_M)),
             heading_deg=_number(vehicle.value(vss.HEADING)),
         )
 
@@ -101,7 +101,34 @@ def _number(value: object) -> float | None:
     """Return a number, None for anything else (a bool is none)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _amount(value: object) -> float | None:
+    """Return a number that cannot be negative; below zero a receiver says that it does not know."""
+    number = _number(value)
+    return None if number is None or number < 0 else number
+
+
+def _age_ms(age_s: float) -> int:
+    return round(min(max(0.0, age_s), _UINT32 / 1000) * 1000)
+
+
+def _in_units(value: float | None, per_unit: int, highest: int = _UINT32) -> int | None:
+    """Return a value as `0..highest` of the wire's units, None if it is not within them."""
+    if value is None or not 0 <= value <= highest / per_unit:
+        return None
+    return round(value * per_unit)
+
+
+def _heading_ddeg(heading_deg: float | None) -> int | None:
+    """Return tenths of a degree; 360 degrees are north, as 0 are."""
+    whole = _in_units(heading_deg, 10, 3600)
+    return None if whole is None else whole % 3600
 
 
 def _quality(fix_type: object) -> FixQuality:

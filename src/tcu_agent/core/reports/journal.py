@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tcu_agent.core.durable import records
+from tcu_agent.core.events import Value
 from tcu_agent.core.reports.classes import class_of
+from tcu_agent.core.reports.values import told
 from tcu_agent.core.step import Step
 from tcu_agent.errors import BugError
-from tcu_agent.protocol.messages import Common, Event, Result, VssValue
+from tcu_agent.protocol.messages import Common, Event, Result
 from tcu_agent.protocol.vocabulary import EventKind, LockState, Outcome, Reason, Relock
 
 SCHEMA = 1
@@ -60,7 +62,7 @@ class Journal:
         step: Step,
         kind: EventKind,
         *,
-        values: Mapping[str, VssValue] | None = None,
+        values: Mapping[str, Value] | None = None,
         reason: Reason = Reason.NONE,
         request_id: bytes | None = None,
         incident_id: bytes | None = None,
@@ -72,7 +74,7 @@ class Journal:
                 kind, at=step.now, wall=step.wall, incident_id=incident_id, boot_id=boot_id
             ),
             seq=self._next(step),
-            values=dict(values or {}),
+            values={path: told(value) for path, value in (values or {}).items()},
             reason=reason,
             request_id=request_id,
         )
@@ -98,8 +100,8 @@ class Journal:
             boot_id=self._boot_id if boot_id is None else boot_id,
             kind=kind,
             seq=OUTSIDE_THE_STREAM,
-            boot_time_ms=records.milliseconds(at),
-            wall_time_ms=0 if wall is None else records.milliseconds(wall),
+            boot_time_ms=records.told_ms(at),
+            wall_time_ms=records.told_ms(wall),
             stream_id=self.stream_id,
             incident_id=incident_id,
         )

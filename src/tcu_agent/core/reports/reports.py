@@ -17,7 +17,7 @@ from tcu_agent.core.reports.limits import Bucket
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
 from tcu_agent.core.vehicle import Change, VehicleState
-from tcu_agent.protocol.messages import Request, VssValue
+from tcu_agent.protocol.messages import Request
 from tcu_agent.protocol.vocabulary import EventKind, Reason
 
 BURST = 10
@@ -32,9 +32,6 @@ STATE_PER_MINUTE = 10
 """State requests: an operator looks a few times; more is somebody with a stolen command key, wearing the disk."""
 STATE_WAITING = 8
 """State reports that the centre has not acknowledged: they are kept until it has, and must not fill the disk."""
-
-MAX_TEXT = 64
-"""Characters. Source: docs/protocol.cddl, event."""
 
 _SECURITY_REASONS: Mapping[str, Reason] = {
     "e2e-failed": Reason.E2E_FAILED,
@@ -71,7 +68,7 @@ class Reports:
     def tell_changes(self, step: Step, changes: Iterable[Change]) -> None:
         """Report what really changed, all of one frame in one event."""
         told = {
-            change.path: _plain(change.new)
+            change.path: change.new
             for change in changes
             if change.path in self._reported and change.new != change.old
         }
@@ -88,7 +85,7 @@ class Reports:
             self._waiting.popleft()
         if len(self._waiting) >= STATE_WAITING or not self._asked.take(step.now):
             return Reason.BUSY
-        values = {path: _plain(self._vehicle.value(path)) for path in self._paths}
+        values = {path: self._vehicle.value(path) for path in self._paths}
         report = self._journal.report(
             step,
             EventKind.STATE_REPORT,
@@ -104,30 +101,23 @@ class Reports:
         if self._bus_states.get(fault.bus, "error-active") == fault.state:
             return
         self._bus_states[fault.bus] = fault.state
-        values = {vss.BUS_NAME: _plain(fault.bus), vss.BUS_STATE: _plain(fault.state)}
+        values = {vss.BUS_NAME: fault.bus, vss.BUS_STATE: fault.state}
         self._tell_limited(step, EventKind.BUS_STATE, values, Reason.NONE)
 
     def tell_security(self, step: Step, seen: SecurityObserved) -> None:
         """Report what an attacker on the bus might have caused."""
-        values: dict[str, VssValue] = {
-            vss.BUS_NAME: _plain(seen.bus),
-            vss.OBSERVED_MESSAGE: _plain(seen.message),
+        values: dict[str, Value] = {
+            vss.BUS_NAME: seen.bus,
+            vss.OBSERVED_MESSAGE: seen.message,
             vss.OBSERVED_COUNT: seen.count,
         }
         reason = _SECURITY_REASONS.get(seen.kind, Reason.NONE)
         self._tell_limited(step, EventKind.SECURITY, values, reason)
 
     def _tell_limited(
-        self, step: Step, kind: EventKind, values: Mapping[str, VssValue], reason: Reason
+        self, step: Step, kind: EventKind, values: Mapping[str, Value], reason: Reason
     ) -> None:
         if self._buckets[kind].take(step.now):
             self._journal.report(step, kind, values=values, reason=reason)
         else:
             step.note("event-dropped", kind=kind.name.lower())
-
-
-def _plain(value: Value) -> VssValue:
-    """Return a value as events carry it: no floats, texts of at most 64 characters."""
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    return round(value) if isinstance(value, float) else value
