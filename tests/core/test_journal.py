@@ -14,6 +14,7 @@ from tcu_agent.core.events import EffectFailed
 from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.step import Step
 from tcu_agent.errors import BugError
+from tcu_agent.protocol import cbor
 from tcu_agent.protocol.messages import Challenge, Event
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
 from tests.core.driver import FRESH_EVERY_S, Driver, Failure
@@ -283,3 +284,30 @@ def test_the_journal_is_one_record(car: Driver) -> None:
     reader = records.RecordReader(car.stored[records.JOURNAL], key=records.JOURNAL, schema=1)
     assert reader.take(bytes) == car.core._parts.journal.stream_id
     assert reader.take(int) == car.core._parts.journal.last_seq
+
+
+@pytest.mark.parametrize("damage", [b"\xff", cbor.encode([99]), records.pack(1, bytes(8), -1, 0)])
+@pytest.mark.parametrize("has_messages", [True, False])
+def test_a_journal_that_cannot_be_read_does_not_heal_itself(
+    car: Driver, damage: bytes, has_messages: bool
+) -> None:
+    """A new one over it would be taken for a whole state by the next start, and the evidence would be gone."""
+    if not has_messages:
+        car.outbox.clear()
+    car.stored[records.JOURNAL] = damage
+    for _ in range(3):
+        car.restart()
+        assert car.core.snapshot()["is_corrupt"] is True
+        assert car.stored[records.JOURNAL] == damage
+        if not has_messages:
+            assert car.events(EventKind.STARTED)[-1].reason is Reason.STATE_CORRUPT
+            ack(car, car.core._parts.journal.last_seq)
+            assert car.outbox == {}
+
+
+def test_a_journal_beside_a_corrupt_record_goes_on(car: Driver) -> None:
+    car.stored[records.MARKS] = b"\xff"
+    car.restart()
+    last_seq = car.core._parts.journal.last_seq
+    car.restart()
+    assert car.events(EventKind.STARTED)[-1].seq == last_seq + 1

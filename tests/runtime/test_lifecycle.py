@@ -386,7 +386,7 @@ def test_a_bug_in_the_core_ends_the_agent() -> None:
 
 def test_the_parts_of_a_state_that_only_the_runtime_knows_reach_the_core_unread() -> None:
     async def body(rig: Rig) -> None:
-        stored: Mapping[str, bytes] = {"secoc/body/00a0": bytes(8), "journal": b"x"}
+        stored: Mapping[str, bytes] = {"secoc/body/00a0": bytes(8), "trust": b"x"}
         rig.state.values = dict(stored)
         rig.start()
         await rig.core.wait_for(Connected)

@@ -208,8 +208,11 @@ class Agent:
         await self._executor.perform(effect)
 
     def _load(self) -> Mapping[str, bytes] | None:
+        state = self._world.state
         try:
-            return self._world.state.load()
+            # Each message that is stored has a number of the journal's: beside one that cannot be read nothing can be.
+            self._stored_journal(state).find()
+            return state.load()
         except StorageError as error:
             self._around.logbook.error(
                 "state-corrupt", detail=str(error), consequence="remote services refused"
@@ -249,9 +252,7 @@ class Agent:
 
     def _make_senders(self) -> Senders:
         clock, logbook = self._around.clock, self._around.logbook
-        journal = StoredJournal(
-            state=self._state, vehicle_id=self._car.settings.vehicle_id, boot_id=self._boot_id
-        )
+        journal = self._stored_journal(self._state)
         repair = OutboxRepair(state=self._state, journal=journal, logbook=logbook)
         repair.look_through()
         limits = OutboxLimits(
@@ -281,6 +282,11 @@ class Agent:
                 clock=clock,
                 logbook=logbook,
             ),
+        )
+
+    def _stored_journal(self, state: StatePort) -> StoredJournal:
+        return StoredJournal(
+            state=state, vehicle_id=self._car.settings.vehicle_id, boot_id=self._boot_id
         )
 
     def _silence(self, party: Party) -> Silence:

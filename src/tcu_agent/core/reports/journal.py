@@ -32,6 +32,8 @@ class Journal:
         self.stream_id = stream_id
         self.last_seq = 0
         self.acknowledged = 0
+        self._is_unreadable = False
+        """The stored record stays as it is: with another one in its place the next start would believe the state."""
         self._protected: tuple[int, float] | None = None
         """Number of the last message of a protected class, and when it was made."""
 
@@ -51,11 +53,13 @@ class Journal:
         Raises:
             StorageError: corrupt, or of another schema.
         """
+        self._is_unreadable = True
         reader = records.RecordReader(record, key=records.JOURNAL, schema=SCHEMA)
         stream_id = reader.take_bytes(records.BOOT_ID_BYTES)
         last_seq, acknowledged = reader.take_number(), reader.take_number()
         reader.end()
         self.stream_id, self.last_seq, self.acknowledged = stream_id, last_seq, acknowledged
+        self._is_unreadable = False
 
     def report(
         self,
@@ -179,10 +183,11 @@ class Journal:
         return self.last_seq
 
     def _save(self, step: Step) -> None:
-        step.put(
-            records.JOURNAL,
-            records.pack(SCHEMA, self.stream_id, self.last_seq, self.acknowledged),
-        )
+        if not self._is_unreadable:
+            step.put(
+                records.JOURNAL,
+                records.pack(SCHEMA, self.stream_id, self.last_seq, self.acknowledged),
+            )
 
 
 def numbers_of(message: Result | Event) -> range:
