@@ -57,6 +57,22 @@ def test_all_is_on_the_disk_before_the_link_moves(tmp_path: Path, deeds: Deeds) 
     ]
 
 
+def test_another_content_is_on_the_disk_before_it_takes_the_place_of_the_old(
+    tmp_path: Path, deeds: Deeds
+) -> None:
+    file = tmp_path / "trust.cbor"
+    file.write_bytes(b"older")
+    (tmp_path / "trust.cbor.new").write_bytes(b"left over")
+    IdentityDirectory(tmp_path).exchange(file, b"newer")
+    assert deeds == [
+        ("fsync", "trust.cbor.new"),
+        ("rename", "trust.cbor.new -> trust.cbor"),
+        ("fsync", tmp_path.name),
+    ]
+    assert file.read_bytes() == b"newer"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_going_back_is_on_the_disk_before_the_refused_one_goes(
     tmp_path: Path, deeds: Deeds
 ) -> None:

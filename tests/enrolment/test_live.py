@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -12,9 +15,11 @@ from cryptography import x509
 from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.adapters.cloud.verdict import Verdict, broker_verdict
 from tcu_agent.config import Config
+from tcu_agent.enrolment import identity_directory
 from tcu_agent.errors import EnrolmentError
 from tcu_sim.est.authority import Authority
 from tcu_sim.est.revocations import Revocations
+from tcu_sim.pki.ceremony import publish_trust, read_trust
 from tests.contract.mosquitto import free_port, running
 from tests.enrolment.bench import CAR, Bench
 from tests.enrolment.test_failures import Faulty, faulty, packed
@@ -46,6 +51,12 @@ def settings_of(bench: Bench) -> str:
 def verdict(bench: Bench, port: int) -> Verdict:
     files = {"certificate": bench.current / "vehicle.pem", "key": bench.current / "vehicle.key"}
     return broker_verdict(replace(bench.config.mqtt, port=port, timeout_s=5), **files)
+
+
+def newer_trust(bench: Bench) -> bytes:
+    """Let the server have a trust bundle of version 2, and return it."""
+    trust = read_trust(bench.layout.root, bench.config.environment).trust
+    return publish_trust(bench.layout, replace(trust, version=2, issued_s=trust.issued_s + 1))
 
 
 @pytest.fixture
@@ -83,15 +94,54 @@ def test_a_certificate_that_the_broker_refuses_later_gives_way_to_the_one_before
     bench = certified_elsewhere
     before = bench.seen()
     port = free_port()
+    newer = newer_trust(bench)
     assert bench.enrol(is_forced=True, broker_port=port).is_new, "nobody to ask"
     assert not bench.enrol(broker_port=port).is_fallen_back, "still nobody"
     with running(tmp_path, port=port, settings=settings_of(bench)):
         assert verdict(bench, port) is Verdict.REFUSED
-        assert bench.enrol(broker_port=port).is_fallen_back
-        assert bench.seen() == before
+        back = bench.enrol(broker_port=port)
+        assert (back.is_fallen_back, back.trust_version) == (True, 2)
+        assert bench.seen() == {**before, "trust.cbor": newer}, "trust never goes back"
         assert bench.generations() == ["1"]
         connect(link_of(bench.config, port), 1)
         assert not bench.enrol(broker_port=port).is_fallen_back
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_where_the_way_back_fails_the_newer_trust_bundle_stays_in_force(
+    certified_elsewhere: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench = certified_elsewhere
+    port = free_port()
+    newer = newer_trust(bench)
+    bench.enrol(is_forced=True, broker_port=port)
+    before = bench.seen()
+    with running(tmp_path, port=port, settings=settings_of(bench)):
+        with monkeypatch.context() as broken:
+            full = SimpleNamespace(**{**vars(os), step: fails})
+            broken.setattr(identity_directory, "os", full)
+            with pytest.raises(EnrolmentError, match="No space left"):
+                bench.enrol(broker_port=port)
+        assert bench.seen() == before
+        assert bench.enrol(broker_port=port).is_fallen_back
+    assert bench.seen()["trust.cbor"] == newer
+    assert "trust.cbor.new" not in bench.seen()
+
+
+def test_a_damaged_trust_bundle_does_not_follow_the_certificate_back(
+    certified_elsewhere: Bench, tmp_path: Path
+) -> None:
+    bench = certified_elsewhere
+    before = bench.seen()
+    port = free_port()
+    bench.enrol(is_forced=True, broker_port=port)
+    (bench.current / "trust.cbor").write_bytes(b"damaged")
+    with running(tmp_path, port=port, settings=settings_of(bench)):
+        assert bench.enrol(broker_port=port).is_fallen_back
+    assert bench.seen() == before
 
 
 def test_an_older_certificate_that_the_broker_refuses_too_is_not_gone_back_to(

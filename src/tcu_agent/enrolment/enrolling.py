@@ -12,7 +12,7 @@ In these steps, each of which may fail and leave the old identity in force:
    takes it up at its next connection.
 
 A broker that could not be asked then may refuse it later: each further call asks again as long as the certificate
-before is within its dates, and goes back to that if the broker takes it.
+before is within its dates, and goes back to that if the broker takes it. The trust bundle does not go back with it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def enrol(
         if old is None or is_forced or with_password or enrolment.is_due(old):
             return enrolment.run(old, is_forced=is_forced, with_password=with_password)
         if enrolment.is_refused_for_another():
-            directory.fall_back()
+            enrolment.fall_back()
             return enrolment.described(is_fallen_back=True)
         return enrolment.described()
 
@@ -136,6 +136,19 @@ class _Enrolment:
             return False
         return self._is_worse(self.directory.current, than=before)
 
+    def fall_back(self) -> None:
+        """Put the generation before in force again, with the newer trust bundle of the two."""
+        before = self.directory.before
+        if before is not None and self._is_trust_newer(self.directory.current, than=before):
+            # Before it is in force: at no step is an older bundle than the one that was.
+            container = (self.directory.current / TRUST).read_bytes()
+            self.directory.exchange(before / TRUST, container)
+        self.directory.fall_back()
+
+    def _is_trust_newer(self, generation: Path, *, than: Path) -> bool:
+        trust = self._trust_in(generation)
+        return trust is not None and judging.is_newer(trust, self._trust_in(than))
+
     def _is_worse(self, generation: Path, *, than: Path) -> bool:
         return self._verdict(generation) is Verdict.REFUSED and self._verdict(than) is Verdict.TAKEN
 
@@ -157,7 +170,7 @@ class _Enrolment:
 
     def described(self, *, is_new: bool = False, is_fallen_back: bool = False) -> Enrolled:
         certificate = judging.read_certificate(self.directory.current / CERTIFICATE)
-        keyring = self._installed_trust()
+        keyring = self._trust_in(self.directory.current)
         if certificate is None or keyring is None:
             raise EnrolmentError(
                 f"{self.directory.current}: damaged (enrol with --force)", temporary=False
@@ -220,13 +233,14 @@ class _Enrolment:
             keyring = self._opened(container)
         except MalformedError as error:
             raise judging.bad_bundle(error) from error
-        if judging.is_newer(keyring, self._installed_trust()):
+        if judging.is_newer(keyring, self._trust_in(self.directory.current)):
             return container
         return (self.directory.current / TRUST).read_bytes()
 
-    def _installed_trust(self) -> Keyring | None:
+    def _trust_in(self, generation: Path) -> Keyring | None:
+        """Return a generation's trust bundle, None = there is none that can be believed."""
         try:
-            return self._opened((self.directory.current / TRUST).read_bytes())
+            return self._opened((generation / TRUST).read_bytes())
         except (OSError, MalformedError):
             return None
 

@@ -26,6 +26,7 @@ CURRENT: Final = "current"
 CERTIFICATE, KEY, TRUST, SIGNING = "vehicle.pem", "vehicle.key", "trust.cbor", "signing.pem"
 _NEXT_LINK: Final = "next"
 _LOCK: Final = "lock"
+_ASIDE: Final = ".new"
 
 
 class IdentityDirectory:
@@ -111,6 +112,19 @@ class IdentityDirectory:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    def exchange(self, file: Path, content: bytes) -> None:
+        """Put another content in the place of a file of a complete generation: whole, in one step and on the disk.
+
+        Raises:
+            EnrolmentError: it cannot be written; the file is as it was.
+        """
+        aside = file.with_name(f"{file.name}{_ASIDE}")
+        with _told(file):
+            aside.unlink(missing_ok=True)  # of an attempt that stopped half-way
+            self.put(aside, content)
+            os.replace(aside, file)  # noqa: PTH105 - so that tests can fail this one alone
+            _sync(file.parent)
 
     def install(self, generation: Path) -> None:
         """Put a complete generation in force.
