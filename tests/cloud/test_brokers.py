@@ -133,6 +133,31 @@ def test_one_that_takes_us_and_sends_us_away_is_left_out_too() -> None:
     play(body)
 
 
+def test_one_that_sends_us_away_is_left_out_also_where_a_publication_hears_of_it_first() -> None:
+    async def dismissed(*_: object, **__: object) -> None:
+        raise MqttTransportError("0x87", may_have_happened=True, temporary=False)
+
+    async def told(town: Town) -> tuple[bool, bool]:
+        assert await town.attempt() is None
+        with pytest.raises(MqttTransportError, match="0x87") as caught:
+            await town.list.publish("event", b"x")
+        await town.list.disconnect()
+        return caught.value.temporary, caught.value.may_have_happened
+
+    async def body(town: Town) -> None:
+        for link in town.list._links[:2]:
+            link.publish = dismissed  # type: ignore[method-assign]  # two links of one test
+        assert await told(town) == (True, True), "two more can be tried at once"
+        assert await told(town) == (True, True)
+        assert await town.attempt() is None
+        assert await town.found() == [b"", b"", b"x"]
+        town.list._links[2].publish = dismissed  # type: ignore[method-assign]  # and the last
+        await town.list.disconnect()
+        assert await told(town) == (False, True), "all have"
+
+    play(body)
+
+
 def test_when_all_refuse_the_caller_is_told_to_wait_for_long() -> None:
     async def body(town: Town) -> None:
         for broker in town.brokers:

@@ -9,7 +9,8 @@ Which broker it is does not matter to anybody: what was under way is in the outb
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from tcu_agent.errors import MqttTransportError
 from tcu_agent.ports import Clock, Inbound, LinkPort
@@ -52,14 +53,9 @@ class BrokerList:
         Raises:
             MqttTransportError: it is; `temporary` False only if no other broker is left that has not refused us.
         """
-        index = self._next
-        try:
+        with self._left_out_if_it_ends():
             async for inbound in self._current.messages():
                 yield inbound
-        except MqttTransportError as error:
-            if not error.temporary:
-                self._leave_out(index, error)
-            raise
 
     async def publish(
         self,
@@ -73,15 +69,27 @@ class BrokerList:
 
         Raises:
             PublicationRefusedError: the PUBACK says no; the connection holds.
-            MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then).
+            MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then); `temporary` as above.
         """
-        await self._current.publish(
-            message_type, payload, expiry_s=expiry_s, correlation=correlation
-        )
+        with self._left_out_if_it_ends():  # who publishes may hear of it before who listens
+            await self._current.publish(
+                message_type, payload, expiry_s=expiry_s, correlation=correlation
+            )
 
     async def disconnect(self) -> None:
         """End the connection politely; never raises."""
         await self._current.disconnect()
+
+    @contextmanager
+    def _left_out_if_it_ends(self) -> Iterator[None]:
+        """Leave out the broker that we are connected to if it sends us away."""
+        index = self._next
+        try:
+            yield
+        except MqttTransportError as error:
+            if not error.temporary:
+                self._leave_out(index, error)
+            raise
 
     def _leave_out(self, index: int, error: MqttTransportError) -> None:
         """Leave out a broker that has refused us.
@@ -94,7 +102,7 @@ class BrokerList:
             return
         raise MqttTransportError(
             f"{error}; left out for {LEFT_OUT_S:.0f} s, the next one's turn",
-            may_have_happened=False,
+            may_have_happened=error.may_have_happened,
             temporary=True,
         ) from error
 
