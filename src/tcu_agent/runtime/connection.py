@@ -163,10 +163,12 @@ class Connection:
         self._senders.prompt.open()
         self._logbook.info("connected", connection=self._number)
         self._supervisor.status("listening and connected")
+        # Looked at once: a car that is woken a step later would keep a connection of which the core never hears.
+        is_too_late = self._must_leave.is_set()
         try:
-            if not self._must_leave.is_set():
+            if not is_too_late:
                 await self._sink.put(Connected(self._number))
-            await self._listen_and_send()
+            await self._listen_and_send(is_too_late=is_too_late)
         except MqttTransportError as error:
             lost = error
         finally:
@@ -178,12 +180,14 @@ class Connection:
         self._supervisor.status("listening, not connected")
         return lost
 
-    async def _listen_and_send(self) -> None:
+    async def _listen_and_send(self, *, is_too_late: bool) -> None:
         # Not a TaskGroup: up to Python 3.12 one that is cancelled in the moment in which a child fails forgets
         # the cancellation, and then the agent would connect again for ever instead of ending.
         senders = (self._senders.prompt, self._senders.outbox, self._senders.positions)
         await wait_first(
-            self._listen(), self._leave(), *(sender.run(self._publish) for sender in senders)
+            self._listen(),
+            self._leave(at_once=is_too_late),
+            *(sender.run(self._publish) for sender in senders),
         )
 
     async def _listen(self) -> None:
@@ -198,8 +202,9 @@ class Connection:
             )
         raise MqttTransportError("the link ended", may_have_happened=False, temporary=True)
 
-    async def _leave(self) -> None:
-        await self._must_leave.wait()
+    async def _leave(self, *, at_once: bool) -> None:
+        if not at_once:
+            await self._must_leave.wait()
         await self._publish_last(self._availability(*self._last_word))
         raise MqttTransportError("the vehicle sleeps", may_have_happened=False, temporary=True)
 

@@ -2,12 +2,16 @@
 
 Without a `PowerPort` the board stays on: the link alone is down until the core's own deadline, or the car, brings it
 back. A suspend that fails changes nothing else. Whatever wakes the board, the core hears of it and decides.
+
+The next order may come while the one before is carried out, or before that has begun: then it is over, and each step
+looks for that, for a cancellation comes some turns of the loop later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from tcu_agent.core.effects import GoToSleep
@@ -44,6 +48,14 @@ class Sink(Protocol):
         """Return when everything queued so far has been handled."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """One order to sleep. `is_over`: another one has taken its place; that never changes back."""
+
+    effect: GoToSleep
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Sleeper:
     """Carries out `GoToSleep` and `WakeUp`. `rtc` and `power`: both, or neither."""
 
@@ -62,22 +74,21 @@ class Sleeper:
         self._power = power
         self._around = around
         self._logbook = around.logbook
-        self._wanted: GoToSleep | None = None
+        self._order: _Order | None = None
+        """The last one, None = to be awake."""
         self._news = asyncio.Event()
-        self._woken = asyncio.Event()
         self._may_suspend = False
         """The suspend command was started, and it is not settled yet that no suspend follows."""
 
     def sleep(self, effect: GoToSleep) -> None:
         """Go to sleep, after the effect under way."""
-        self._wanted = effect
-        self._woken.clear()
+        self._end_order()
+        self._order = _Order(effect)
         self._news.set()
 
     def wake(self) -> None:
         """Be reachable again; what is left of going to sleep is not done."""
-        self._wanted = None
-        self._woken.set()
+        self._end_order()
         self._link.resume()
         if self._may_suspend:
             self._arm(self._around.clock.boottime() + STRAY_SUSPEND_S)
@@ -90,28 +101,44 @@ class Sleeper:
         while True:
             await self._news.wait()
             self._news.clear()
-            wanted, self._wanted = self._wanted, None
-            if wanted is not None:
-                await wait_first(self._go(wanted), self._woken.wait())
+            order = self._order
+            if order is not None:
+                await wait_first(self._go(order), order.is_over.wait())
                 await self._settle()
 
-    async def _go(self, wanted: GoToSleep) -> None:
+    def _end_order(self) -> None:
+        if self._order is not None:
+            self._order.is_over.set()
+            self._order = None
+
+    async def _go(self, order: _Order) -> None:
+        if order.is_over.is_set():  # before this first step
+            return
+        wanted = order.effect
         self._logbook.info("asleep", wakes_by_itself=str(wanted.wake_at is not None))
         await self._link.rest(
             asleep_until_s=wanted.asleep_until_s, wakes=wanted.wake_at is not None
         )
+        if not order.is_over.is_set():
+            await self._suspend(order)
+
+    async def _suspend(self, order: _Order) -> None:
         if self._rtc is None or self._power is None:
             return
         try:
             # Before the suspend, and a failure is no suspend: nothing would wake it.
-            self._rtc.wake_at(wanted.wake_at)
+            self._rtc.wake_at(order.effect.wake_at)
             await self._tell(SuspendBegan())
+            if order.is_over.is_set():
+                return
             self._may_suspend = True
             await self._power.suspend()
         except PowerError as error:
             self._logbook.error("not-suspended", detail=str(error))
             return
         await asyncio.sleep(SETTLE_S)
+        if order.is_over.is_set():
+            return
         self._may_suspend = False
         # The pump compares clocks before each event: so it sees at once that there was a suspend.
         await self._tell(TimePassed(self._around.entropy.random_bytes(_RANDOM_BYTES)))
@@ -122,7 +149,7 @@ class Sleeper:
             return
         await asyncio.sleep(SETTLE_S)
         self._may_suspend = False
-        if self._woken.is_set():
+        if self._order is None:
             self._arm(None)
 
     def _arm(self, at: float | None) -> None:
