@@ -39,6 +39,9 @@ def test_every_car_does_everything(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     (memory,) = found["memory"]
     assert min(memory["car_kib"], memory["broker_kib"], memory["centre_kib"]) > 0
+    broker = (tmp_path / "kept" / f"fleet-{CARS}" / "logs" / "broker.log").read_text()
+    lives = re.findall(r"mosquitto version \S+ (starting|terminating)", broker)
+    assert lives == ["starting", "starting", "terminating"]  # killed it has no last word
 
 
 def test_a_car_whose_pin_is_wrong_is_left_behind(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ FILES_PER_CAR = 8
 DESCRIPTION = """\
 Runs N cars (the whole agent each, with its own key, session and signatures; state and CAN bus in memory) against one
 mosquitto and the four services of the centre, all on this machine: switches them on at once, gives each an account,
-kills and restarts the broker, unlocks each by PIN, and presses ON CALL in many of them at once. Several sizes show how
-each figure grows. Status 1 if any car was left behind. PIN hashes are made cheap, for the centre's own cost would hide
-the rest; everything else is what `tcu-sim centre` and `tcu-agent run` do."""
+kills the broker (SIGKILL) and starts it again, unlocks each by PIN, and presses ON CALL in many of them at once.
+Several sizes show how each figure grows. Status 1 if any car was left behind. PIN hashes are made cheap, for the
+centre's own cost would hide the rest; everything else is what `tcu-sim centre` and `tcu-agent run` do."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

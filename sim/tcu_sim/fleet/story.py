@@ -36,8 +36,10 @@ class Story:
         return await self._connected("connect", started_s)
 
     async def reconnect(self) -> Phase:
-        """The broker dies and comes back; every car finds that out by itself."""
-        return await self._connected("reconnect", await self.town.restart_broker())
+        """The broker is killed and comes back without its last minute's sessions; each car finds out by itself."""
+        killed_s = await self.town.kill_broker()
+        await self.town.start_broker()
+        return await self._connected("reconnect", killed_s)
 
     async def accounts(self) -> Phase:
         """Each car gets its subscription and learns it; the owner gets the PIN by letter."""

@@ -93,12 +93,17 @@ class Town:
             yard.order("press", *(each for each in yard.vehicle_ids if each in wanted))
         return started_s
 
-    async def restart_broker(self) -> float:
-        """Kill the broker and start it again on what it has stored; return when it was killed."""
-        started_s = time.monotonic()
+    async def kill_broker(self) -> float:
+        """End the broker as a power cut would: it stores nothing any more; return when."""
+        started_s, process = time.monotonic(), self.ensemble.programs[BROKER].process
+        process.kill()
+        await process.wait()
         await self.ensemble.stop(BROKER)
-        await start_broker(self.ensemble, self.folder, self.port)
         return started_s
+
+    async def start_broker(self) -> None:
+        """Start the broker again on what it has stored: what is younger than its last look at its store is gone."""
+        await start_broker(self.ensemble, self.folder, self.port)
 
     def pid(self, name: str) -> int:
         """Return a program's process id."""
