@@ -17,7 +17,7 @@ from tests.runtime.test_sleeper import UNTIL_S, BoardRig, play, presences
 QUIET_S = 30.0
 """Longer than anything that is under way may take."""
 Pause = int | float
-"""After an order: so many steps of the loop, or s."""
+"""After an order: so many steps of the loop, or s of its time."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Story:
 
     async def pause(self, pause: Pause) -> None:
         if isinstance(pause, float):
-            await self.rig.wait_s(pause)
+            await asyncio.sleep(pause)  # of waking time: a suspend is no part of it
         else:
             for _ in range(pause):
                 await asyncio.sleep(0)
