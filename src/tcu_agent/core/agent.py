@@ -105,6 +105,7 @@ class Core:
             parts.position.deadline,
             parts.position.cases.deadline,
             parts.theft_notice.deadline,
+            parts.reports.deadline,
             parts.reachability.deadline,
             parts.unsaved.deadline,
         )
@@ -155,6 +156,7 @@ class Core:
         parts.position.advance(step)
         parts.theft_notice.advance(step, changes)
         parts.tow.advance(step, changes)
+        parts.reports.advance(step)
         parts.reports.tell_changes(step, changes)
         parts.reachability.advance(step, changes)
 

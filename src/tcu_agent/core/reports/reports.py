@@ -13,6 +13,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable.knowledge import Knowledge
 from tcu_agent.core.events import BusFaulted, SecurityObserved, Value
 from tcu_agent.core.reports.journal import Journal
+from tcu_agent.core.reports.limited import LimitedReports, Report
 from tcu_agent.core.reports.limits import Bucket
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
@@ -56,14 +57,29 @@ class Reports:
         self._vehicle = vehicle
         self._journal = journal
         self._knowledge = knowledge
-        self._bus_states: dict[str, str] = {}
-        self._buckets = {
-            kind: Bucket(burst=BURST, per_minute=PER_MINUTE, now=now)
+        self._buses, self._attacks = (
+            LimitedReports(
+                kind,
+                journal=journal,
+                bucket=Bucket(burst=BURST, per_minute=PER_MINUTE, now=now),
+            )
             for kind in (EventKind.BUS_STATE, EventKind.SECURITY)
-        }
+        )
         self._asked = Bucket(burst=STATE_BURST, per_minute=STATE_PER_MINUTE, now=now)
         self._waiting: deque[int] = deque()
         """Numbers of the state reports of this boot that are not known to be acknowledged."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        soonest = self._buses.deadline, self._attacks.deadline
+        return min((each for each in soonest if each is not None), default=None)
+
+    def advance(self, step: Step) -> None:
+        """Tell what had to wait: called once for each event."""
+        for limited in (self._buses, self._attacks):
+            if limited.deadline is not None and step.now >= limited.deadline:
+                limited.advance(step)
 
     def tell_changes(self, step: Step, changes: Iterable[Change]) -> None:
         """Report what really changed, all of one frame in one event."""
@@ -98,11 +114,13 @@ class Reports:
 
     def tell_bus(self, step: Step, fault: BusFaulted) -> None:
         """Report that a bus has a fault, or has none any more."""
-        if self._bus_states.get(fault.bus, "error-active") == fault.state:
+        about = (fault.bus,)
+        told = self._buses.told(about)
+        if fault.state == (told.values[vss.BUS_STATE] if told else "error-active"):
+            self._buses.withdraw(step, about)
             return
-        self._bus_states[fault.bus] = fault.state
         values = {vss.BUS_NAME: fault.bus, vss.BUS_STATE: fault.state}
-        self._tell_limited(step, EventKind.BUS_STATE, values, Reason.NONE)
+        self._buses.tell(step, about, Report(values=values))
 
     def tell_security(self, step: Step, seen: SecurityObserved) -> None:
         """Report what an attacker on the bus might have caused."""
@@ -112,12 +130,5 @@ class Reports:
             vss.OBSERVED_COUNT: seen.count,
         }
         reason = _SECURITY_REASONS.get(seen.kind, Reason.NONE)
-        self._tell_limited(step, EventKind.SECURITY, values, reason)
-
-    def _tell_limited(
-        self, step: Step, kind: EventKind, values: Mapping[str, Value], reason: Reason
-    ) -> None:
-        if self._buckets[kind].take(step.now):
-            self._journal.report(step, kind, values=values, reason=reason)
-        else:
-            step.note("event-dropped", kind=kind.name.lower())
+        about = (seen.bus, seen.kind, seen.message)
+        self._attacks.tell(step, about, Report(values=values, reason=reason))
