@@ -19,7 +19,7 @@ from tcu_agent.core.unlock import preconditions
 from tcu_sim.bench.simulation.campaign import Sum
 from tcu_sim.bench.simulation.kept import Kept, fails_like, read_kept
 from tcu_sim.bench.simulation.playing import STEPS, Player
-from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS
+from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS, THIEF_PLOTS
 from tcu_sim.bench.simulation.run import run
 from tcu_sim.bench.simulation.shrinking import shrink
 from tcu_sim.bench.simulation.step import Step
@@ -79,7 +79,10 @@ def test_every_kind_of_step_comes() -> None:
 
 def test_plots_are_made_of_steps_that_can_be_played() -> None:
     played = [
-        step for plot in (*PLOTS, *CLOCK_PLOTS) for seed in range(5) for step in plot(Random(seed))
+        step
+        for plot in (*PLOTS, *CLOCK_PLOTS, *THIEF_PLOTS)
+        for seed in range(5)
+        for step in plot(Random(seed))
     ]
     assert {step.do for step in played} <= set(STEPS)
     for step in played:
@@ -94,6 +97,18 @@ def test_a_campaign_says_what_it_has_covered() -> None:
     assert total.covered["wait"] == total.covered["car ok"] == 2
     assert total.covered["event on-call-pressed"] == 2
     assert "  car: ok 2" in str(total).splitlines()
+
+
+def test_a_thief_who_uses_up_all_numbers_of_a_key_locks_nobody_out_of_the_next_start() -> None:
+    (plot,) = THIEF_PLOTS
+    lots = range(8)
+    for seed in lots:
+        assert run(seed, plot(Random(seed))).complaints == ()
+    assert {plot(Random(seed))[0].of["bit"] for seed in lots} == {0, 1}
+
+
+def test_a_thief_is_in_some_histories() -> None:
+    assert any(step.of.get("how") == "spend" for seed in range(60) for step in history(seed))
 
 
 def test_time_that_stands_still_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 With the command key he signs grants of his own around evidence that he has recorded; with the PIN key he signs
 evidence, but has nobody to sign the grant. Evidence of his making never enters the centre's ledger, so the judge allows
-nothing on the strength of it.
+nothing on the strength of it. With the command key he can also use up all numbers that its requests may have: that key
+is of no use any more then, but the car must still be there for the next one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from tcu_sim.bench.broker import InMemoryBroker, Publication
 from tcu_sim.bench.light_centre import LightCentre, seeded_key
+from tcu_sim.bench.operator import unlock_parameters
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.envelope import assemble, open_signed, payload_of, sign, signing_input
 from tcu_sim.wire.errors import WireError
@@ -20,6 +22,8 @@ from tcu_sim.wire.keys import SigningKey
 from tcu_sim.wire.numbers import Role, Service
 
 STORM = 30
+HIGHEST_SEQ = 2**53 - 1
+"""Source: docs/protocol.cddl, request."""
 SEALED = "position"
 """Left alone: the only bytes that differ between two runs of a seed."""
 
@@ -35,6 +39,8 @@ class Attacker:
         self._prefix = prefix
         self._grants = grants
         self._own = seeded_key("attacker")
+        self._spent: set[bytes] = set()
+        """Kids of command keys of which the car takes no request any more."""
         self._ways: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "replay": self._replay,
             "retained": self._retained,
@@ -43,11 +49,17 @@ class Attacker:
             "mix": self._mix,
             "forge": self._forge,
             "pin-key": self._pin_key,
+            "spend": self._spend,
         }
 
     def attack(self, of: Mapping[str, Any]) -> None:
         """Do it, if there is anything yet that it needs."""
         self._ways[of["how"]](of)
+
+    @property
+    def has_spent_the_key(self) -> bool:
+        """Whether the centre has to change its command key before the car listens to a request again."""
+        return self._centre.keys[Role.COMMAND].public.kid in self._spent
 
     def _replay(self, of: Mapping[str, Any]) -> None:
         if found := self._recorded(of["which"]):
@@ -101,6 +113,20 @@ class Attacker:
             key = self._own if of["bit"] % 2 else pin_key
             self._publish("grant", sign(grant, key, self._centre.environment))
 
+    def _spend(self, of: Mapping[str, Any]) -> None:
+        """The command key is stolen: a request with the highest seq there is, or one below."""
+        key = self._centre.keys[Role.COMMAND]
+        request = m.Request(
+            vehicle_id=self._centre.vehicle_id,
+            service=Service.UNLOCK,
+            request_id=self._centre.new_id(),
+            seq=HIGHEST_SEQ - of["bit"] % 2,
+            incident_id=self._centre.new_id(),
+            parameters=unlock_parameters(),
+        )
+        self._spent.add(key.public.kid)
+        self._publish("request", sign(request, key, self._centre.environment))
+
     def _made_up(
         self, request_id: bytes, *, key: SigningKey, name: SigningKey | None = None
     ) -> m.Grant:
@@ -141,7 +167,8 @@ class Attacker:
         ids = [
             request_id
             for request_id in self._centre.heard.challenges
-            if self._centre.requests[request_id].service in {Service.UNLOCK, Service.POSITION}
+            if (asked := self._centre.requests.get(request_id)) is not None  # else it was his own
+            and asked.service in {Service.UNLOCK, Service.POSITION}
         ][-3:]
         return ids[which % len(ids)] if ids else None
 

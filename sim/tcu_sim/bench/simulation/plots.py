@@ -143,6 +143,21 @@ def _ran_ahead_for_a_while(rng: Random) -> list[Step]:
     ]
 
 
+def _all_numbers_used_up(rng: Random) -> list[Step]:
+    """The command key is stolen, and the car starts again with what it remembers of the thief."""
+    spend = {"how": "spend", "which": 0, "other": 0, "bit": rng.choice([0, 1])}
+    again = Step("cut", {**_cut(0.5).of, "how": rng.choice(["power", "process"])})
+    rotate = Step("trust", {"change": rng.choice(["rotate", "revoke"]), "role": "COMMAND"})
+    return [
+        Step("attack", spend),
+        Step("wait", {"s": 1.0}),
+        *rng.choice([[again, rotate], [rotate, again]]),
+        Step("wait", {"s": 1.0}),
+        _ask("unlock", for_s=10.0),
+    ]
+
+
+THIEF_PLOTS: Final[tuple[Callable[[Random], list[Step]], ...]] = (_all_numbers_used_up,)
 CLOCK_PLOTS: Final[tuple[Callable[[Random], list[Step]], ...]] = (
     _ran_ahead_and_was_set_right_without_power,
     _ran_ahead_for_a_while,

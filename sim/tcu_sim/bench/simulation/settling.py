@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from tcu_agent.core.durable import records
+from tcu_sim.bench.light_centre import seeded_key
 from tcu_sim.bench.operator import unlock_parameters
 from tcu_sim.bench.simulation.town import Town
 from tcu_sim.bench.waiting import NothingCameError
@@ -18,7 +19,7 @@ from tcu_sim.errors import NotPossible
 from tcu_sim.vehicle.central_locking import Behaviour
 from tcu_sim.vehicle.e2e import E2eFault
 from tcu_sim.vehicle.reference import Door, LockPosition
-from tcu_sim.wire.numbers import Call, Outcome, Service, Told
+from tcu_sim.wire.numbers import Call, Outcome, Role, Service, Told
 
 PATIENCE_S: Final = 2 * 3600.0
 """Longer than any back-off (docs/protocol.md): what has not happened by then never does."""
@@ -78,6 +79,10 @@ async def _revive(town: Town) -> None:
         await town.revive()
     town.broker.cut()
     await _until(town, lambda: town.link.is_connected)
+    if town.attacker.has_spent_the_key:
+        # The car refuses the centre's own requests: for an honest centre the key is stolen.
+        town.centre.trust_version += 1
+        town.centre.keys[Role.COMMAND] = seeded_key(f"COMMAND {town.centre.trust_version}")
     # A centre tells a car that comes online what holds now: the news of a rotated key may have been lost.
     town.centre.send_trust()
 

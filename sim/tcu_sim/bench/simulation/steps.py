@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from tcu_sim.bench.fuse import Point
-from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS
+from tcu_sim.bench.simulation.plots import CLOCK_PLOTS, PLOTS, THIEF_PLOTS
 from tcu_sim.bench.simulation.step import Step
 from tcu_sim.vehicle.central_locking import Behaviour
 from tcu_sim.vehicle.reference import Door
@@ -16,6 +16,7 @@ LEAST_STEPS, MOST_STEPS = 4, 20
 SHARE: Final = 0.45
 SHARE_OF_PLOTS: Final = 0.5
 SHARE_OF_CLOCKS: Final = 0.08
+SHARE_OF_THIEVES: Final = 0.05
 ALWAYS: Final = frozenset({"ask", "wait"})
 ANY_NUMBER: Final = 1_000_000
 WAITS_S: Final = (0.01, 0.3, 1.0, 3.0, 8.0, 25.0, 60.0, 125.0, 125.0, 600.0, 3600.0, 6 * 3600.0)
@@ -55,6 +56,10 @@ def history(seed: int) -> list[Step]:
     if lots.random() < SHARE_OF_CLOCKS:
         at = lots.randint(0, len(steps))
         steps[at:at] = lots.choice(CLOCK_PLOTS)(lots)
+    lots = Random(f"thieves {seed}")
+    if lots.random() < SHARE_OF_THIEVES:
+        at = lots.randint(0, len(steps))
+        steps[at:at] = lots.choice(THIEF_PLOTS)(lots)
     return steps
 
 
