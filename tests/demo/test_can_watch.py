@@ -6,7 +6,7 @@ import cantools
 import pytest
 from cantools.database.can import Database
 
-from tcu_sim.demo.can_watch import CanWatch, is_in_clear
+from tcu_sim.demo.can_watch import CanWatch
 from tcu_sim.errors import BadInput
 
 DBC = Path(__file__).resolve().parents[2] / "dbc" / "reference.dbc"
@@ -51,15 +51,6 @@ def test_a_position_is_kept_and_not_told(watch: CanWatch) -> None:
     frame = (577_087_000).to_bytes(4, "little") + (-119_746_000).to_bytes(4, "little", signed=True)
     assert list(watch.take(768, frame)) == []
     assert list(watch.positions) == [(577_087_000, -119_746_000)]
-
-
-def test_a_position_in_clear_is_found_and_half_of_one_is_not() -> None:
-    latitude = b"\x02\x1a" + (577_087_007).to_bytes(4, "big")
-    longitude = b"\x03\x3a" + (119_746_003).to_bytes(4, "big")
-    positions = [(1, 2), (577_087_000, -119_746_000)]
-    assert is_in_clear(b"\xa2" + latitude + longitude, positions)
-    assert not is_in_clear(b"\xa2" + latitude, positions)
-    assert not is_in_clear(b"\xa2" + longitude, positions)
 
 
 def test_a_short_frame_is_told_and_an_unknown_one_is_not(watch: CanWatch) -> None:

@@ -20,7 +20,7 @@ from tcu_sim.bench.light_centre import LightCentre
 from tcu_sim.bench.oracle import Command, Evidence, LockStatus, Sealed
 from tcu_sim.bench.state import InMemoryState
 from tcu_sim.bus.frame import Frame
-from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.demo.place_search import is_in_clear
 from tcu_sim.vehicle.database import Database, Decoded
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.numbers import Lock

@@ -8,7 +8,7 @@ last ones are kept to look for them on MQTT.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,20 +105,3 @@ def _load(dbc: Path) -> Database:
     if not isinstance(database, Database):
         raise BadInput(f"{dbc}: is no CAN database")
     return database
-
-
-def is_in_clear(payload: bytes, positions: Iterable[tuple[int, int]]) -> bool:
-    """Whether one of the positions stands in the payload as it is, to within 3 m.
-
-    Looked for are the integers of the protocol (CBOR, 32 bit, 1e-7 degree) without their last byte,
-    both latitude and longitude: one of them alone may be chance.
-    """
-    return any(
-        _as_protocol(latitude) in payload and _as_protocol(longitude) in payload
-        for latitude, longitude in positions
-    )
-
-
-def _as_protocol(degrees_e7: int) -> bytes:
-    head, magnitude = (b"\x3a", -1 - degrees_e7) if degrees_e7 < 0 else (b"\x1a", degrees_e7)
-    return head + magnitude.to_bytes(4, "big")[:3]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.demo.place_search import is_in_clear
 from tcu_sim.pki.public import VehicleRegister
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.envelope import look, read

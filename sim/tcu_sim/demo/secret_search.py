@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.demo.place_search import stand_together
 from tcu_sim.demo.planted_secrets import forms
 
 HARMLESS = re.compile(
@@ -112,7 +112,7 @@ class SecretSearch:
     def _is_raw_place(self, content: bytes) -> bool:
         places_e7 = [(round(north * 1e7), round(east * 1e7)) for north, east in self.places]
         doubles = (struct.pack(order + "d", degrees) for degrees in self._degrees for order in "<>")
-        return is_in_clear(content, places_e7) or any(double in content for double in doubles)
+        return stand_together(content, places_e7) or any(double in content for double in doubles)
 
 
 def cells(path: Path) -> Iterator[Named]:

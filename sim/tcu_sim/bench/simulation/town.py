@@ -16,7 +16,7 @@ from tcu_sim.bench.simulation.judge import Judge
 from tcu_sim.bench.simulation.network import Network
 from tcu_sim.bench.simulation.watch import Trace, Watch, WatchedState
 from tcu_sim.bench.world import VEHICLE_ID, World
-from tcu_sim.demo.can_watch import is_in_clear
+from tcu_sim.demo.place_search import is_in_clear
 from tcu_sim.vehicle.vehicle import VehicleSettings
 from tcu_sim.wire import messages as m
 from tcu_sim.wire.errors import WireError
