@@ -125,6 +125,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "mapping.signals": {Reach.NONE: "read_signals bus_of"},
     "mapping.toml_lines": {Reach.NONE: "index_lines line_of show_path"},
     "mapping.toml_table": {Reach.NONE: "near_miss Problems Table"},
+    "mapping.whole_numbers": {Reach.NONE: "check_whole check_freshness check_scale check_encodes"},
     "power.alarm_timer": {Reach.KERNEL: "AlarmTimer"},
     "power.suspend_command": {Reach.PROCESS: "SuspendCommand"},
     "storage.checksum": {Reach.NONE: "checksum position_checksum"},

@@ -9,7 +9,7 @@ import pytest
 from tcu_agent.adapters.can.signals import SignalDecoder
 from tcu_agent.core.events import BusFellAsleep, CoreEvent
 from tcu_agent.ports import CanFrame
-from tcu_agent.runtime.can_bus import CanBus
+from tcu_agent.runtime.can_bus import LOOK_AGAIN_S, CanBus
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_sim.bench.can_bus import InMemoryBus, InMemoryCanPort
 from tcu_sim.bench.ports import SeededEntropy, SimulatedClock
@@ -33,6 +33,18 @@ class BufferedPort(InMemoryCanPort):
         if self.looks >= 0:
             self.hear(CanFrame(STRANGER, b"", timestamp_s=self.clock.boottime() - AGO_S))
         return self.looks < 0
+
+
+class ReadingPort(InMemoryCanPort):
+    """Another thread reads: whether frames wait outside is known only after it has looked, so many questions later."""
+
+    def __init__(self, clock: SimulatedClock, *, unsure: int) -> None:
+        super().__init__(bus=InMemoryBus(name="body", clock=clock))
+        self.unsure = unsure
+
+    def catch_up(self) -> bool:
+        self.unsure -= 1
+        return self.unsure < 0
 
 
 class Sink:
@@ -67,3 +79,26 @@ def test_a_bus_is_not_asleep_while_frames_of_it_wait(looks: int) -> None:
         assert port.looks == -1
 
     run_simulated(body())
+
+
+@pytest.mark.parametrize("unsure", [0, 1, 3])
+def test_a_port_that_does_not_know_yet_is_asked_again(unsure: int) -> None:
+    """And if then nothing has come, the bus fell asleep when it did, not when that was known."""
+
+    async def body() -> None:
+        clock, sink = SimulatedClock(), Sink()
+        started = clock.boottime()
+        bus = CanBus(
+            port=ReadingPort(clock, unsure=unsure),
+            decoder=SignalDecoder(mapping(), "body", started_at=started),
+            sink=sink,
+            around=Surroundings(clock=clock, entropy=SeededEntropy()),
+        )
+        running = asyncio.create_task(bus.run())
+        fell_asleep = await sink.asleep
+        running.cancel()
+        await asyncio.wait([running])
+        assert fell_asleep.at - started == pytest.approx(mapping().buses["body"].asleep_after_s)
+        assert clock.boottime() - fell_asleep.at == pytest.approx(unsure * LOOK_AGAIN_S)
+
+    run_simulated(asyncio.wait_for(body(), 60.0))

@@ -19,6 +19,8 @@ MOST_RETRY_S = 5.0
 RETRY_FLOOR = 0.5
 """Of each bound, at least: there is no fleet to be spread on a car's own bus, and a pause by chance is none."""
 """A bus that comes back must be heard soon: somebody may press ON CALL."""
+LOOK_AGAIN_S = 0.1
+"""After a port could not say yet whether frames wait for us: one that is read by a thread of its own looks so often."""
 SEND_TIMEOUT_S = 0.5
 """For a frame without a deadline of its own, which comes again anyway."""
 
@@ -50,7 +52,10 @@ class BufferedPort(Protocol):
     """A CAN port in which frames may wait that came before now."""
 
     def catch_up(self) -> bool:
-        """Take what waits outside; return whether there is nothing left to `receive`."""
+        """Take what waits outside; return whether there is nothing left to `receive`.
+
+        A port that cannot know yet says False, and will know when it is asked again.
+        """
 
 
 class CanBus:
@@ -172,7 +177,10 @@ class CanBus:
                 deadline = self._decoder.next_deadline()
                 if deadline is not None and deadline <= now:
                     if self._buffered is not None and not self._buffered.catch_up():
-                        # After a slow moment of our own: silence up to now only seems so. `_take` sets the alarm.
+                        # After a slow moment of our own: silence up to now only seems so.
+                        self._alarm.set(
+                            now + LOOK_AGAIN_S
+                        )  # or as `_take` says, if there is something to take
                         continue
                     await self._put_all(self._decoder.handle_timer(now))
             self._alarm.set(self._decoder.next_deadline())

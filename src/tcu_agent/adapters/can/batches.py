@@ -6,6 +6,7 @@ only after a moment: on a busy bus a batch has several, on a quiet one the first
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,10 @@ PAUSES_S = {"virtual": 0.04, "socketcan": 0.02, "slcan": 0.02}
 """
 SAMPLE_S = 0.1
 """After so long without a wanted frame, one of those that nobody wants is handed on all the same: a sign of life."""
+_STAMPED_WHEN_READ = frozenset({"slcan", "iscan", "cantact"})
+"""Interfaces without a clock of their own, and none in the kernel: python-can stamps a frame when it is read."""
+_HELD_UP_S = 0.3
+"""After so long without a look, frames that are stamped when they are read did not come at that moment."""
 _NOISE = (ValueError, IndexError, KeyError)
 """What slcan makes of a serial line with noise on it."""
 _CLASSIC_BYTES = 8
@@ -47,12 +52,17 @@ class Batches:
         self._bus = bus
         self._take_waiting = waiting(bus)
         self._takes_echoes = interface == "socketcan"
+        self._was_held_up = False
+        self._is_stamped_when_read = interface in _STAMPED_WHEN_READ
         self._pause_s = PAUSES_S.get(interface, 0.0)
         self._wanted = selection.wanted
         self._numbers = frozenset(number for number, _ in selection.wanted or ())
+        self._boottime = boottime
         self._clock = StampClock(boottime=boottime, wall=wall)
         self._sampled_at = float("-inf")
         self._is_busy = False
+        self.drained_at = -math.inf
+        """What came before is in the batches up to the last one (CLOCK_BOOTTIME, s): nothing of it waits outside."""
         self.malformed = 0
         self.on_bus = self.received = self.overruns = 0
 
@@ -85,14 +95,24 @@ class Batches:
     def _gather(self, messages: list[can.Message]) -> None:
         if not self._is_busy and (first := self._bus.recv(POLL_S)) is not None:
             messages.append(first)
+        # A wait that ended while we were held up may have found nothing although something waits; this looks again.
+        looked_at = self._boottime()
         self._take_waiting(messages)
+        if self._is_stamped_when_read and _HELD_UP_S < looked_at - self.drained_at < math.inf:
+            _spread(messages, over_s=looked_at - self.drained_at)
+            self._was_held_up = True
+        if len(messages) < MOST_FRAMES:
+            self.drained_at = looked_at
 
     def _pick(self, messages: list[can.Message], batch: list[CanFrame]) -> None:
         if not messages:
             return
         self._clock.look(is_emptied=len(messages) < MOST_FRAMES)
         now = self._clock.now
-        for message in messages if self._wanted is None else self._wanted_of(messages):
+        # After we were held up each of them is a sign of life, of a time when nobody looked.
+        takes_all = self._wanted is None or self._was_held_up
+        self._was_held_up = False
+        for message in messages if takes_all else self._wanted_of(messages):
             self._add(message, batch)
         if self._count(batch):
             self._sampled_at = now  # a sign of life as good as any
@@ -143,6 +163,12 @@ class Batches:
                 self._clock.boottime_at(message.timestamp),
             )
         )
+
+
+def _spread(messages: list[can.Message], *, over_s: float) -> None:
+    """Stamp what has waited as if it had come at even intervals: that is neither a silence nor a burst."""
+    for behind, message in enumerate(reversed(messages)):
+        message.timestamp -= over_s * behind / len(messages)
 
 
 def _is_well_formed(message: can.Message) -> bool:

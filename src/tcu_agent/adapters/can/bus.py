@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import threading
 import time
 from collections import deque
@@ -28,6 +29,8 @@ from tcu_agent.ports import CanFrame
 
 _QUEUE_FRAMES = 16_384
 """About four seconds of a full 500 kbit/s bus."""
+_LOOK_IS_OLD_S = 3 * POLL_S
+"""The reader looks at least once in POLL_S, so a look that is older was made before a stop of ours."""
 _ROOM_RETRY_S = 0.002
 """Eight frames at 500 kbit/s: the transmit queue of a controller has room again by then."""
 _NEVER = (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError, NameError)
@@ -88,6 +91,9 @@ class PythonCanBus:
         self._stop = threading.Event()
         self._failure: str | None = None
         self._batches: Batches | None = None
+        self._asked_at: float | None = None
+        self._drained_at = -math.inf
+        """What came before is in the queue. Written by the reader's thread, behind the frames."""
         self._counted = BusCounters()
         self._sent = self._dropped = 0
 
@@ -118,6 +124,7 @@ class PythonCanBus:
         self._failure = None
         self._ready.clear()
         self._stop = threading.Event()
+        self._asked_at, self._drained_at = None, -math.inf
         self._batches = Batches(
             self._bus,
             interface=self._interface.interface,
@@ -175,8 +182,21 @@ class PythonCanBus:
         raise self._error(f"has no room in its transmit queue for {timeout_s} s", temporary=True)
 
     def catch_up(self) -> bool:
-        """Return whether there is nothing left to `receive`."""
-        return self._bus is None or not self._queue
+        """Return whether there is nothing left to `receive`: neither in the queue nor, as far as we can see, before it.
+
+        After a stop of the whole process frames wait in the line, and the reader has not run yet. So the first answer
+        is no; yes once the reader has looked after the question, and found nothing.
+        """
+        if self._bus is None or self._failure is not None:
+            return not self._queue
+        now, drained_at = self._boottime(), self._drained_at  # before the queue is looked at
+        is_answered = self._asked_at is not None and drained_at >= self._asked_at
+        if self._queue or (is_answered and now - drained_at <= _LOOK_IS_OLD_S):
+            self._asked_at = None
+            return not self._queue
+        if is_answered or self._asked_at is None:
+            self._asked_at = now
+        return False
 
     async def _try_to_send(self, message: can.Message, timeout_s: float) -> bool:
         """Return False when there is no room now."""
@@ -208,6 +228,7 @@ class PythonCanBus:
             except Exception as error:  # noqa: BLE001 -- each interface has its own; any of them ends the reading
                 failure = f"cannot be read: {error}"
             self._put(batch)
+            self._drained_at = batches.drained_at
             self._failure = failure  # behind the frames that came before it
             if batch or failure is not None:
                 self._wake(loop)

@@ -15,7 +15,7 @@ from cantools.database.can import Signal as DbcSignal
 from tcu_agent.adapters.mapping.dbc_names import encode_raw
 from tcu_agent.adapters.mapping.toml_table import Table
 
-FRESHNESS_BITS = 32
+_FRESHNESS_BITS = 32
 _LONGEST_FRAME = 64
 
 
@@ -41,7 +41,7 @@ def check_whole(
 
 def check_freshness(message: DbcMessage | None, signal: DbcSignal | None, table: Table) -> None:
     """Note what can be no receiver's word on the last freshness value: not a plain number in each frame."""
-    check_whole(signal, table, "resync_signal", what="a freshness value", most_bits=FRESHNESS_BITS)
+    check_whole(signal, table, "resync_signal", what="a freshness value", most_bits=_FRESHNESS_BITS)
     if message is not None and (message.is_multiplexed() or message.is_container):
         kind = "a container" if message.is_container else "multiplexed"
         table.problem(
