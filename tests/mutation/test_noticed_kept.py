@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core.durable import records
+from tcu_agent.core.durable.unsaved import KEPT, Unsaved
+from tcu_agent.core.effects import Persist, SendMessage
+from tcu_agent.core.reports.journal import Journal
+from tcu_agent.core.reports.reports import STATE_WAITING
+from tcu_agent.core.step import Step
 from tcu_agent.errors import StorageError
+from tcu_agent.protocol.messages import Event, Refusal, Result
+from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
+from tests.core.driver import Driver, Failure, settings
+from tests.core.parked import HOUR_S, LISTEN_S, parked, until
+from tests.core.test_account import account_with_evidence
+from tests.protocol.signing import ARMED
 
 
 def reader(*fields: records.Scalar, schema: int = 3) -> records.RecordReader:
@@ -38,3 +49,101 @@ def test_only_a_newer_schema_asks_for_another_agent() -> None:
     with pytest.raises(StorageError) as older:
         reader(schema=2)
     assert str(older.value).endswith("a-key: schema version 2, this agent knows 3")
+
+
+# ---------------------------------------------------------------- what ends, and who is told
+
+
+def test_the_end_of_the_subscription_gives_up_an_armed_unlock(car: Driver) -> None:
+    car.allow(Service.UNLOCK, parameters=ARMED)
+    car.ask(Service.END_SUBSCRIPTION)
+    car.receive("account", account_with_evidence(car, subscription_active=False))
+    unlock, ending = car.results
+    assert (unlock.outcome, unlock.reason) == (Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+    assert (ending.common.service, ending.outcome) == (Service.END_SUBSCRIPTION, Outcome.EXECUTED)
+    assert records.UNLOCK not in car.stored
+
+
+def refused(car: Driver) -> list[tuple[Reason, bytes | None]]:
+    return [(each.reason, each.request_id) for each in car.sent(Refusal)]
+
+
+def test_a_challenge_that_could_not_be_sent_is_refused_as_the_answer_to_its_request(
+    car: Driver,
+) -> None:
+    car.failures.append(Failure(lambda effect: isinstance(effect, SendMessage)))
+    request = car.ask(Service.UNLOCK)
+    assert refused(car) == [(Reason.STATE_CORRUPT, request.request_id)]
+
+
+def test_a_service_that_this_car_lacks_is_refused_as_the_answer_to_its_request() -> None:
+    car = Driver(settings=settings(services=frozenset({Service.STATE})))
+    car.provision()
+    request = car.ask(Service.UNLOCK)
+    assert refused(car) == [(Reason.SERVICE_NOT_AVAILABLE, request.request_id)]
+
+
+def test_an_unlock_that_comes_too_late_is_refused_as_the_answer_to_its_request() -> None:
+    car = parked()
+    until(car, LISTEN_S + HOUR_S + 1)
+    request = car.ask(Service.UNLOCK)
+    assert refused(car) == [(Reason.PARKED_TOO_LONG, request.request_id)]
+
+
+def test_a_state_that_is_not_told_is_refused_as_the_answer_to_its_request(car: Driver) -> None:
+    for _ in range(STATE_WAITING):
+        car.ask(Service.STATE)
+    request = car.ask(Service.STATE)
+    assert refused(car) == [(Reason.BUSY, request.request_id)]
+
+
+# ---------------------------------------------------------------- what a full disk holds back
+
+
+def messages(*kinds: EventKind) -> list[Result | Event]:
+    """Return one event of each kind, numbered from 1."""
+    journal, step = a_journal(), Step(now=1.0, wall=2.0)
+    for kind in kinds:
+        journal.report(step, kind)
+    return step.appended
+
+
+def a_journal() -> Journal:
+    return Journal(vehicle_id="car-1", boot_id=bytes(8), stream_id=bytes(8))
+
+
+def merged(unsaved: Unsaved) -> list[Result | Event]:
+    step = Step(now=100.0, wall=None)
+    unsaved.merge_into(step)
+    return step.appended
+
+
+def spans(of: list[Result | Event]) -> list[tuple[int | None, int]]:
+    """Return the first number of each tombstone, None for what is none, and the last."""
+    return [(each.first_seq if isinstance(each, Event) else None, each.seq) for each in of]
+
+
+def test_as_many_as_can_be_kept_are_kept() -> None:
+    unsaved, kept = Unsaved(a_journal()), messages(*[EventKind.STATE_CHANGED] * KEPT)
+    unsaved.keep(Persist(append=tuple(kept)), now=1.0)
+    assert merged(unsaved) == kept
+
+
+def test_where_telemetry_was_enough_security_events_stay() -> None:
+    """At exactly what can be kept: a security event for each that can stay beside the tombstone."""
+    unsaved = Unsaved(a_journal())
+    telemetry, security = [EventKind.STATE_CHANGED] * 2, [EventKind.SECURITY] * (KEPT - 1)
+    unsaved.keep(Persist(append=tuple(messages(*telemetry, *security))), now=1.0)
+    assert spans(merged(unsaved)) == [(1, 2), *[(None, seq) for seq in range(3, KEPT + 2)]]
+
+
+def test_a_tombstone_becomes_part_of_a_larger_one_and_security_events_stay() -> None:
+    unsaved = Unsaved(a_journal())
+    security, telemetry = [EventKind.SECURITY] * (KEPT - 2), [EventKind.STATE_CHANGED] * 5
+    all_of = messages(*security, *telemetry)
+    for part in (all_of[:-2], all_of[-2:]):
+        unsaved.keep(Persist(append=tuple(part)), now=1.0)
+    assert spans(merged(unsaved)) == [
+        *[(None, seq) for seq in range(1, KEPT - 1)],
+        (KEPT - 1, KEPT + 3),
+    ]
