@@ -279,7 +279,13 @@ inline take_news() {
 #endif
 #ifndef MUTANT_ARMED_OUTLIVES_PIN   /* safeguard: core/account.py Adopter._end_old_rights, unlock.cancel */
     if
-    :: unlock != UNLOCK_IDLE -> end_job(UNLOCK_ON_GENERATION_CHANGED, CANCELLED)
+    :: transmits ->                         /* the frame that `advance` has decided on in this very step */
+#ifndef MUTANT_FRAME_OUTLIVES_NEWS   /* safeguard: core/unlock/unlock.py Unlock.cancel, core/step.py Step.withdraw */
+        transmits = false; end_job(UNLOCK_ON_FRAME_TAKEN_BACK, CANCELLED)
+#else
+        skip
+#endif
+    :: !transmits && unlock != UNLOCK_IDLE -> end_job(UNLOCK_ON_GENERATION_CHANGED, CANCELLED)
     :: else
     fi
 #endif
@@ -316,6 +322,7 @@ inline frame() {
     assert(!acted[request_of[job]]);             /*     and once for each request id */
     assert(!cut_off[request_of[job]]);           /*     and never again what a restart cut off */
     assert(job_age <= LIMIT);                    /* G3: in its own time, however long the disk took meanwhile */
+    assert(generation_of[job] == d_generation);  /* G6: nothing leaves once a change is durable */
     acted_on[job] = true;
     acted[request_of[job]] = true
 }

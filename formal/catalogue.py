@@ -95,6 +95,7 @@ _AT_MOST_ONCE: Final = (
         ("MUTANT_SUCCESS_ON_SEND", "executed without a lock status: unlock.py Unlock._observe"),
         ("MUTANT_GENERATION", "generations are not looked at: account.py clear and verify/steps.py check_standing"),
         ("MUTANT_ARMED_OUTLIVES_PIN", "an armed unlock outlives a PIN change: account.py Adopter._end_old_rights"),
+        ("MUTANT_FRAME_OUTLIVES_NEWS", "a frame leaves in the step that makes a change durable: unlock.py Unlock.cancel"),
     ),
 )  # fmt: skip
 
@@ -154,6 +155,8 @@ _TRACKING: Final = (
         ("MUTANT_SESSION_NOT_COMPARED", "another boot's CLOCK_BOOTTIME is believed: position/record.py provable_s"),
         ("MUTANT_FAILED_DISK_IGNORED", "sealed before acceptance is durable: failures.py, position.py not_durable"),
         ("MUTANT_SNAPSHOT_AGAIN", "a snapshot is taken again after a restart: position.py PositionCase.start"),
+        ("MUTANT_FIX_NOT_TAKEN_BACK", "a fix leaves in the step that ended its case: position.py PositionCase._end"),
+        ("MUTANT_SEALED_AFTER_NEWS", "a snapshot is sealed in the step with a new PIN: position/states.py, account.py"),
         ("WALL=1 MUTANT_REMAINING_NOT_DURABLE", "remaining time not durable before a fix: position.py _search"),
     ),
 )  # fmt: skip

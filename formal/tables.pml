@@ -31,10 +31,11 @@ c_decl {
 #define UNLOCK_ON_ALREADY_UNLOCKED 9
 #define UNLOCK_ON_NOT_ALLOWED 10
 #define UNLOCK_ON_TOO_LATE 11
-#define UNLOCK_ON_UNLOCKED 12
-#define UNLOCK_ON_REFUSED_BY_CAR 13
-#define UNLOCK_ON_NOT_SENT 14
-#define UNLOCK_ON_NO_STATUS_IN_TIME 15
+#define UNLOCK_ON_FRAME_TAKEN_BACK 12
+#define UNLOCK_ON_UNLOCKED 13
+#define UNLOCK_ON_REFUSED_BY_CAR 14
+#define UNLOCK_ON_NOT_SENT 15
+#define UNLOCK_ON_NO_STATUS_IN_TIME 16
 #define NO_UNLOCK 4
 #define NEXT_UNLOCK(state, trigger) \
     (state == UNLOCK_IDLE && trigger == UNLOCK_ON_ACCEPTED_DIRECT -> UNLOCK_FIRING : /* table: unlock: IDLE, ACCEPTED_DIRECT -> FIRING */ \
@@ -52,16 +53,18 @@ c_decl {
     (state == UNLOCK_FIRING && trigger == UNLOCK_ON_GENERATION_CHANGED -> UNLOCK_IDLE : /* table: unlock: FIRING, GENERATION_CHANGED -> IDLE */ \
     (state == UNLOCK_FIRING && trigger == UNLOCK_ON_NOT_DURABLE -> UNLOCK_IDLE : /* table: unlock: FIRING, NOT_DURABLE -> IDLE */ \
     (state == UNLOCK_FIRING && trigger == UNLOCK_ON_RESTARTED -> UNLOCK_IDLE : /* table: unlock: FIRING, RESTARTED -> IDLE */ \
+    (state == UNLOCK_WAITING && trigger == UNLOCK_ON_FRAME_TAKEN_BACK -> UNLOCK_IDLE : /* table: unlock: WAITING, FRAME_TAKEN_BACK -> IDLE */ \
     (state == UNLOCK_WAITING && trigger == UNLOCK_ON_UNLOCKED -> UNLOCK_IDLE : /* table: unlock: WAITING, UNLOCKED -> IDLE */ \
     (state == UNLOCK_WAITING && trigger == UNLOCK_ON_REFUSED_BY_CAR -> UNLOCK_IDLE : /* table: unlock: WAITING, REFUSED_BY_CAR -> IDLE */ \
     (state == UNLOCK_WAITING && trigger == UNLOCK_ON_NOT_SENT -> UNLOCK_IDLE : /* table: unlock: WAITING, NOT_SENT -> IDLE */ \
     (state == UNLOCK_WAITING && trigger == UNLOCK_ON_NO_STATUS_IN_TIME -> UNLOCK_IDLE : /* table: unlock: WAITING, NO_STATUS_IN_TIME -> IDLE */ \
     (state == UNLOCK_WAITING && trigger == UNLOCK_ON_RESTARTED -> UNLOCK_IDLE : /* table: unlock: WAITING, RESTARTED -> IDLE */ \
-    NO_UNLOCK))))))))))))))))))))
-c_decl { static const char *const unlock_rows[4][16] = {
+    NO_UNLOCK)))))))))))))))))))))
+c_decl { static const char *const unlock_rows[4][17] = {
     {
         "unlock: IDLE, ACCEPTED_DIRECT -> FIRING",
         "unlock: IDLE, ACCEPTED_ARMED -> ARMED",
+        0,
         0,
         0,
         0,
@@ -94,6 +97,7 @@ c_decl { static const char *const unlock_rows[4][16] = {
         0,
         0,
         0,
+        0,
     },
     {
         0,
@@ -104,6 +108,7 @@ c_decl { static const char *const unlock_rows[4][16] = {
         "unlock: ARMED, GENERATION_CHANGED -> IDLE",
         "unlock: ARMED, NOT_DURABLE -> IDLE",
         "unlock: ARMED, RESTARTED -> IDLE",
+        0,
         0,
         0,
         0,
@@ -126,6 +131,7 @@ c_decl { static const char *const unlock_rows[4][16] = {
         0,
         0,
         0,
+        "unlock: WAITING, FRAME_TAKEN_BACK -> IDLE",
         "unlock: WAITING, UNLOCKED -> IDLE",
         "unlock: WAITING, REFUSED_BY_CAR -> IDLE",
         "unlock: WAITING, NOT_SENT -> IDLE",
@@ -316,6 +322,7 @@ inline move_relock(on) {
     (state == POSITION_SEALING && trigger == POSITION_ON_NOT_SEALED -> POSITION_IDLE : /* table: position: SEALING, NOT_SEALED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_CASE_ENDED -> POSITION_IDLE : /* table: position: SEALING, CASE_ENDED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_RIGHT_ENDED -> POSITION_IDLE : /* table: position: SEALING, RIGHT_ENDED -> IDLE */ \
+    (state == POSITION_SEALING && trigger == POSITION_ON_PIN_CHANGED -> POSITION_IDLE : /* table: position: SEALING, PIN_CHANGED -> IDLE */ \
     (state == POSITION_SEALING && trigger == POSITION_ON_RESTARTED -> POSITION_IDLE : /* table: position: SEALING, RESTARTED -> IDLE */ \
     (state == POSITION_IDLE && trigger == POSITION_ON_ACCEPTED_TRACKING -> POSITION_TRACKING : /* table: position: IDLE, ACCEPTED_TRACKING -> TRACKING */ \
     (state == POSITION_TRACKING && trigger == POSITION_ON_NOT_DURABLE -> POSITION_IDLE : /* table: position: TRACKING, NOT_DURABLE -> IDLE */ \
@@ -330,7 +337,7 @@ inline move_relock(on) {
     (state == POSITION_SEARCHING && trigger == POSITION_ON_CASE_ENDED -> POSITION_IDLE : /* table: position: SEARCHING, CASE_ENDED -> IDLE */ \
     (state == POSITION_SEARCHING && trigger == POSITION_ON_RIGHT_ENDED -> POSITION_IDLE : /* table: position: SEARCHING, RIGHT_ENDED -> IDLE */ \
     (state == POSITION_SEARCHING && trigger == POSITION_ON_RESTARTED -> POSITION_TRACKING : /* table: position: SEARCHING, RESTARTED -> TRACKING */ \
-    NO_POSITION))))))))))))))))))))))))))
+    NO_POSITION)))))))))))))))))))))))))))
 c_decl { static const char *const position_rows[5][14] = {
     {
         "position: IDLE, ACCEPTED_SNAPSHOT -> LOOKING",
@@ -371,7 +378,7 @@ c_decl { static const char *const position_rows[5][14] = {
         0,
         "position: SEALING, CASE_ENDED -> IDLE",
         "position: SEALING, RIGHT_ENDED -> IDLE",
-        0,
+        "position: SEALING, PIN_CHANGED -> IDLE",
         "position: SEALING, RESTARTED -> IDLE",
         "position: SEALING, SEALED -> IDLE",
         "position: SEALING, NOT_SEALED -> IDLE",

@@ -29,7 +29,9 @@ bool moved;
 bool d_case;
 byte d_stop_at, d_left, d_saved_wall = NO_WALL, d_session;
 bool d_outcome;
+bool d_news;                       /* a snapshot: another PIN or bundle has become durable */
 /* ---- RAM */
+bool r_news;
 bool r_case, r_outcome, unsaved, is_new;
 byte r_stop_at, r_left, r_saved_wall = NO_WALL, r_session;
 byte until, next_fix;
@@ -44,7 +46,10 @@ byte wall = NO_WALL;               /* what the wall clock says in this step */
 inline end_case(t) {               /* PositionCase._end: outcome and removal of the case in one transaction */
     move_position(t);
     if
-    :: moved -> assert(!r_outcome); r_case = false; r_outcome = true; writes = true
+    :: moved -> assert(!r_outcome); r_case = false; r_outcome = true; writes = true;
+#ifndef MUTANT_FIX_NOT_TAKEN_BACK   /* safeguard: core/position/position.py PositionCase._end, core/step.py Step.withdraw */
+        seals = false
+#endif
     :: else
     fi
 }
@@ -123,7 +128,16 @@ inline take_message() {
         next_fix = now; r_case = true; is_new = true; save()
     :: accepted && position != POSITION_IDLE -> end_case(POSITION_ON_CASE_ENDED)
     :: accepted && position != POSITION_IDLE -> end_case(POSITION_ON_RIGHT_ENDED)
-    :: accepted && position != POSITION_IDLE -> end_case(POSITION_ON_PIN_CHANGED)
+    :: accepted && position != POSITION_IDLE ->
+        r_news = !tracking; writes = true;
+#ifdef MUTANT_SEALED_AFTER_NEWS   /* safeguard: core/position/states.py, SEALING and PIN_CHANGED */
+        if
+        :: position != POSITION_SEALING -> end_case(POSITION_ON_PIN_CHANGED)
+        :: else
+        fi
+#else
+        end_case(POSITION_ON_PIN_CHANGED)
+#endif
     :: else
     fi
 }
@@ -140,7 +154,7 @@ inline look_at_the_clock() {
 inline commit() {
     assert(!d_case || r_case || r_outcome);
     d_case = r_case; d_stop_at = r_stop_at; d_left = r_left; d_saved_wall = r_saved_wall; d_session = r_session;
-    d_outcome = r_outcome;
+    d_outcome = r_outcome; d_news = r_news;
     if
     :: r_outcome -> over = true
     :: else
@@ -264,7 +278,8 @@ finish:
         if
         :: goto restart
         :: atomic {
-                assert(d_case || over);                       /* accepted durably; it may have ended in this very step */
+                assert(d_case && !over);                      /* accepted durably, and not ended in this very step */
+                assert(!d_news);                              /* G6: what has not begun does not begin after news */
                 seals = false;
                 if
                 :: WALL == 1 || !tracking -> fixes++
@@ -289,7 +304,7 @@ restart:
                 :: break
                 od
             fi;
-            r_case = d_case; r_outcome = d_outcome; r_stop_at = d_stop_at; r_left = d_left;
+            r_case = d_case; r_outcome = d_outcome; r_news = d_news; r_stop_at = d_stop_at; r_left = d_left;
             r_saved_wall = d_saved_wall; r_session = d_session;
             unsaved = false; seals = false; wrote_case = false; is_new = false; until = 0; next_fix = 0;
             position = POSITION_IDLE; wall = NO_WALL;

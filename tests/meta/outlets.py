@@ -34,12 +34,13 @@ NAMED = {
     "tcu_agent.core.verify.authorisation.RelockAuthorisation.__post_init__: seal",
     "tcu_agent.core.verify.authorisation.UnlockAuthorisation.__post_init__: seal",
     "tcu_agent.protocol.cose.VerifiedPayload.__post_init__: seal",
-    # Unions of types, tables by type; a fix that is due is withdrawn when its case ends.
+    # Unions of types, tables by type; a fix and a frame are withdrawn when the right to them ends.
     "tcu_agent.core.effects: SealPosition",
     "tcu_agent.core.effects: SendMessage",
     "tcu_agent.core.effects: TransmitLock",
     "tcu_agent.core.effects: TransmitUnlock",
-    "tcu_agent.core.position.position.PositionCase._end: SealPosition",
+    "tcu_agent.core.position.position.PositionCase._take_back: SealPosition",
+    "tcu_agent.core.unlock.unlock.Unlock.cancel: TransmitUnlock",
     "tcu_agent.core.unlock.unlock: RelockAuthorisation",
     "tcu_agent.protocol.messages: Position",
     "tcu_agent.protocol.tables: Position",

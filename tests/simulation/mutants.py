@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant(
         "an armed unlock outlives a new owner or PIN",
         f"{CORE}/unlock/unlock.py",
-        "        self._end(step, Trigger.GENERATION_CHANGED, Outcome.CANCELLED, Reason.GENERATION_CHANGED)\n",
+        "        self._end(step, trigger, Outcome.CANCELLED, Reason.GENERATION_CHANGED)\n",
         "",
     ),
     Mutant(

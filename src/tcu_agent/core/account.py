@@ -78,7 +78,7 @@ class Adopter:
         )
         self._challenges.clear(Reason.GENERATION_MISMATCH)
         self._unlock.cancel(step)
-        self._position.pin_changed(step)
+        self._position.keys_changed(step)
 
     def _end_old_rights(self, step: Step, old: Account | None, new: Account) -> None:
         if old is None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tcu_agent.core.effects import Effect, Note, Persist, SealPosition, SendMessage
 from tcu_agent.protocol.messages import Event, Result
+
+E = TypeVar("E", bound=Effect)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +46,11 @@ class Step:
         """Carry these out, in this order, once everything of this step is durable."""
         self.effects.extend(effects)
 
-    def withdraw(self, kind: type[Effect]) -> None:
-        """Take back what this step wanted to do of this kind: the right to it has ended within the step."""
+    def withdraw(self, kind: type[E]) -> list[E]:
+        """Take back and return what this step wanted to do of this kind: the right to it has ended within the step."""
+        withdrawn: list[E] = [each for each in self.effects if isinstance(each, kind)]
         self.effects = [each for each in self.effects if not isinstance(each, kind)]
+        return withdrawn
 
     def note(self, word: str, **fields: str | int) -> None:
         """Leave one line for the log and the counters."""

@@ -171,7 +171,9 @@ class PositionCase:
         if self.machine.state is State.LOOKING:
             self._look(step, job)
         elif self.machine.state is State.SEALING:
-            self._conclude(step, job)
+            # Sealed in this step only, because an effect before it has failed: judged in the next.
+            if not step.seals:
+                self._conclude(step, job)
         else:
             self._track(step, job)
 
@@ -197,6 +199,12 @@ class PositionCase:
     def pin_changed(self, step: Step) -> None:
         """A new PIN: what has not begun does not begin; tracking goes on."""
         self._end(step, Trigger.PIN_CHANGED, Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+
+    def keys_changed(self, step: Step) -> None:
+        """Another bundle: as a new PIN; a fix of this very step is for a desk that may be gone, and is taken anew."""
+        self.pin_changed(step)
+        if self._job is not None and self._take_back(step, self._job):
+            self._job.next_fix_at = self._job.deadline = step.now
 
     def case_ended(self, step: Step, case_id: bytes) -> None:
         """The case is over: stop, and erase what is still stored of it."""
@@ -290,6 +298,14 @@ class PositionCase:
             )
         )
 
+    def _take_back(self, step: Step, job: _Job) -> bool:
+        """Take back the fix that this very step wanted to seal, if there is one; returns whether there was."""
+        withdrawn = step.withdraw(SealPosition)
+        for sealing in withdrawn:
+            self.not_sealed(sealing, is_too_late=False)
+            job.tried -= 1
+        return bool(withdrawn)
+
     def _save(self, step: Step, job: _Job) -> None:
         """Make durable how much time is left, before any fix that this step takes."""
         job.least_wall.look(now=step.now, wall=step.wall)
@@ -311,9 +327,9 @@ class PositionCase:
         job = self._job
         if job is None or not self.machine.move(trigger):
             return
-        self._job = None
         # A fix that was due in the very step that ends the case: its record goes now, so it must not come after it.
-        step.withdraw(SealPosition)
+        self._take_back(step, job)
+        self._job = None
         if job.record.parameters.kind is PositionKind.TRACKING:
             self._tell(step, job, EventKind.TRACKING_ENDED, reason)
             if outcome is Outcome.EXECUTED and job.tried > 0 and job.sealed <= 0:

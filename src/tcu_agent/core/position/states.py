@@ -5,7 +5,7 @@ Theory of operation
 IDLE       No case. Nothing is collected.
 LOOKING    Snapshot: the intent is durable; waits for a fix (a sleeping bus is woken), within the grant's own time.
 SEALING    Snapshot: the fix was handed over for sealing; the next step knows whether that failed, and reports it. What
-           ends the case in the very step that took the fix takes it back.
+           ends the case in the very step that took the fix takes it back, a new PIN and a new bundle among it.
 TRACKING   Waits for the next interval. Missed ones are skipped, not made up for.
 SEARCHING  An interval is due: waits for a fix (a sleeping bus is woken), shorter than an interval.
 
@@ -69,6 +69,7 @@ TABLE: Final[dict[tuple[State, Trigger], State]] = {
     (State.SEALING, Trigger.NOT_SEALED): State.IDLE,
     (State.SEALING, Trigger.CASE_ENDED): State.IDLE,
     (State.SEALING, Trigger.RIGHT_ENDED): State.IDLE,
+    (State.SEALING, Trigger.PIN_CHANGED): State.IDLE,
     (State.SEALING, Trigger.RESTARTED): State.IDLE,
     (State.IDLE, Trigger.ACCEPTED_TRACKING): State.TRACKING,
     (State.TRACKING, Trigger.NOT_DURABLE): State.IDLE,

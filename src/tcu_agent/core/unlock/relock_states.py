@@ -11,6 +11,8 @@ LOCKING   The attempt is durable since the step before: ONE frame goes out, unle
           took so long that what was seen is old, it is seen again first, or the car is left as it is.
 WAITING   Only lock statuses from after the frame decide: all locked, or time is up.
 
+No change of PIN, owner, subscription or keys ends it: a lock gives nobody anything, and a car left open stays open.
+
 A restart while COUNTING goes on counting within the same boot session; in another one the elapsed time is not known,
 so it is judged at once. A restart while LOCKING or WAITING only looks at the locks: the command is not sent twice.
 """

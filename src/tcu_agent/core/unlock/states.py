@@ -12,6 +12,8 @@ FIRING   The intent is durable since the step before. Age and preconditions are 
          That all locks are open already is believed only of a status from after the intent: while a motor moves, the
          last position holds but is not seen again, and a car that somebody has just begun to lock is not an open one.
 WAITING  The frame is out. Only lock statuses from after it decide: all unlocked, or refused by the car, or time is up.
+         One step decides on the frame before it takes what has arrived: a new PIN, owner or bundle in that very step
+         takes the frame back, for it would leave after the news are durable. One that left before is judged as it was.
 
 Every way back to IDLE stores the outcome and the result that reports it in one transaction, which also removes the
 intent. At a start an intent that is still there was cut off: `armed` moved nothing (cancelled), `firing` may have
@@ -47,6 +49,7 @@ class Trigger(Enum):
     WINDOW_PASSED = "window passed"
     DRIVEN_OFF = "driven off"
     GENERATION_CHANGED = "generation changed"
+    FRAME_TAKEN_BACK = "frame taken back"
     NOT_DURABLE = "not durable"
     ALLOWED = "allowed"
     NOT_ALLOWED = "not allowed"
@@ -75,6 +78,7 @@ TABLE: Final[dict[tuple[State, Trigger], State]] = {
     (State.FIRING, Trigger.GENERATION_CHANGED): State.IDLE,
     (State.FIRING, Trigger.NOT_DURABLE): State.IDLE,
     (State.FIRING, Trigger.RESTARTED): State.IDLE,
+    (State.WAITING, Trigger.FRAME_TAKEN_BACK): State.IDLE,
     (State.WAITING, Trigger.UNLOCKED): State.IDLE,
     (State.WAITING, Trigger.REFUSED_BY_CAR): State.IDLE,
     (State.WAITING, Trigger.NOT_SENT): State.IDLE,

@@ -168,8 +168,16 @@ class Unlock:
             self._observe(step, job, changes)
 
     def cancel(self, step: Step) -> None:
-        """Give up what has not moved yet: a generation changed or the subscription ended."""
-        self._end(step, Trigger.GENERATION_CHANGED, Outcome.CANCELLED, Reason.GENERATION_CHANGED)
+        """Give up what has not moved yet: a generation changed or the subscription ended.
+
+        A frame that this very step has decided on would leave after the news are durable: it is taken back. The durable
+        intent goes with the outcome, in the transaction that holds the news; cut off before, it ends as unknown.
+        """
+        trigger = Trigger.GENERATION_CHANGED
+        if self._job and step.withdraw(TransmitUnlock):
+            trigger = Trigger.FRAME_TAKEN_BACK
+            self._job.sent_at = float("-inf")
+        self._end(step, trigger, Outcome.CANCELLED, Reason.GENERATION_CHANGED)
 
     def intent_not_durable(self, step: Step) -> None:
         """The intent could not be made durable: nothing may move."""
@@ -228,7 +236,7 @@ class Unlock:
 
     def _fire(self, step: Step, job: _Job) -> None:
         self.machine.move(Trigger.ALLOWED)
-        job.sent_at = self._last_frame_at = step.now
+        job.sent_at = step.now
         job.deadline = step.now + self._settings.status_timeout_s
         # No later than the grant allows, nor than what was judged just now may be believed.
         step.do(
@@ -274,6 +282,7 @@ class Unlock:
         if job is None or not self.machine.move(trigger):
             return
         self._job = None
+        self._last_frame_at = max(self._last_frame_at, job.sent_at)
         since = max(job.sent_at, self._fresh_since(step))
         self._store(step, job.intent, outcome, reason, since=since)
         if job.is_armed and outcome is Outcome.CANCELLED:
