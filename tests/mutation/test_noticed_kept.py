@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tcu_agent.core.durable import records
+from tcu_agent.core.durable.knowledge import Knowledge
+from tcu_agent.core.durable.restore import OpenMatters, restore
 from tcu_agent.core.durable.unsaved import KEPT, Unsaved
-from tcu_agent.core.effects import Persist, SendMessage
+from tcu_agent.core.effects import Note, Persist, SendMessage
 from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.reports.reports import STATE_WAITING
 from tcu_agent.core.step import Step
 from tcu_agent.errors import StorageError
 from tcu_agent.protocol.messages import Event, Refusal, Result
 from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
+from tests.core import test_records
 from tests.core.driver import Driver, Failure, settings
 from tests.core.parked import HOUR_S, LISTEN_S, parked, until
 from tests.core.test_account import account_with_evidence
@@ -147,3 +152,85 @@ def test_a_tombstone_becomes_part_of_a_larger_one_and_security_events_stay() -> 
         *[(None, seq) for seq in range(1, KEPT - 1)],
         (KEPT - 1, KEPT + 3),
     ]
+
+
+# ---------------------------------------------------------------- what a start reads back
+
+OPEN = {
+    records.UNLOCK: test_records.INTENT.to_bytes(),
+    records.RELOCK: test_records.RELOCK.to_bytes(),
+    records.POSITION: test_records.POSITION.to_bytes(),
+    records.CALL: test_records.CALL.to_bytes(),
+    records.ALARM: test_records.ALARM.to_bytes(),
+    records.TOW: test_records.TOW.to_bytes(),
+    records.PARKED: test_records.PARKED.to_bytes(),
+}
+
+
+def test_each_open_matter_is_read_from_its_own_record() -> None:
+    parts = Driver().core._parts
+    assert restore(parts, OPEN) == OpenMatters(
+        unlock=test_records.INTENT,
+        relock=test_records.RELOCK,
+        position=test_records.POSITION,
+        call=test_records.CALL,
+        alarm=test_records.ALARM,
+        tow=test_records.TOW,
+        parked=test_records.PARKED,
+    )
+    assert parts.is_corrupt is False
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        records.JOURNAL,
+        records.OUTCOME_PREFIX,
+        records.TRUST,
+        records.ACCOUNT,
+        records.MARKS,
+        records.CASE_PREFIX,
+        *OPEN,
+    ],
+)
+def test_a_record_that_cannot_be_read_is_remembered_by_its_key(key: str) -> None:
+    stored = {key + "0f" * records.ID_BYTES if key.endswith("/") else key: b"corrupt"}
+    parts = Driver().core._parts
+    assert restore(parts, stored) == OpenMatters(corrupt=[key])
+    assert parts.is_corrupt is (key not in test_records.NOTHING_REMOTE)
+
+
+def test_without_a_state_that_can_be_read_everything_remote_is_closed() -> None:
+    parts = Driver().core._parts
+    assert restore(parts, None) == OpenMatters()
+    assert parts.is_corrupt is True
+
+
+@pytest.mark.parametrize(
+    ("key", "read"),
+    [
+        (records.ACCOUNT, Knowledge.restore_account),
+        (records.MARKS, Knowledge.restore_marks),
+    ],
+)
+def test_what_the_car_has_learnt_is_named_where_it_cannot_be_read(
+    key: str, read: Callable[[Knowledge, dict[str, bytes]], None]
+) -> None:
+    with pytest.raises(StorageError, match=f"^{key}: corrupt"):
+        read(Knowledge(), {key: b"corrupt"})
+
+
+# ---------------------------------------------------------------- what is not looked at is named
+
+
+def details(car: Driver) -> list[object]:
+    return [each.fields["detail"] for each in car.seen(Note) if each.word == "refused"]
+
+
+def test_what_is_refused_unread_is_named_by_its_topic(car: Driver) -> None:
+    car.receive("ack", b"", retained=True)
+    assert details(car) == ["ack"]
+    car.stored[records.MARKS] = b"corrupt"
+    car.restart()
+    car.receive("grant", b"")
+    assert details(car) == ["ack", "grant"]
