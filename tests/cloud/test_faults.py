@@ -29,6 +29,7 @@ def test_nothing_is_lost_doubled_or_late_under_the_faults_that_take_seconds(tmp_
     assert len(found) == len(SHORT)
     assert [line(row) for row in found if not row.is_well] == []
     assert all(row.made >= 7 for row in found)
+    assert [(row.stale_sent > 0, row.live_acted) for row in found] == [(True, 1), (True, 0)]
 
 
 async def _silent_witness(act: Act) -> None:
@@ -44,12 +45,42 @@ async def _prompt(act: Act) -> None:
     await act.make(2, press=False)
 
 
-@pytest.mark.parametrize("spoilt", [_silent_witness, _prompt])
-def test_a_count_that_is_wrong_and_a_grant_that_acts_are_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: Play
+async def _powerless(act: Act) -> None:
+    """The ignition is on, so the car refuses the live grant of this case."""
+    act.site.act(lambda person, now: person.switch("active", now=now))
+    await act.make(2, press=False)
+    await act.unlock()
+    act.send_grant()
+    act.site.act(lambda person, now: person.switch("off", now=now))
+
+
+async def _idle(act: Act) -> None:
+    """Nothing stale is sent while the fault lasts."""
+    await act.make(2, press=False)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "stale_acted", "live", "is_complete"),
+    [
+        (_silent_witness, 0, (0, 0), False),
+        (_prompt, 1, (0, 0), True),
+        (_powerless, 0, (1, 0), True),
+        (_idle, 0, (0, 0), True),
+    ],
+)
+def test_a_count_that_is_wrong_and_a_grant_that_acts_or_does_not_are_seen(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoilt: Play,
+    stale_acted: int,
+    live: tuple[int, int],
+    *,
+    is_complete: bool,
 ) -> None:
-    monkeypatch.setattr("tcu_sim.faults.play.STORED_WITHIN_S", 1.0)
+    monkeypatch.setattr("tcu_sim.faults.play.STORED_WITHIN_S", 30.0 if is_complete else 1.0)
+    monkeypatch.setattr("tcu_sim.faults.play.ATTEMPTS", 1)
     (row,) = played(tmp_path, replace(CASES[0], play=spoilt))
     assert not row.is_well
-    assert row.stale_acted == (spoilt is _prompt)
-    assert row.is_complete == (spoilt is _prompt)
+    assert row.stale_acted == stale_acted
+    assert (row.live_sent, row.live_acted) == live
+    assert row.is_complete == is_complete

@@ -39,6 +39,8 @@ TEN_YEARS = timedelta(days=3652)
 async def nothing(act: Act) -> None:
     """Nothing is wrong."""
     await act.make()
+    await act.unlock()
+    await act.lock_and_send_again()
 
 
 async def broker_with_store(act: Act) -> None:
@@ -68,6 +70,8 @@ async def cut_in_packets(act: Act) -> None:
         await act.make(
             2, press=after_bytes == 40
         )  # each time at the next packet, on the next connection
+        if after_bytes == 333:  # by then the challenge is over
+            act.send_grant()
     way.faults.cut_after_bytes = None
     way.cut()
 
@@ -113,7 +117,10 @@ async def slow(act: Act) -> None:
 
 
 async def shuffled_both_ways(act: Act) -> None:
-    """PUBLISH packets come late, in another order and twice: to the car, from the car, and to the centre."""
+    """PUBLISH packets come late, in another order and twice: to the car, from the car, and to the centre.
+
+    A live unlock has to get through that, once; after it the same grant and a stale one come again and again.
+    """
     rng = Random(1)
     make = shuffled(rng, most_s=0.5, twice=0.3)
     ways = act.site.car_way, act.site.centre_way
@@ -122,6 +129,8 @@ async def shuffled_both_ways(act: Act) -> None:
         way.cut()
     for _ in range(3):
         await act.make(press=not act.ledger.made.presses)
+    await act.unlock()
+    await act.lock_and_send_again()
     await asyncio.sleep(1.0)
     for way in ways:
         way.up = way.down = None
@@ -173,6 +182,8 @@ async def disk_full(act: Act) -> None:
     for _ in range(4):
         await act.make(press=not act.ledger.made.presses)
     await act.site.agent.says("not-durable", since=mark, within_s=READY_WITHIN_S)
+    act.send_grant()
+    await act.make(2, press=False)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
 
@@ -188,6 +199,8 @@ async def no_space(act: Act) -> None:
         for _ in range(4):
             await act.make(press=not act.ledger.made.presses)
         await site.agent.says("not-durable", since=mark, within_s=READY_WITHIN_S)
+        act.send_grant()
+        await act.make(2, press=False)
         full.unlink()
     finally:
         site.agent.environment = {}
@@ -199,6 +212,7 @@ async def alarm_off_line(act: Act) -> None:
     way.faults.is_down = True
     way.cut()
     await act.make()
+    act.send_grant()
     alarms = act.site.watch.alarms
     if not await act.site.runner.wait_until(
         lambda _: act.ledger.made.alarms > 0, within_s=READY_WITHIN_S
@@ -220,6 +234,7 @@ async def file_of_noise(act: Act) -> None:
     way.faults.is_down = True
     way.cut()
     await act.make(2, press=False)
+    act.send_grant()
     await site.agent.kill()
     _give_up(act, 2)
     for file in site.database_file.parent.glob("state.sqlite*"):
@@ -255,6 +270,7 @@ async def outbox_damaged(act: Act) -> None:
     way.faults.is_down = True
     way.cut()
     await act.make()
+    act.send_grant()
     mark = act.site.agent.mark()
     # An orderly end: the log of an agent that was killed must not be opened by anybody else (docs/adr/0014).
     await act.site.agent.stop()

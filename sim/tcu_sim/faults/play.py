@@ -1,4 +1,8 @@
-"""Plays one fault: events are made while it lasts, an unlock grant grows old on the way, and then it is counted."""
+"""Plays one fault: events are made and grants are sent while it lasts, and then it is counted.
+
+Each case sends a grant that grows old on the way, or comes too late. Where an unlock can work through the fault one is
+granted too, each of its messages several times, and must act once.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +28,29 @@ READY_WITHIN_S = 60.0
 STORED_WITHIN_S = 150.0
 ANSWER_WITHIN_S = 60.0
 NO_CALL = "Idle"
+CHALLENGE_EXPIRED = 12
+"""Reason of a refusal (docs/protocol.md)."""
+REPEATS = 3
+"""How often the same grant is sent where that is the point."""
+ATTEMPTS = 3
+"""For a live unlock: on a way that delays, a challenge of two seconds may be over before its grant is there."""
 
 
 @dataclass(slots=True)
 class Act:
-    """What a case may do. `notes`: what it has measured, for the table."""
+    """What a case may do. `grant`: the stale one; `notes`: what the case has measured, for the table."""
 
     site: Site
     ledger: Ledger
     grant: bytes
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)
+    live_grant: bytes | None = None
+    """The last one that was good when it was sent."""
+    stale_sent: int = 0
+    live_sent: int = 0
+    """Unlocks, however often their grants were sent."""
+    live_acted: int = 0
+    """Of `live_sent`: one frame on the bus by the time of the result `executed`."""
 
     async def make(self, steps: int = STEPS, *, press: bool = True) -> None:
         """Let people do things at the car: a door opens and closes, somebody presses ON CALL."""
@@ -52,6 +69,28 @@ class Act:
     def send_grant(self) -> None:
         """Send the grant now: the broker, or the way to it, may hold it up."""
         self.site.publish("grant", self.grant)
+        self.stale_sent += 1
+
+    async def unlock(self) -> None:
+        """Let an unlock be asked for and granted through the fault, the grant several times; return with its result."""
+        site, unlocks = self.site, self.site.watch.unlocks
+        self.live_sent += 1
+        for _ in range(ATTEMPTS):
+            request_id, self.live_grant = await _grant(site)
+            for _ in range(REPEATS):
+                site.publish("grant", self.live_grant)
+            await _end(site, request_id)
+            if _outcomes(site, request_id) == {Outcome.EXECUTED}:
+                self.live_acted += site.watch.unlocks == unlocks + 1
+                return
+
+    async def lock_and_send_again(self) -> None:
+        """Let somebody lock the car; send the stale grant and the one that has acted several times: none may act."""
+        await _lock(self.site)
+        for _ in range(REPEATS):
+            self.send_grant()
+            if self.live_grant is not None:
+                self.site.publish("grant", self.live_grant)
 
     def note(self, text: str) -> None:
         """Leave something for the table."""
@@ -90,17 +129,26 @@ class Row:
     stored: Stored
     is_complete: bool
     stale_sent: int
+    """While the fault lasted."""
     stale_acted: int
+    """Frames beyond those of `live_acted`."""
+    live_sent: int
+    live_acted: int
     is_well_after: bool
     took_s: float
     notes: tuple[str, ...]
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing was lost, doubled or mixed up, nothing stale acted, and the link worked afterwards."""
+        """Whether nothing was lost, doubled or mixed up, what was live acted once and nothing else did, and all worked.
+
+        A case that has sent nothing stale through its fault has shown nothing.
+        """
         return (
             self.is_complete
+            and self.stale_sent > 0
             and not self.stale_acted
+            and self.live_acted == self.live_sent
             and self.is_well_after
             and self.stored.covered == self.case.covers
             and self.given_up == self.case.loses
@@ -124,13 +172,14 @@ async def play(site: Site, case: Case) -> Row:
     ledger = Ledger(site.centre, site.watch)
     request_id, grant = await _grant(site)
     unlocks = site.watch.unlocks
-    act = Act(site, ledger, grant, [])
+    act = Act(site, ledger, grant)
     await case.play(act)
+    stale_sent = act.stale_sent
     await asyncio.sleep(CHALLENGE_TTL_S)
     is_complete = await site.until(lambda: ledger.is_balanced, timeout_s=STORED_WITHIN_S)
     act.send_grant()
-    was_refused = await site.until(lambda: _answered(site, request_id), timeout_s=ANSWER_WITHIN_S)
-    stale_acted = site.watch.unlocks - unlocks
+    was_refused = await _answer(site, request_id)
+    stale_acted = site.watch.unlocks - unlocks - act.live_acted
     is_well_after = was_refused and await _fresh_unlock(site)
     await _hang_up(site, ledger)
     return Row(
@@ -140,8 +189,10 @@ async def play(site: Site, case: Case) -> Row:
         alarms=ledger.made.alarms,
         stored=ledger.stored(),
         is_complete=is_complete,
-        stale_sent=1,
+        stale_sent=stale_sent,
         stale_acted=stale_acted,
+        live_sent=act.live_sent,
+        live_acted=act.live_acted,
         is_well_after=is_well_after,
         took_s=asyncio.get_running_loop().time() - began,
         notes=tuple(act.notes),
@@ -171,10 +222,31 @@ async def _challenged(site: Site) -> bytes:
     return request_id
 
 
-def _answered(site: Site, request_id: bytes) -> bool:
+async def _answer(site: Site, request_id: bytes) -> bool:
+    """Wait for the next refusal or result of this request; False if none comes."""
+    before = _answers(site, request_id)
+    return await site.until(lambda: _answers(site, request_id) > before, timeout_s=ANSWER_WITHIN_S)
+
+
+async def _end(site: Site, request_id: bytes) -> None:
+    """Wait for the result of this request, or that its challenge is over; its repetitions may be refused before."""
     heard = site.light.heard
-    refused = any(each.request_id == request_id for each in heard.refusals)
-    return refused or any(each.request_id == request_id for each in heard.answers)
+
+    def is_over() -> bool:
+        late = (each.request_id for each in heard.refusals if each.reason == CHALLENGE_EXPIRED)
+        return bool(_outcomes(site, request_id)) or request_id in late
+
+    await site.until(is_over, timeout_s=ANSWER_WITHIN_S)
+
+
+def _answers(site: Site, request_id: bytes) -> int:
+    heard = site.light.heard
+    refused = sum(each.request_id == request_id for each in heard.refusals)
+    return refused + sum(each.request_id == request_id for each in heard.answers)
+
+
+def _outcomes(site: Site, request_id: bytes) -> set[Outcome]:
+    return {each.outcome for each in site.light.heard.answers if each.request_id == request_id}
 
 
 async def _fresh_unlock(site: Site) -> bool:
@@ -182,13 +254,8 @@ async def _fresh_unlock(site: Site) -> bool:
     unlocks = site.watch.unlocks
     request_id = await _challenged(site)
     site.light.send(site.light.grant(request_id))
-    heard = site.light.heard
-    await site.until(
-        lambda: any(each.request_id == request_id for each in heard.answers),
-        timeout_s=ANSWER_WITHIN_S,
-    )
-    outcomes = {each.outcome for each in heard.answers if each.request_id == request_id}
-    return outcomes == {Outcome.EXECUTED} and site.watch.unlocks == unlocks + 1
+    await _end(site, request_id)
+    return _outcomes(site, request_id) == {Outcome.EXECUTED} and site.watch.unlocks == unlocks + 1
 
 
 async def _lock(site: Site) -> None:
