@@ -32,12 +32,14 @@ NOBODY = b""
 class Command:
     """A central locking command frame on CAN at a true time (s).
 
-    `request_id`: of the request whose attempt was on the disk then, `NOBODY` if none was.
+    `request_id`: of the request whose attempt was on the disk then, `NOBODY` if none was. `commits`: how many
+    transactions were on the disk by then, where somebody counts them: what times of one instant cannot tell apart.
     """
 
     at: float
     is_unlock: bool
     request_id: bytes
+    commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,12 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A position was sealed (put into the car's store) at a true time (s)."""
+    """A position was sealed (put into the car's store) at a true time (s). `commits`: as in `Command`."""
 
     at: float
     case_id: bytes
     seq: int
+    commits: int = 0
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ G2  a second frame for one request, a frame after its result, a frame without it
 G3  a frame after the challenge's lifetime (or the plate's window)
 G4  `executed` where the lock status never said so
 G5  a position after the stop time, after the end of its tracking or in clear; a tracking that does not end in time
-G6  a frame or position on the strength of a challenge from before a change of generation that the car has accepted
+G6  a frame or position on the strength of a challenge from before a change of generation, or of the trust bundle, that
+    is on the disk: by the order of transactions and deeds, for both may carry the same time
 G7  (each of the above while something is broken)
 G8  two messages under one number; an agent that ends by itself
 
@@ -48,11 +49,15 @@ class Said:
     challenged_at: dict[bytes, float]
 
 
+NEVER = float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a change of the account takes away. `at`: true time at which it was on the disk."""
+    """What a change of the account takes away. It was on the disk at a true time, with so many transactions in all."""
 
     at: float
+    commits: int
     ownership: object
     pin: object
     is_active: bool
@@ -115,41 +120,63 @@ class Judge:
         return [
             Generation(
                 at,
+                commits,
                 ownership=event.values[vss.OWNERSHIP_GENERATION],
                 pin=event.values[vss.PIN_GENERATION],
                 is_active=bool(event.values[vss.SUBSCRIPTION_ACTIVE]),
             )
-            for at, event in self._events()
+            for at, commits, event in self._events()
             if event.kind is EventKind.ACCOUNT_CHANGED
         ]
 
-    def _events(self) -> Iterator[tuple[float, Event]]:
-        for commit in self._state.commits:
+    def _events(self) -> Iterator[tuple[float, int, Event]]:
+        """Every event on the disk: since when, and with how many transactions."""
+        for number, commit in enumerate(self._state.commits, 1):
             for message in commit.append:
                 if isinstance(message, Event):
-                    yield commit.at, message
+                    yield commit.at, number, message
 
-    def _results(self) -> Iterator[tuple[float, Result]]:
-        for commit in self._state.commits:
+    def _results(self) -> Iterator[tuple[float, int, Result]]:
+        """Every result on the disk: since when, and with how many transactions."""
+        for number, commit in enumerate(self._state.commits, 1):
             for message in commit.append:
                 if isinstance(message, Result):
-                    yield commit.at, message
+                    yield commit.at, number, message
 
-    def _void_at(self, deed: Deed, *, by_pin: bool) -> float:
-        """When a change that the car accepted took the deed's power, infinity if none did."""
+    def _void_from(self, deed: Deed, *, by_pin: bool) -> float:
+        """With how many transactions a change that the car accepted took the deed's power, infinity if none did.
+
+        `by_pin`: a new PIN and another trust bundle do it as well.
+        """
         before = [each for each in self._generations() if each.at <= deed.challenged_at]
-        for each in self._generations():
-            is_other = before and (
-                each.ownership != before[-1].ownership or (by_pin and each.pin != before[-1].pin)
-            )
-            if each.at > deed.challenged_at and (is_other or not each.is_active):
-                return each.at
-        return float("inf")
+        found = [
+            each.commits
+            for each in self._generations()
+            if each.at > deed.challenged_at
+            and (not each.is_active or (before and _is_other(each, before[-1], by_pin=by_pin)))
+        ]
+        if by_pin:
+            found += [
+                commits
+                for at, commits, event in self._events()
+                if at > deed.challenged_at and event.kind is EventKind.TRUST_CHANGED
+            ]
+        return min(found, default=NEVER)
+
+    def _over_from(self, request_id: bytes) -> float:
+        """With how many transactions a request was over: its result, or the end of its tracking."""
+        ends = [n for _, n, told in self._results() if told.common.request_id == request_id]
+        ends += [
+            commits
+            for _, commits, event in self._events()
+            if event.kind is EventKind.TRACKING_ENDED and event.request_id == request_id
+        ]
+        return min(ends, default=NEVER)
 
     def _results_at(self, request_id: bytes) -> float:
         """When the result of a request was on the disk, infinity if there is none."""
-        times = (at for at, result in self._results() if result.common.request_id == request_id)
-        return min(times, default=float("inf"))
+        times = (at for at, _, result in self._results() if result.common.request_id == request_id)
+        return min(times, default=NEVER)
 
     # ------------------------------------------------------------------ rules
     def _unlocks(self) -> Iterator[str]:
@@ -167,20 +194,19 @@ class Judge:
             elif command.request_id in used:
                 yield f"unlock frame at {command.at:.3f} s, a second one for its request"
             elif deed is None or not (
-                first[deed.request_id]
-                <= command.at
-                <= min(_latest_unlock(deed), self._ends(deed)) + CLOCK_SLACK_S
+                first[deed.request_id] <= command.at <= _latest_unlock(deed) + CLOCK_SLACK_S
             ):
                 yield f"unlock frame at {command.at:.3f} s without evidence that allows it"
+            elif command.commits >= self._over_from(deed.request_id):
+                yield f"unlock frame at {command.at:.3f} s after its result"
+            elif command.commits >= self._void_from(deed, by_pin=True):
+                yield f"unlock frame at {command.at:.3f} s after a change that took its right"
             used.add(command.request_id)
-
-    def _ends(self, deed: Deed) -> float:
-        return min(self._void_at(deed, by_pin=True), self._results_at(deed.request_id))
 
     def _locks(self) -> Iterator[str]:
         executed = {
             result.common.request_id: at
-            for at, result in self._results()
+            for at, _, result in self._results()
             if result.outcome is Outcome.EXECUTED and result.common.service is AgentService.UNLOCK
         }
         for command in self._watch.commands:
@@ -245,19 +271,30 @@ class Judge:
         parameters, latest = deed.parameters, deed.challenged_at + deed.ttl_s
         if isinstance(parameters, Locate) and parameters.kind is Kind.TRACKING:
             latest = (began if began is not None else latest) + (parameters.duration_s or 0)
-        latest = min(latest + self.forgery.given_s, ended, self._void_at(deed, by_pin=False))
+        latest = min(latest + self.forgery.given_s, ended)
+        is_snapshot = isinstance(parameters, Locate) and parameters.kind is Kind.SNAPSHOT
+        void_from = self._void_from(deed, by_pin=is_snapshot)
+        over_from = self._over_from(deed.request_id)
         for sealed in sealings:
             if not deed.at - CLOCK_SLACK_S <= sealed.at <= latest + CLOCK_SLACK_S:
                 yield f"position sealed at {sealed.at:.3f} s outside its evidence's time"
+            elif sealed.commits >= over_from:
+                yield f"position sealed at {sealed.at:.3f} s after the end of its case"
+            elif sealed.commits >= void_from:
+                yield f"position sealed at {sealed.at:.3f} s after a change that took its right"
 
     def _tracked(self, request_id: bytes) -> tuple[float | None, float]:
         began, ended = None, self._results_at(request_id)
-        for at, event in self._events():
+        for at, _, event in self._events():
             if event.request_id == request_id and event.kind is EventKind.TRACKING_STARTED:
                 began = at
             elif event.request_id == request_id and event.kind is EventKind.TRACKING_ENDED:
                 ended = min(ended, at)
         return began, ended
+
+
+def _is_other(new: Generation, old: Generation, *, by_pin: bool) -> bool:
+    return new.ownership != old.ownership or (by_pin and new.pin != old.pin)
 
 
 def _has_result(commit: Commit) -> bool:

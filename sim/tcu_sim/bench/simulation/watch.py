@@ -93,6 +93,11 @@ class WatchedState(FusedState):
             self._note(puts, ())
         self._trace.add(f"sealed {position.case_id.hex()[:8]} {position.seq}")
 
+    @override
+    def committed(self) -> int:
+        """Return how many transactions are on the disk."""
+        return len(self.commits)
+
     def _note_if_durable(
         self, puts: Mapping[str, bytes | None], appended: tuple[Result | Event, ...]
     ) -> None:
@@ -156,7 +161,14 @@ class Watch(InMemoryCanPort):
         if name == COMMAND:
             is_unlock = decoded.signals["LockCommand"] == "UnlockAll"
             request_id = self._state.attempted().request_id(is_unlock=is_unlock)
-            self.commands.append(Command(self._now(), is_unlock=is_unlock, request_id=request_id))
+            self.commands.append(
+                Command(
+                    self._now(),
+                    is_unlock=is_unlock,
+                    request_id=request_id,
+                    commits=self._state.committed(),
+                )
+            )
             self.sent_commands.append(data)
             self.trace.add(f"can command {data.hex()}")
         elif name == FIX:
