@@ -71,7 +71,10 @@ class Sealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CanFrame:
-    """One frame from or for a bus. `timestamp_s`: CLOCK_BOOTTIME of its arrival (kernel's stamp where there is one)."""
+    """One frame from or for a bus. `timestamp_s`: CLOCK_BOOTTIME of its arrival (kernel's stamp where there is one).
+
+    `is_late_echo`: no frame of another node, but one of ours that got onto the bus after its sender had given up.
+    """
 
     arbitration_id: int
     data: bytes
@@ -80,6 +83,7 @@ class CanFrame:
     is_error_frame: bool = False
     is_remote_frame: bool = False
     timestamp_s: float = 0.0
+    is_late_echo: bool = False
 
 
 class CanPort(Protocol):
@@ -90,7 +94,7 @@ class CanPort(Protocol):
         """Logical name in mapping and configuration, such as ``body``."""
 
     async def receive(self) -> Sequence[CanFrame]:
-        """Wait for frames and return all that are there, oldest first; never one that this port sent itself.
+        """Wait for frames and return all that are there, oldest first; of this port's own, late echoes alone.
 
         Raises:
             CanTransportError: the bus is gone or off; the caller opens it again after a pause.

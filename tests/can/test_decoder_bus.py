@@ -203,6 +203,30 @@ def test_a_frame_with_the_fd_flag_and_the_messages_length_is_good() -> None:
     assert values(decoder().receive(same)) == {SPEED: 12.34}
 
 
+def test_a_command_that_is_on_the_bus_too_late_is_a_security_event_and_no_sign_of_life() -> None:
+    tested = decoder()
+    told = tested.receive_all(
+        [late("CentralLockCommand", 100.0), late("CentralLockCommand", 101.0)]
+    )
+    assert told == [
+        SecurityObserved("body", "late-on-the-bus", "CentralLockCommand", 1),
+        SecurityObserved("body", "late-on-the-bus", "CentralLockCommand", 2),
+    ]
+    assert tested.counters().late_frames == 2
+    assert tested.counters().own_id_frames == tested.counters().frames == 0
+
+
+def test_a_status_frame_that_is_on_the_bus_too_late_is_only_counted() -> None:
+    tested = decoder()
+    status = reference().commands["status"].message
+    assert tested.receive_all([late(status, 100.0), late("NmTcu", 100.0)]) == []
+    assert tested.counters().late_frames == 2
+
+
+def late(message: str, at: float) -> CanFrame:
+    return dataclasses.replace(frame(message, at), is_late_echo=True)
+
+
 def test_our_own_id_from_another_node_is_a_security_event_once_a_minute() -> None:
     tested = decoder()
     spoofed = [frame("CentralLockCommand", 1 + step * 10, LockCommand=1) for step in range(8)]

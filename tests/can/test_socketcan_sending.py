@@ -8,9 +8,10 @@ import errno
 import pytest
 
 from tcu_agent.adapters.can.socketcan.sending import FORGOTTEN_AFTER_S
+from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 from tests.can.peers import WAIT_S
-from tests.can.sending_bench import LATER, UNLOCK, Bench, fails, on, outcome, refuse
+from tests.can.sending_bench import LATER, OFF, UNLOCK, Bench, fails, on, outcome, refuse
 
 # ------------------------------------------------------------------ room in the driver
 
@@ -127,6 +128,39 @@ def test_a_frame_that_is_on_the_bus_at_once_is_known_to_have_been_sent() -> None
         await fails(outcome(sending), "its echo is lost", may_have_happened=True)
 
     on(test, echoes=False)
+
+
+@pytest.mark.parametrize("given_up_by", ["time", "bus-off", "forgotten"])
+def test_a_frame_that_is_on_the_bus_after_its_sender_has_given_up_is_told(given_up_by: str) -> None:
+    """Nothing takes it back from the controller: two hours later somebody acknowledges, and the doors unlock."""
+
+    async def test(bench: Bench) -> None:
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=0.05))
+        await bench.until_sent(1)
+        if given_up_by == "bus-off":
+            await bench.let_in(OFF)
+        with pytest.raises(CanTransportError):
+            await sending
+        bench.boot += 7200
+        if given_up_by == "forgotten":
+            await bench.let_in(CanFrame(0x123, b""))
+        bench.socket.echo(UNLOCK)
+        (late,) = await bench.port.receive()
+        assert (late.arbitration_id, late.data) == (UNLOCK.arbitration_id, UNLOCK.data)
+        assert late.is_late_echo
+
+    on(test, echoes=False)
+
+
+def test_a_frame_that_is_seen_while_its_sender_waits_is_nothing_to_tell() -> None:
+    async def test(bench: Bench) -> None:
+        await bench.port.send(UNLOCK, timeout_s=1.0)
+        await bench.port.send(LATER, timeout_s=1.0)
+        stranger = CanFrame(0x123, b"")
+        bench.socket.arrive(stranger, wall=bench.boot)
+        assert [one.arbitration_id for one in await bench.port.receive()] == [0x123]
+
+    on(test)
 
 
 def test_a_frame_that_nobody_acknowledges_may_have_happened_and_is_not_sent_again() -> None:

@@ -167,6 +167,7 @@ def test_bus_faults_are_told_once(car: Driver) -> None:
     [
         ("e2e-failed", Reason.E2E_FAILED),
         ("own-id-from-other-node", Reason.OWN_ID_FROM_OTHER_NODE),
+        ("late-on-the-bus", Reason.LATE_ON_THE_BUS),
         ("something-new", Reason.NONE),
     ],
 )

@@ -68,6 +68,7 @@ NAMED = {
 }
 COPIES = {
     # dataclasses.replace of an event, a record, an intent, settings, a refusal, a frame heard: never of a permission.
+    "tcu_agent.adapters.can.socketcan.session.Session._drain: replace",
     "tcu_agent.adapters.can.socketcan.session.Session._hand_on: replace",
     "tcu_agent.cli.assembly.fit_settings: replace",
     "tcu_agent.config.schema.MqttConfig.each_broker: replace",

@@ -49,7 +49,7 @@ EDGES: list[tuple[str, str, int, list[object], list[object]]] = [
      [[bytes(7)], [bytes(9)], [bytes(8)] * 2, [bytes([n]) * 8 for n in range(33)], ["12345678"]]),
     ("trust", "issued_s", 9, [0, U53], [-1, U53 + 1]),
     ("refusal of a request", "request_id", 2, [bytes(16)], [bytes(15), bytes(17)]),
-    ("refusal", "reason", 5, [0, 29, 105], [-1, 47, 106, U32]),
+    ("refusal", "reason", 5, [0, 29, 106], [-1, 47, 107, U32]),
     ("result", "outcome", 5, [0, 4], [-1, 5]),
     ("result", "reason", 6, [0, 60], [-1, 59]),
     ("result", "grant_hash", 7, [bytes(32)], [bytes(31), bytes(33)]),

@@ -100,6 +100,10 @@ PLAIN: dict[int, tuple[str, str]] = {
     103: ("door-opened", "A door was opened."),
     104: ("key-used", "The key was used."),
     105: ("driven", "The car was driven."),
+    106: (
+        "late-on-the-bus",
+        "A command got onto the car's bus after it had been given up, and may have acted.",
+    ),
 }
 """Reason number -> stable word, plain words."""
 

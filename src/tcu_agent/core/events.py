@@ -77,11 +77,14 @@ class BusFaulted:
 
 @dataclass(frozen=True, slots=True)
 class SecurityObserved:
-    """The CAN side saw what an attacker might do (E2E failures past the threshold, own id from another node)."""
+    """The CAN side saw what an attacker might do (E2E failures past the threshold, own id from another node).
+
+    Or that a command of ours acted after it had been given up.
+    """
 
     bus: str
     kind: str
-    """``e2e-failed`` or ``own-id-from-other-node``."""
+    """``e2e-failed``, ``own-id-from-other-node`` or ``late-on-the-bus``."""
     message: str
     count: int
 

@@ -210,6 +210,7 @@ class Reason(IntEnum):
     DOOR_OPENED = 103
     KEY_USED = 104
     DRIVEN = 105
+    LATE_ON_THE_BUS = 106
 
     @property
     def code(self) -> str:

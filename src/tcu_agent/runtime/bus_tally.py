@@ -96,6 +96,7 @@ def _sums(port: BusCounters, decoded: DecoderCounters) -> Counter[str]:
         undecodable=_total(decoded.decode_errors),
         e2e_failed=_total(decoded.e2e_errors),
         unmapped_values=sum(decoded.unmapped_values.values()),
+        late_on_the_bus=decoded.late_frames,
     )
 
 

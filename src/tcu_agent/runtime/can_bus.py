@@ -157,9 +157,8 @@ class CanBus:
             await self._pause("can-lost", error)
 
     async def _take(self, frames: Sequence[CanFrame]) -> None:
-        if any(
-            not frame.is_error_frame for frame in frames
-        ):  # an error frame is our own controller's
+        # An error frame is our own controller's, and a late echo our own.
+        if any(not (frame.is_error_frame or frame.is_late_echo) for frame in frames):
             self.awake.set()
         async with self._in_order:
             await self._put_all(self._decoder.receive_all(frames))

@@ -45,6 +45,7 @@ class BusCounters:
 class DecoderCounters:
     """Frames by kind, and what went wrong with them. Keys of `decode_errors`: (arbitration id, is 29-bit).
 
+    `late_frames`: of ours, on the bus after their sender had given up; they are in no other count.
     `suppressed`: values that debounce held back, by path. `never_seen`: mapped paths whose message never came.
     """
 
@@ -60,6 +61,7 @@ class DecoderCounters:
     unmapped_values: Mapping[str, int] = field(default_factory=dict)
     suppressed: Mapping[str, int] = field(default_factory=dict)
     never_seen: tuple[str, ...] = ()
+    late_frames: int = 0
 
 
 class Tally:

@@ -96,6 +96,9 @@ class SignalDecoder:
 
     def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
         """Take one frame, oldest first; return what it, and the time until it, brought."""
+        if frame.is_late_echo:  # of ours: it says nothing about others, nor about the time
+            key = (frame.arbitration_id, frame.is_extended_id)
+            return self._own.got_there_late(key) if self._own else []
         self._tally.frames += 1
         if frame.is_error_frame:
             self._tally.error_frames += 1
@@ -165,6 +168,7 @@ class SignalDecoder:
             e2e_errors={name: dict(causes) for name, causes in tally.e2e_errors.items()},
             unmapped_values=dict(self._values.unmapped),
             suppressed={one.path: count for one in states if (count := one.debounce.suppressed)},
+            late_frames=self._own.late if self._own else 0,
             never_seen=tuple(one.path for plan in plans if not plan.frames for one in plan.signals),
         )
 

@@ -37,6 +37,7 @@ STATE_WAITING = 8
 _SECURITY_REASONS: Mapping[str, Reason] = {
     "e2e-failed": Reason.E2E_FAILED,
     "own-id-from-other-node": Reason.OWN_ID_FROM_OTHER_NODE,
+    "late-on-the-bus": Reason.LATE_ON_THE_BUS,
 }
 
 

@@ -12,6 +12,9 @@ priority looks the same. So the interface is asked then: only if it has sent som
 as one that may have been on the bus. Where nobody counts what is sent, a driver that has given a frame back before is
 believed to do so again.
 
+A frame whose sender has given up stays with the controller, which nobody but the owner of the interface can empty. When
+its echo comes after all it is handed on, marked as late: it has acted, and whoever gave up is told.
+
 A frame can also be lost between kernel and driver, and nobody tells: who changes the interface's queueing (`tc`)
 empties its queue. So even a frame that the interface has not sent is given up in the end, or we were silent for good.
 """
@@ -56,6 +59,8 @@ class _UnderWay:
         self.frame = frame
         self.since = since
         self.sent_before = sent_before
+        self.is_given_up = False
+        """Its sender waits no longer: it has been told that the frame may have been sent."""
         self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
 
     def end(self, fate: Fate) -> None:
@@ -112,14 +117,19 @@ class Sending:
             if taken is not None:
                 raise self._error(f"was not seen on the bus for {timeout_s} s", taken) from None
             raise self._error(f"was not sent: waited {timeout_s} s for {waiting_for}") from None
+        finally:
+            if taken is not None and not taken.fate.done():
+                taken.is_given_up = True
         self._settle(taken)
 
-    def echoed(self, frame: CanFrame) -> None:
-        """One of ours is on the bus."""
+    def echoed(self, frame: CanFrame) -> bool:
+        """One of ours is on the bus; return whether that is late, because its sender has given it up."""
         self._has_echoed = True
         under_way = self._under_way
-        if under_way is not None and _same(under_way.frame, frame):
-            self._end(Fate.SEEN)
+        if under_way is None or not _same(under_way.frame, frame):
+            return True
+        self._end(Fate.SEEN)
+        return under_way.is_given_up
 
     def heard(self, at: float) -> None:
         """Another node was heard, at that time (CLOCK_BOOTTIME); it may be older than what was told meanwhile."""

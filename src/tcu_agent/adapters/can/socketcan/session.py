@@ -97,8 +97,11 @@ class Session:
 
     def _drain(self) -> None:
         batch = self._reader.drain(_BATCH_FRAMES)
-        for echo in batch.echoes:
-            self.sending.echoed(echo)
+        late = [
+            replace(echo, is_late_echo=True) for echo in batch.echoes if self.sending.echoed(echo)
+        ]
+        if late:
+            self._took(late)
         if self._reader.dropped != self._dropped:
             self._dropped = self._reader.dropped
             self.sending.lost_frames()
