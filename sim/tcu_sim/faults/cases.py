@@ -111,6 +111,7 @@ async def slow(act: Act) -> None:
     act.site.car_way.faults.bytes_per_s = RATE_BYTES_PER_S
     act.site.car_way.cut()
     await act.make()
+    act.send_grant()
     stored = await act.site.until(lambda: act.ledger.is_balanced, timeout_s=90)
     act.note("all stored through it" if stored else "not all stored through it")
     act.site.car_way.faults.bytes_per_s = None
