@@ -165,3 +165,10 @@ def test_what_was_not_told_yet_is_told_when_the_bus_ends(end: str) -> None:
         assert rig.logbook.counts["can-losses"] == 1
 
     play(body)
+
+
+def test_a_frame_of_ours_that_got_there_late_is_told(at: Bench) -> None:
+    at.decoded = replace(NOTHING, late_frames=1)
+    at.tally.look(100.0 + TELL_S)
+    (line,) = at.said
+    assert line["late_on_the_bus"] == 1
