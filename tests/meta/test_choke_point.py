@@ -172,6 +172,8 @@ HARMLESS = {
     "a name for the log": "def f(error):\n    return type(error).__name__",
     "a comparison": "def f(one, two):\n    return type(one) is type(two)",
     "a text": "def f(text):\n    return text.replace('a', 'b')",
+    "a word": "def f(place, fix):\n    return place or fix",
+    "a comment": 'def f():\n    """Look at Vehicle.CurrentLocation.Latitude."""',
     "SQL that reads": "def f(db):\n    return db.execute('SELECT seq FROM position')",
 }
 """What only says what something is: none of it may cost an entry, or entries are made without a thought."""
