@@ -80,6 +80,17 @@ def test_a_freshness_word_that_nobody_can_believe_is_refused() -> None:
     assert "[bus.body.secoc.SecocFreshness]" in said
 
 
+def test_one_freshness_word_for_two_messages_is_refused() -> None:
+    """It is authentic for one value alone, and only one of the two would ever be moved on."""
+    more = (
+        "[bus.body.secoc.VehicleMotion]\ndata_id = 7\nkey = 'central-locking'\nfreshness_bits = 8\nmac_bits = 24\n"
+        "resync_message = 'SecocFreshness'\nresync_signal = 'LastFreshness'\n\n"
+    )
+    said = refusal(changed(r"(\[bus\.body\.secoc\.SecocFreshness\]\n)", more + r"\1", TEXT))
+    assert "resync_message" in said
+    assert "'CentralLockCommand'" in said
+
+
 # ---------------------------------------------------------------- any shape at all
 
 

@@ -157,6 +157,7 @@ def _data_id_mode(table: Table, profile: int) -> str:
 def _secoc(bus: Table, database: Database) -> list[tuple[DbcMessage, SecocProtection]]:
     found = []
     secured = frozenset(bus.table("secoc") or ())
+    resynchronised: dict[str | None, str] = {}
     for name, table in bus.tables("secoc"):
         message = find_message(database, bus.table("secoc") or bus, name, name)
         protection = SecocProtection(
@@ -170,10 +171,21 @@ def _secoc(bus: Table, database: Database) -> list[tuple[DbcMessage, SecocProtec
             table.problem(
                 "mac_bits", f"message {name!r} has {message.length} bytes: no room for a payload"
             )
+        if (other := resynchronised.setdefault(protection.resync_message, name)) != name:
+            _refuse_shared_word(table, protection.resync_message, other)
         table.close()
         if message:
             found.append((message, protection))
     return found
+
+
+def _refuse_shared_word(table: Table, resync_message: str | None, other: str) -> None:
+    if resync_message is not None:
+        table.problem(
+            "resync_message",
+            f"message {resync_message!r} is that of {other!r} already, and each has a freshness value of its own",
+            "name the message that resynchronises this one, or leave out both resync keys",
+        )
 
 
 def _resync(table: Table, database: Database, secured: Collection[str]) -> dict[str, str | None]:
