@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,8 @@ from tests.contract.certificates import Authority
 from tests.contract.mosquitto import free_port, running
 
 
-def examined(config: MqttConfig) -> Sequence[Finding]:
-    return asyncio.run(examine_broker(config, vehicle_id="car-1"))
+def examined(config: MqttConfig, *, logs_in: bool = False) -> Sequence[Finding]:
+    return asyncio.run(examine_broker(config, vehicle_id="car-1", logs_in=logs_in))
 
 
 def plain(port: int) -> MqttConfig:
@@ -98,12 +99,14 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.mark.parametrize(
     ("case", "advice"),
     [
-        ("well", ""),
         ("other authority", "authority of this broker"),
         ("stranger", "client certificate"),
     ],
 )
-def test_tls_says_which_side_is_wrong(authority: Authority, case: str, advice: str) -> None:
+@pytest.mark.parametrize("logs_in", [False, True])
+def test_tls_says_which_side_is_wrong(
+    authority: Authority, case: str, advice: str, *, logs_in: bool
+) -> None:
     other = Authority.make(authority.folder, "other")
     server = authority.issue("broker")
     settings = f"cafile {authority.file}\ncertfile {server[0]}\nkeyfile {server[1]}\nrequire_certificate true\n"
@@ -111,7 +114,33 @@ def test_tls_says_which_side_is_wrong(authority: Authority, case: str, advice: s
     ca = other.file if case == "other authority" else authority.file
     with running(authority.folder, settings=settings) as broker:
         tls = TlsConfig(ca=ca, certificate=certificate, key=key)
-        found = examined(replace(plain(broker.port), tls=tls))
-    expected = Level.OK if case == "well" else Level.FAILURE
-    assert found[-1].level is expected, found
+        found = examined(replace(plain(broker.port), tls=tls), logs_in=logs_in)
+    assert found[-1].level is Level.FAILURE, found
     assert advice in found[-1].advice
+
+
+def test_one_who_says_nothing_after_the_handshake_has_not_taken_our_certificate(
+    authority: Authority,
+) -> None:
+    async def main() -> Sequence[Finding]:
+        held: list[asyncio.StreamWriter] = []
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*authority.issue("broker"))
+
+        async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            held.append(writer)
+
+        async with await asyncio.start_server(hold, "127.0.0.1", 0, ssl=context) as server:
+            port = server.sockets[0].getsockname()[1]
+            certificate, key = authority.issue("car-1")
+            tls = TlsConfig(ca=authority.file, certificate=certificate, key=key)
+            config = replace(plain(port), tls=tls, timeout_s=0.5)
+            try:
+                return await examine_broker(config, vehicle_id="car-1")
+            finally:
+                for writer in held:
+                    writer.close()
+
+    judged, not_asked = asyncio.run(main())[-2:]
+    assert (judged.level, "no word" in judged.what) == (Level.WARNING, True)
+    assert not_asked.level is Level.NOTE

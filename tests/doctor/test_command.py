@@ -20,9 +20,12 @@ def folder(tmp_path: Path) -> Path:
     return initialise(tmp_path / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
 
 
-def called(folder: Path, port: int, *options: str) -> int:
+def called(folder: Path, port: int, *options: str, username: str = "") -> int:
     secoc = '[keys.secoc]\ncentral-locking = "secoc.key"\n[trust]'
-    (folder / "tcu.toml").write_text(minimal(broker_port=port).replace("[trust]", secoc))
+    text = minimal(broker_port=port).replace("[trust]", secoc)
+    if username:
+        text = text.replace("[mqtt]\n", f'[mqtt]\nusername = "{username}"\n')
+    (folder / "tcu.toml").write_text(text)
     return main(["doctor", "-c", str(folder / "tcu.toml"), "--listen-s", "1", *options])
 
 
@@ -33,6 +36,17 @@ def test_what_works_is_said_line_by_line(folder: Path, capsys: pytest.CaptureFix
     assert "ok      broker" in said
     assert said.splitlines()[-1].startswith("0 failure(s), ")
     assert status == 0
+
+
+@pytest.mark.parametrize(("options", "told"), [((), "not asked"), (("--log-in",), "may subscribe")])
+def test_who_shows_a_user_name_is_logged_in_only_where_somebody_asks_for_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    with running(folder) as broker:
+        assert called(folder, broker.port, *options, username="car-1") == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if " broker " in line]
+    assert [line for line in said if "not asked" in line or "may subscribe" in line] == said[-1:]
+    assert told in said[-1]
 
 
 def test_json_has_the_same_and_a_failure_has_status_2(

@@ -25,7 +25,7 @@ REACHES: Mapping[str, str] = {
     # adapters
     "tcu_agent.adapters.can.socketcan.controller.KernelController._flags: ioctl": "reads an interface's flags",
     "tcu_agent.adapters.cloud.verdict._asked: sendall": "two constant bytes that are no message, never CONNECT",
-    "tcu_agent.adapters.cloud.verdict.broker_verdict: create_connection": "TLS only: is our certificate taken?",
+    "tcu_agent.adapters.cloud.verdict.verdict_on: create_connection": "TLS only: is our certificate taken?",
     "tcu_agent.adapters.clock.kernel_clock_state: libc": "adjtimex in its asking form",
     "tcu_agent.adapters.keys.signing_key._create_file: open for writing": "a new key file, only if there is none",
     "tcu_agent.adapters.keys.signing_key._create_file: write": "as above",
@@ -97,7 +97,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "cloud.client": {Reach.NONE: "Inbox number", Reach.MQTT: "Client"},
     "cloud.mqtt": {Reach.MQTT: "MqttLink"},
     "cloud.tls": {Reach.NONE: "ClientContext is_refusal client_context"},
-    "cloud.verdict": {Reach.NONE: "Verdict broker_verdict"},
+    "cloud.verdict": {Reach.NONE: "Verdict broker_verdict verdict_on"},
     "entropy": {Reach.NONE: "SystemEntropy"},
     "keys.pkcs11_signer": {Reach.NONE: "TokenSigner"},
     "keys.pkcs11_token": {

@@ -66,7 +66,10 @@ class Story:
 
     async def pause(self, pause: Pause) -> None:
         if isinstance(pause, float):
-            await asyncio.sleep(pause)  # of waking time: a suspend is no part of it
+            loop = asyncio.get_running_loop()
+            passed = loop.create_future()
+            loop.call_later(pause, passed.set_result, None)  # of waking time, without a suspend
+            await passed
         else:
             for _ in range(pause):
                 await asyncio.sleep(0)

@@ -33,7 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="find out why it does not work on this board",
         description="Look at everything that `check` cannot: the CAN interface, the live traffic against DBC and "
         "mapping, the way to the broker, clock, certificate, storage. Sends no frame and publishes nothing; may run "
-        "beside the agent. Status 2 if something does not work.",
+        "beside the agent, for who shows the broker a certificate or a user name is not logged in (but see --log-in). "
+        "Status 2 if something does not work.",
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE", help="tcu.toml")
     parser.add_argument(
@@ -42,6 +43,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=10.0,
         metavar="S",
         help="how long to listen to each bus, 1 to 600 seconds (default 10)",
+    )
+    parser.add_argument(
+        "--log-in",
+        action="store_true",
+        help="log in to the broker in any case, and ask for the vehicle's topics. Where the broker knows the vehicle "
+        "by its certificate or user name (the shipped one does) that ends the agent's connection and erases the "
+        "requests that wait for the vehicle",
     )
     parser.add_argument(
         "--json", action="store_true", help="JSON: a list of level, subject, what, advice"
@@ -63,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the command; return the exit status."""
     from tcu_agent.doctor.findings import Level, count
 
-    findings = examine(args.config, listen_s=args.listen_s)
+    findings = examine(args.config, listen_s=args.listen_s, logs_in=args.log_in)
     if args.json:
         told = [
             {
@@ -83,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_FAILURES if count(findings, Level.FAILURE) else 0
 
 
-def examine(file: Path, *, listen_s: float, board: Board | None = None) -> list[Finding]:
-    """Return all findings, those of the files first. `board`: this one."""
+def examine(
+    file: Path, *, listen_s: float, board: Board | None = None, logs_in: bool = False
+) -> list[Finding]:
+    """Return all findings, those of the files first. `board`: this one; `logs_in`: to the broker in any case."""
     import asyncio
 
     from tcu_agent.config import examine_further
@@ -97,7 +107,7 @@ def examine(file: Path, *, listen_s: float, board: Board | None = None) -> list[
     if config is None:
         return found
     found.extend(_surroundings(config, board))
-    found.extend(asyncio.run(_outside(config, board, listen_s=listen_s)))
+    found.extend(asyncio.run(_outside(config, board, listen_s=listen_s, logs_in=logs_in)))
     return found
 
 
@@ -126,7 +136,9 @@ def _surroundings(config: Config, board: Board) -> Iterable[Finding]:
     yield from attempted("storage", lambda: surroundings.examine_storage(config.state_directory))
 
 
-async def _outside(config: Config, board: Board, *, listen_s: float) -> list[Finding]:
+async def _outside(
+    config: Config, board: Board, *, listen_s: float, logs_in: bool
+) -> list[Finding]:
     import asyncio
 
     from tcu_agent.doctor.broker import examine_broker
@@ -140,7 +152,9 @@ async def _outside(config: Config, board: Board, *, listen_s: float) -> list[Fin
         for bus in config.buses
     ]
     brokers = [
-        attempted_outside("broker", examine_broker(each, vehicle_id=config.vehicle_id))
+        attempted_outside(
+            "broker", examine_broker(each, vehicle_id=config.vehicle_id, logs_in=logs_in)
+        )
         for each in config.mqtt.each_broker
     ]
     # All at once: each waits for the world, and a person waits for them.

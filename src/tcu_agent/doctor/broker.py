@@ -1,4 +1,9 @@
-"""The way to the broker, step by step, so that the step that fails has a name: address, port, TLS, MQTT, topics."""
+"""The way to the broker, step by step, so that the step that fails has a name: address, port, TLS, MQTT, topics.
+
+The last two need a login, and that may cost the agent its session: a broker may know a vehicle by its certificate or
+user name, whatever client id it is told (the shipped one does). Then a second login ends the agent's connection, and a
+clean one erases what waits for the vehicle. So who shows either is logged in only where somebody asks for it.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +17,23 @@ from collections.abc import Sequence
 import aiomqtt
 
 from tcu_agent.adapters.cloud.tls import client_context
+from tcu_agent.adapters.cloud.verdict import Verdict, verdict_on
 from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import MqttConfig
-from tcu_agent.doctor.findings import Finding, failure, note, ok
+from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
 from tcu_agent.errors import BadInput, KeyStoreError
 
 _FIRST_FAILURE_CODE = 128
 """Source: MQTT 5.0, 2.4 Reason Code."""
 
 
-async def examine_broker(config: MqttConfig, *, vehicle_id: str) -> Sequence[Finding]:
-    """Return how far one gets. Nothing is published, and the agent's own session is left alone."""
+async def examine_broker(
+    config: MqttConfig, *, vehicle_id: str, logs_in: bool = False
+) -> Sequence[Finding]:
+    """Return how far one gets. Nothing is published, and the agent's own session is left alone.
+
+    `logs_in`: in any case, though that session may be the price.
+    """
     where = f"{config.host}:{config.port}"
     found: list[Finding] = []
     try:
@@ -31,7 +42,13 @@ async def examine_broker(config: MqttConfig, *, vehicle_id: str) -> Sequence[Fin
             found.append(note("broker", "no TLS: plain text"))
         else:
             found.append(await _shake_hands(config))
-        found.extend(await _log_in(config, vehicle_id))
+        if _shows_certificate(config):
+            found.append(await _judged(config))
+        password = _password(config)
+        if logs_in or _is_known_by_client_id(config):
+            found.extend(await _log_in(config, vehicle_id, password))
+        else:
+            found.append(_not_asked())
     except _Stuck as stuck:
         found.append(stuck.finding)
     return tuple(found)
@@ -96,14 +113,44 @@ async def _shake_hands(config: MqttConfig) -> Finding:
     return ok("broker", f"TLS: {cipher[1]}, {cipher[0]}")
 
 
-async def _log_in(config: MqttConfig, vehicle_id: str) -> list[Finding]:
+def _shows_certificate(config: MqttConfig) -> bool:
+    return config.tls is not None and config.tls.certificate is not None
+
+
+def _is_known_by_client_id(config: MqttConfig) -> bool:
+    """Whether the broker has nothing else to know us by, so that another client id is another session."""
+    return config.username is None and not _shows_certificate(config)
+
+
+async def _judged(config: MqttConfig) -> Finding:
+    """Return what the broker makes of our certificate: with TLS 1.3 it says so after the handshake."""
+    assert config.tls is not None  # noqa: S101 - for mypy; the caller asked
+    context = client_context(config.tls)
+    verdict = await asyncio.to_thread(verdict_on, context, config)
+    if context.refusal is not None:
+        raise _Stuck(_alerted(context.refusal))
+    if verdict is Verdict.TAKEN:
+        return ok("broker", "TLS: our certificate is taken")
+    advice = "the agent's log says what becomes of its own attempts"
+    return warning("broker", "TLS: no word on whether our certificate is taken", advice)
+
+
+def _not_asked() -> Finding:
+    what = (
+        "not asked: whether we may log in, and subscribe. The broker may know the vehicle by its certificate or user "
+        "name; then a second login ends the agent's connection and erases what waits for the vehicle"
+    )
+    advice = "the agent's log says `connected` or `link-refused`; --log-in asks, at that price"
+    return note("broker", what, advice)
+
+
+async def _log_in(config: MqttConfig, vehicle_id: str, password: str | None) -> list[Finding]:
     is_v5 = config.protocol == "5"
-    password = _password(config)
     context = None if config.tls is None else client_context(config.tls)
     client = aiomqtt.Client(
         config.host,
         config.port,
-        # With the agent's own id the broker would end the agent's connection.
+        # With the agent's own id any broker would end the agent's connection.
         identifier=f"{config.client_id}-doctor",
         username=config.username,
         password=password,
@@ -134,10 +181,14 @@ def _password(config: MqttConfig) -> str | None:
         raise _Stuck(failure("broker", str(error), "see [mqtt] password_file")) from error
 
 
+def _alerted(alert: ssl.SSLError) -> Finding:
+    advice = "the broker refuses our client certificate: expired, or of an authority that it does not know?"
+    return failure("broker", f"TLS: {alert.reason}", advice)
+
+
 def _refused(error: aiomqtt.MqttError, alert: ssl.SSLError | None) -> Finding:
-    if alert is not None:  # with TLS 1.3 it comes after the handshake
-        advice = "the broker refuses our client certificate: expired, or of an authority that it does not know?"
-        return failure("broker", f"TLS: {alert.reason}", advice)
+    if alert is not None:
+        return _alerted(alert)
     text = str(error).lower()
     if "not authori" in text or "user name" in text:
         return failure(

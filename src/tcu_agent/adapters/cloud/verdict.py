@@ -12,7 +12,7 @@ from enum import Enum, unique
 from pathlib import Path
 from typing import Final
 
-from tcu_agent.adapters.cloud.tls import client_context, is_refusal
+from tcu_agent.adapters.cloud.tls import ClientContext, client_context, is_refusal
 from tcu_agent.config import MqttConfig, TlsConfig
 
 ALERT_WITHIN_S: Final = 1.0
@@ -38,7 +38,15 @@ def broker_verdict(broker: MqttConfig, *, certificate: Path, key: Path) -> Verdi
     """
     if broker.tls is None:
         return Verdict.UNKNOWN
-    context = client_context(TlsConfig(ca=broker.tls.ca, certificate=certificate, key=key))
+    tls = TlsConfig(ca=broker.tls.ca, certificate=certificate, key=key)
+    return verdict_on(client_context(tls), broker)
+
+
+def verdict_on(context: ClientContext, broker: MqttConfig) -> Verdict:
+    """Ask for the opinion of a context's certificate, blocking for some seconds at most.
+
+    `context.refusal` is the alert of a broker that refuses it.
+    """
     try:
         with (
             socket.create_connection((broker.host, broker.port), broker.timeout_s) as plain,
