@@ -1,0 +1,68 @@
+"""Alarm and tow: differences that no other test noticed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tcu_agent.core import vss
+from tcu_agent.core.durable import records
+from tcu_agent.core.events import Value
+from tcu_agent.core.theft.places import EARTH_RADIUS_M, Place
+from tcu_agent.core.theft.tow_record import TowRecord
+from tcu_agent.protocol.vocabulary import EventKind, Service
+from tests.core.driver import Driver
+from tests.core.test_tow import BY_KEY, towed
+
+LOCKED: dict[str, Value] = {
+    **dict.fromkeys(vss.DOOR_LOCKS, True),
+    vss.USAGE_MODE: "abandoned",
+}
+
+
+def test_the_key_to_a_car_that_was_not_towed_writes_nothing(car: Driver) -> None:
+    car.change(BY_KEY)
+    assert car.core.snapshot()["tow"] == "in use"
+    assert car.persisted(records.TOW) == []
+
+
+def test_what_the_key_has_erased_is_not_erased_again(car: Driver) -> None:
+    towed(car)
+    car.change(BY_KEY)
+    car.change(LOCKED)
+    car.change(BY_KEY)
+    assert [record is None for record in car.persisted(records.TOW)] == [False, True]
+
+
+def test_what_was_told_stays_on_the_disk_with_its_time_and_is_not_told_again(car: Driver) -> None:
+    towed(car)
+    seen_wall = car.wall
+    car.allow(Service.POSITION)
+    car.pass_time(5)
+    assert car.stored[records.TOW] == TowRecord(seen_wall=seen_wall, is_told=True).to_bytes()
+    car.restart()
+    assert car.core.snapshot()["tow"] == "told"
+    assert len(car.events(EventKind.TOWED)) == 1
+
+
+def test_a_car_that_stands_still_is_beyond_nothing() -> None:
+    here = Place(latitude=57.7, longitude=11.9, accuracy_m=0.0)
+    assert not here.is_beyond(0.0, here)
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(67.9, 20.2), (0.1, 100.0), (-57.7, 11.9)])
+def test_a_distance_between_two_latitudes_is_the_angle_between_two_vectors(
+    latitude: float, longitude: float
+) -> None:
+    here = Place(latitude=57.7, longitude=11.9)
+    there = Place(latitude=latitude, longitude=longitude)
+    cosine = sum(a * b for a, b in zip(vector(here), vector(there), strict=True))
+    assert here.distance_m(there) == pytest.approx(EARTH_RADIUS_M * math.acos(cosine), rel=1e-9)
+
+
+def vector(place: Place) -> tuple[float, float, float]:
+    """Return the place on a sphere of radius 1."""
+    north, east = math.radians(place.latitude), math.radians(place.longitude)
+    flat = math.cos(north)
+    return flat * math.cos(east), flat * math.sin(east), math.sin(north)
