@@ -46,6 +46,19 @@ def test_what_was_told_stays_on_the_disk_with_its_time_and_is_not_told_again(car
     assert len(car.events(EventKind.TOWED)) == 1
 
 
+def test_after_a_restart_it_still_knows_when_and_what_to_erase(car: Driver) -> None:
+    towed(car)
+    assert car.wall is not None
+    seen_at = round(car.wall)
+    car.restart()
+    car.allow(Service.POSITION)
+    car.pass_time(5)
+    assert [event.values for event in car.events(EventKind.TOWED)] == [{vss.TOW_SEEN_AT: seen_at}]
+    car.restart()
+    car.change(BY_KEY)
+    assert records.TOW not in car.stored
+
+
 def test_a_car_that_stands_still_is_beyond_nothing() -> None:
     here = Place(latitude=57.7, longitude=11.9, accuracy_m=0.0)
     assert not here.is_beyond(0.0, here)
