@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import gone
+
 TIMEOUT_S = 30.0
 BOARD = """
 import asyncio, pathlib, sys
@@ -27,10 +29,10 @@ if __name__ == "__main__":
     list(campaign.results([sys.argv[2]] * 2, processes=2))
 """
 DEAF = """
-import os, signal, time
+import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [{blocked}])
 os.write(os.open({fifo!r}, os.O_WRONLY), b"%d\\n" % os.getpid())
-while True: time.sleep(3600)
+while True: signal.pause()
 """
 
 
@@ -44,19 +46,6 @@ async def pid_from(fifo: int) -> int:
         return int(await reader.readline())
     finally:
         transport.close()
-
-
-async def ended(pid: int) -> None:
-    """Return when this process has ended, whoever's child it is."""
-    loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop.add_reader(process, has_ended.set)
-    await has_ended.wait()
-    loop.remove_reader(process)
-    os.close(process)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +69,6 @@ def test_who_is_killed_leaves_nobody_behind(tmp_path: Path, script: str, blocked
         finally:
             parent.kill()
             await parent.wait()
-        await ended(child)
+        await gone(child)
 
     asyncio.run(asyncio.wait_for(run(), TIMEOUT_S))

@@ -14,6 +14,7 @@ import pytest
 
 from tcu_sim.cli.main import main
 from tcu_sim.demo.told import Done, Told, until_told
+from tests.processes import gone
 
 TIMEOUT_S = 20.0
 DEAF_AGENT = """
@@ -32,22 +33,6 @@ PARTS = 9
 
 def children_of(pid: int) -> set[int]:
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-async def gone(pid: int) -> None:
-    """Return when this process has ended, whoever's child it is."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop.add_reader(handle, ended.set)
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            await ended.wait()
-    finally:
-        loop.remove_reader(handle)
-        os.close(handle)
 
 
 async def told_by(agent: Path) -> None:
