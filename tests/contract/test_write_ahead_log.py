@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -358,6 +359,18 @@ def test_a_state_that_is_dropped_and_never_closed_expects_no_log(disk: Path) -> 
     commit(state, 1)
     found = seen(state)
     del state
+    assert [file.name for file in (disk / "state").iterdir()] == [FILE_NAME]
+    assert reopened(disk / "state") == found
+
+
+def test_a_state_that_is_dropped_in_another_thread_is_let_go_there(disk: Path) -> None:
+    """The cycle collector runs in whatever thread allocates next."""
+    states = [SqliteState(disk / "state")]
+    commit(states[0], 1)
+    found = seen(states[0])
+    dropping = threading.Thread(target=states.clear)
+    dropping.start()
+    dropping.join()
     assert [file.name for file in (disk / "state").iterdir()] == [FILE_NAME]
     assert reopened(disk / "state") == found
 

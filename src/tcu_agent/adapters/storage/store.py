@@ -45,7 +45,10 @@ class SqliteState:
         try:
             with self._converted("cannot be opened"):
                 version = look_first(entered)
-                self._database = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+                # Used by one thread alone, but let go by any: the cycle collector runs where it is called.
+                self._database = sqlite3.connect(
+                    self._path, isolation_level=None, timeout=0, check_same_thread=False
+                )
         except BaseException:
             entered.close()
             raise
