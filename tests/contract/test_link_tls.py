@@ -128,7 +128,7 @@ def test_a_key_that_others_can_read_is_refused(authority: Authority) -> None:
     tls = ours(authority)
     assert tls.key is not None
     tls.key.chmod(0o644)
-    with pytest.raises(KeyStoreError, match="too open"):
+    with pytest.raises(KeyStoreError, match=r"too open .*\(see \[mqtt.tls\] key\)$"):
         connect(1, tls)
 
 

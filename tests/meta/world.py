@@ -96,6 +96,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "cloud.brokers": {Reach.MQTT: "BrokerList"},
     "cloud.client": {Reach.NONE: "Inbox number", Reach.MQTT: "Client"},
     "cloud.mqtt": {Reach.MQTT: "MqttLink"},
+    "cloud.password": {Reach.NONE: "read_password"},
     "cloud.tls": {Reach.NONE: "ClientContext is_refusal client_context"},
     "cloud.verdict": {Reach.NONE: "Verdict broker_verdict verdict_on"},
     "entropy": {Reach.NONE: "SystemEntropy"},

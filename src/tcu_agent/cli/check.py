@@ -139,21 +139,16 @@ def _keys(config: Config, report: Report) -> None:
 
 
 def _password(config: Config, _: Report) -> None:
-    from tcu_agent.adapters.keys.secret_file import read_secret
-    from tcu_agent.cli.blame import named_by
+    from tcu_agent.adapters.cloud.password import read_password
 
-    if config.mqtt.password_file is not None:
-        with named_by("[mqtt] password_file"):
-            read_secret(config.mqtt.password_file)
+    read_password(config.mqtt)
 
 
 def _tls(config: Config, _: Report) -> None:
     from tcu_agent.adapters.cloud.tls import client_context
-    from tcu_agent.cli.blame import named_by
 
     if config.mqtt.tls is not None:
-        with named_by("[mqtt.tls] key"):  # of the others it says so itself
-            client_context(config.mqtt.tls)
+        client_context(config.mqtt.tls)
 
 
 def _trust(config: Config, report: Report) -> None:

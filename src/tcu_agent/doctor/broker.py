@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import aiomqtt
 
+from tcu_agent.adapters.cloud.password import read_password
 from tcu_agent.adapters.cloud.tls import client_context
 from tcu_agent.adapters.cloud.verdict import Verdict, verdict_on
-from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import MqttConfig
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
 from tcu_agent.errors import BadInput, KeyStoreError
@@ -173,12 +173,10 @@ async def _log_in(config: MqttConfig, vehicle_id: str, password: str | None) -> 
 
 
 def _password(config: MqttConfig) -> str | None:
-    if config.password_file is None:
-        return None
     try:
-        return read_secret(config.password_file).decode("utf-8", "replace").rstrip("\n")
+        return read_password(config)
     except KeyStoreError as error:
-        raise _Stuck(failure("broker", str(error), "see [mqtt] password_file")) from error
+        raise _Stuck(failure("broker", str(error), "`tcu-agent check` says more")) from error
 
 
 def _alerted(alert: ssl.SSLError) -> Finding:

@@ -245,9 +245,11 @@ class Connection:
         if error.temporary:
             self._logbook.warning(word, detail=str(error), retry_s=delay_s)
         elif isinstance(error, KeyStoreError):
-            # The will is signed before connecting: without the key there is no link.
+            # The will is signed before connecting, and the broker may want a key or a password of ours.
             self._logbook.error("link-without-key", detail=str(error), retry_s=delay_s)
-            self._supervisor.status(f"listening; cannot sign, so not connected: {error}")
+            self._supervisor.status(
+                f"listening; a key or password fails us, so not connected: {error}"
+            )
         else:
             self._logbook.error("link-refused", detail=str(error), retry_s=delay_s)
             self._supervisor.status(f"listening; the broker refuses us: {error}")

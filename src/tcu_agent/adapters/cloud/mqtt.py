@@ -13,7 +13,6 @@ import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -22,8 +21,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tcu_agent.adapters.cloud.client import FIRST_FAILURE_CODE, Client, Inbox, number
+from tcu_agent.adapters.cloud.password import read_password
 from tcu_agent.adapters.cloud.tls import client_context, is_refusal
-from tcu_agent.adapters.keys.secret_file import read_secret
 from tcu_agent.config import MqttConfig
 from tcu_agent.errors import MqttTransportError
 from tcu_agent.ports import Inbound
@@ -60,6 +59,7 @@ class MqttLink:
         Raises:
             MqttTransportError: refused or unreachable; `temporary` False = credentials, certificate,
                 authorisation or configuration.
+            KeyStoreError: the file of the password, or of the key, cannot be read.
         """
         context = None
         if self._config.tls is not None:
@@ -150,7 +150,7 @@ class MqttLink:
             connect_timeout_s=config.timeout_s,
             identifier=config.client_id,
             username=config.username,
-            password=_password(config.password_file),
+            password=read_password(config),
             protocol=aiomqtt.ProtocolVersion.V5 if is_v5 else aiomqtt.ProtocolVersion.V311,
             clean_session=None if is_v5 else False,
             clean_start=False if is_v5 else 3,
@@ -204,10 +204,6 @@ class MqttLink:
         if self._config.protocol != "5":
             return None
         return Properties(packet)  # type: ignore[no-untyped-call]  # paho gives it no types
-
-
-def _password(file: Path | None) -> str | None:
-    return None if file is None else read_secret(file).decode("utf-8", "replace").rstrip("\n")
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def client_context(config: TlsConfig) -> ClientContext:
 
     Raises:
         ConfigError: a file is missing, is not what it should be, or key and certificate differ.
-        KeyStoreError: the key file is readable by others.
+        KeyStoreError: the key file is missing, or readable by others.
     """
     context = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = _Socket
@@ -83,7 +83,7 @@ def client_context(config: TlsConfig) -> ClientContext:
     except (OSError, ssl.SSLError) as error:
         raise _unusable(str(config.ca), "ca", error) from error
     if config.certificate is not None and config.key is not None:
-        read_secret(config.key)
+        read_secret(config.key, setting="[mqtt.tls] key")
         try:
             context.load_cert_chain(config.certificate, config.key, password=_no_password)
         except (OSError, ssl.SSLError) as error:

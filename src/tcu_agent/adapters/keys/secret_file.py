@@ -12,12 +12,23 @@ LARGEST = 65_536
 """Bytes; the largest, a key with its certificates, has some thousand."""
 
 
-def read_secret(path: Path) -> bytes:
+def read_secret(path: Path, *, setting: str = "") -> bytes:
     """Return the bytes of a file that nobody but its owner can read or change.
+
+    `setting`: which one names the file, such as "[mqtt] password_file"; "" where the caller says it.
 
     Raises:
         KeyStoreError: missing, no plain file, its mode is wider than 0600, or it is too large for a secret.
     """
+    try:
+        return _read(path)
+    except KeyStoreError as error:
+        if not setting:
+            raise
+        raise KeyStoreError(f"{error} (see {setting})") from error
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
