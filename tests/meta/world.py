@@ -106,6 +106,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
         Reach.TOKEN: "create_token_key",
     },
     "keys.sealer": {Reach.NONE: "HpkeSealer"},
+    "keys.secoc_key": {Reach.NONE: "load_secoc_key"},
     "keys.secret_file": {Reach.NONE: "read_secret"},
     "keys.signing_key": {
         Reach.NONE: "PrivateSigner P256Signer Ed25519Signer load_signer",
@@ -134,7 +135,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "storage.kept_log": {Reach.FILE: "KeptLog"},
     "storage.schema": {Reach.NONE: "read_version", Reach.FILE: "make_file upgrade"},
     "storage.state_directory": {
-        Reach.NONE: "StateInUse in_use",
+        Reach.NONE: "StateInUse in_use obstacle",
         Reach.FILE: "StateDirectory prepare_directory",
     },
     "storage.store": {Reach.FILE: "SqliteState"},

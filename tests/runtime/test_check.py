@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tcu_agent.adapters.storage.state_directory import prepare_directory
 from tcu_agent.cli.check import examine
-from tcu_agent.config import REFERENCE_MAPPING
+from tcu_agent.config import REFERENCE_MAPPING, load
+from tcu_agent.errors import BadInput
 from tcu_sim.pki.ceremony import Plan, initialise
 from tests.runtime.files import minimal
 
@@ -75,10 +79,66 @@ def test_a_state_directory_that_run_refuses_is_a_problem(folder: Path, has_file:
     assert found.endswith("the state directory is open to others (mode 0755) (chmod 700)")
 
 
-def test_a_state_directory_that_is_a_file_is_a_problem(folder: Path) -> None:
+def a_file(folder: Path) -> None:
     (folder / "state").write_text("")
+
+
+def below_a_file(folder: Path) -> None:
+    (folder / "var").write_text("")
+    (folder / "var").chmod(0o700)  # so that looking at its rights alone would not show it
+    edit(folder, 'directory = "state"', 'directory = "var/lib/tcu"')
+
+
+def a_link_to_nothing(folder: Path) -> None:
+    (folder / "state").symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "said"),
+    [
+        (a_file, "state: is a file, no directory (see [state] directory)"),
+        (below_a_file, "var is a file, no directory (see [state] directory)"),
+        (a_link_to_nothing, "state: is a link to nothing (see [state] directory)"),
+    ],
+)
+def test_what_stands_where_the_state_directory_should_be_is_named(
+    folder: Path, stand_in: Callable[[Path], None], said: str
+) -> None:
+    stand_in(folder)
     (found,) = problems(folder)
-    assert "File exists (see [state] directory)" in found
+    assert found.endswith(said)
+    with pytest.raises(BadInput) as at_run:
+        prepare_directory(load(folder / "tcu.toml").state_directory)
+    assert str(at_run.value) == found
+
+
+KEY = bytes.fromhex("1f" * 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (KEY[:15], "15 bytes; a SecOC key has 16 (see"),
+        (KEY + b"\n", "16 bytes and the end of a line"),
+        (KEY.hex().encode(), "the key in hex digits"),
+        (b"0x" + KEY.hex(" ").upper().encode() + b"\r\n", "the key in hex digits"),
+        (base64.b64encode(KEY) + b"\n", "the key in base64"),
+        (b"-----BEGIN PRIVATE KEY-----\nMIGH\n", "a PEM file"),
+        (KEY.hex().encode()[:-2], "text of 30 bytes"),
+        (b"correct horse battery staple\n", "text of 29 bytes"),
+        (bytes(range(200, 232)), "32 bytes; a SecOC key has 16 (see"),
+        (b"", "0 bytes; a SecOC key has 16 (see"),
+    ],
+)
+def test_a_secoc_key_in_another_form_is_told_by_its_form_and_never_shown(
+    folder: Path, content: bytes, said: str
+) -> None:
+    (folder / "secoc.key").write_bytes(content)
+    (found,) = problems(folder)
+    assert f"{folder}/secoc.key: {said}" in found
+    assert found.endswith("(see [keys.secoc] central-locking)")
+    assert "1f" not in found.lower().removeprefix(str(folder).lower())
+    assert "horse" not in found
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
-from tcu_agent.adapters.can.secoc import KEY_BYTES
 from tcu_agent.adapters.can.selection import Selection, select
 from tcu_agent.adapters.can.socketcan.bus import FdMode, SocketCanBus
 from tcu_agent.adapters.clock import SystemClock
@@ -16,7 +15,7 @@ from tcu_agent.adapters.cloud.brokers import BrokerList
 from tcu_agent.adapters.cloud.mqtt import MqttLink
 from tcu_agent.adapters.entropy import SystemEntropy
 from tcu_agent.adapters.keys.sealer import HpkeSealer
-from tcu_agent.adapters.keys.secret_file import read_secret
+from tcu_agent.adapters.keys.secoc_key import load_secoc_key
 from tcu_agent.adapters.keys.signing_key import PrivateSigner, load_signer
 from tcu_agent.adapters.mapping.file import load_mapping
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
@@ -28,7 +27,7 @@ from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
 from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
-from tcu_agent.errors import BadInput, ConfigError, KeyStoreError, MalformedError, StorageError
+from tcu_agent.errors import BadInput, ConfigError, MalformedError, StorageError
 from tcu_agent.ports import CanPort, Clock, LinkPort, StatePort
 from tcu_agent.protocol.trust import CONTAINER_LIMIT, Keyring, open_container, root_keys
 from tcu_agent.protocol.vocabulary import Reason, Service
@@ -100,13 +99,10 @@ def read_secoc_key(name: str, file: Path) -> bytes:
     """Return one SecOC key. `name`: of its setting.
 
     Raises:
-        KeyStoreError: the file is missing, open to others, or not 16 bytes long.
+        KeyStoreError: the file is missing, open to others, or holds something else than 16 bytes.
     """
     with named_by(f"[keys.secoc] {name}"):
-        key = read_secret(file)
-        if len(key) != KEY_BYTES:
-            raise KeyStoreError(f"{file}: {len(key)} bytes; a SecOC key has {KEY_BYTES}")
-        return key
+        return load_secoc_key(file)
 
 
 def open_signer(config: Config) -> PrivateSigner:

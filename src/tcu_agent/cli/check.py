@@ -177,15 +177,15 @@ def _enrolment(config: Config, _: Report) -> None:
 
 def _state(config: Config, report: Report) -> None:
     """Look without touching: a first start makes the directory itself."""
-    from tcu_agent.adapters.storage.state_directory import prepare_directory
+    from tcu_agent.adapters.storage.state_directory import obstacle, prepare_directory
 
     directory = config.state_directory
-    if not directory.exists():
+    if not directory.exists() and obstacle(directory) is None:
         parent = next(each for each in directory.parents if each.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             report.problems.append(f"{directory}: cannot be made here (see [state] directory)")
         return
-    prepare_directory(directory)  # it is there, so this only looks at it
+    prepare_directory(directory)  # something is there, so this only looks at it
     if not os.access(directory, os.W_OK | os.X_OK):
         report.problems.append(f"{directory}: cannot be written to (see [state] directory)")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +93,23 @@ def prepare_directory(directory: Path) -> None:
         )
 
 
+def obstacle(directory: Path) -> str | None:
+    """Return what stands where the directory should be, or one above it; None if nothing does.
+
+    Raises:
+        OSError: this user may not look.
+    """
+    for each in (directory, *directory.parents):
+        name = "" if each == directory else f"{each} "
+        if each.exists():
+            return None if each.is_dir() else f"{name}is a file, no directory"
+        if each.is_symlink():
+            return f"{name}is a link to nothing"
+    return None
+
+
 def _not_usable(directory: Path, error: OSError) -> BadInput:
-    return BadInput(
-        error.strerror or str(error), where=str(directory), hint="see [state] directory"
-    )
+    what = error.strerror or str(error)
+    with suppress(OSError):  # we may not even look
+        what = obstacle(directory) or what
+    return BadInput(what, where=str(directory), hint="see [state] directory")
