@@ -70,7 +70,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.faults": {Reach.NONE: "bus_state is_overrun"},
     "can.lengths": {Reach.NONE: "padded_length message_in"},
     "can.life": {Reach.NONE: "BusLife"},
-    "can.opening": {Reach.NONE: "advice open_bus close_bus"},
+    "can.opening": {Reach.NONE: "is_missing_library advice open_bus close_bus"},
     "can.own_ids": {Reach.NONE: "OwnIds"},
     "can.plans": {Reach.NONE: "Meaning SignalState MessagePlan compile_plans value_of"},
     "can.recording": {Reach.NONE: "Damage Recording frame_of"},

@@ -22,7 +22,7 @@ import can
 
 from tcu_agent.adapters.can.batches import POLL_S, Batches
 from tcu_agent.adapters.can.counters import BusCounters
-from tcu_agent.adapters.can.opening import advice, close_bus, open_bus
+from tcu_agent.adapters.can.opening import advice, close_bus, is_missing_library, open_bus
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -33,8 +33,8 @@ _LOOK_IS_OLD_S = 3 * POLL_S
 """The reader looks at least once in POLL_S, so a look that is older was made before a stop of ours."""
 _ROOM_RETRY_S = 0.002
 """Eight frames at 500 kbit/s: the transmit queue of a controller has room again by then."""
-_NEVER = (can.CanInterfaceNotImplementedError, ValueError, TypeError, ImportError, NameError)
-"""Opening again cannot help. NameError: python-can's kvaser without the maker's library."""
+_NEVER = (can.CanInterfaceNotImplementedError, ValueError, TypeError)
+"""Opening again cannot help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +117,9 @@ class PythonCanBus:
         await self.close()
         try:
             self._bus = await open_bus(self._interface.arguments())
-        except _NEVER as error:
-            raise self._cannot_open(error, temporary=False) from error
-        except (can.CanError, OSError) as error:
-            raise self._cannot_open(error, temporary=True) from error
+        except (*_NEVER, can.CanError, OSError, ImportError, NameError) as error:
+            is_for_good = isinstance(error, _NEVER) or is_missing_library(error)
+            raise self._cannot_open(error, temporary=not is_for_good) from error
         self._failure = None
         self._ready.clear()
         self._stop = threading.Event()

@@ -30,9 +30,22 @@ def advice(error: Exception, interface: str) -> str:
     """Return what a person can do about a bus that cannot be opened, in brackets; "" where we do not know."""
     number = getattr(error, "error_code", None) or getattr(error, "errno", None)
     hint = _ADVICE.get(number or 0, "")
-    if isinstance(error, ImportError | NameError) or (isinstance(error, OSError) and not number):
+    if is_missing_library(error):
         hint = f"install the maker's driver and library that python-can's {interface!r} needs"
     return f" ({hint})" if hint else ""
+
+
+def is_missing_library(error: BaseException | None) -> bool:
+    """Return whether it fails for the maker's driver or library, which no waiting installs, and not for the adapter.
+
+    An adapter that is not there has a number, or an error of a type of its own.
+    """
+    if isinstance(error, can.CanInterfaceNotImplementedError):
+        return is_missing_library(error.__cause__)
+    # A bare OSError: of ctypes, and of python-can's pcan. A NameError: of its kvaser, for what the library defines.
+    return isinstance(error, ImportError | NameError) or (
+        type(error) is OSError and error.errno is None
+    )
 
 
 async def open_bus(arguments: Mapping[str, Any]) -> can.BusABC:
