@@ -39,6 +39,24 @@ def test_a_port_that_cannot_be_is_refused(
     assert "1..65535" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("hold_s", ["nan", "inf", "-1", "2592001", "soon"])
+def test_a_hold_that_would_never_end_or_never_begin_is_refused(
+    tmp_path: Path, hold_s: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["centre", "--dir", str(tmp_path), f"--keeper-hold-s={hold_s}"])
+    assert ended.value.code == 2
+    assert f"'{hold_s}' is no number of seconds in 0..2592000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("hold_s", ["0", "0.5", "259200", "2592000"])
+def test_a_hold_within_its_range_is_taken(
+    tmp_path: Path, hold_s: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["centre", "--dir", str(tmp_path / "nope"), "--keeper-hold-s", hold_s]) == 2
+    assert "no bench" in capsys.readouterr().err, "the next thing that is wrong"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

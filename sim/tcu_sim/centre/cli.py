@@ -14,12 +14,14 @@ from tcu_sim.centre.mqtt import BrokerAddress
 from tcu_sim.centre.pin.hashing import QUICK, Cost
 from tcu_sim.centre.process import ProcessPlan, run_process
 from tcu_sim.centre.supervise import Supervisor
-from tcu_sim.cli.values import port
+from tcu_sim.cli.values import DAY_S, port, seconds_up_to
 from tcu_sim.errors import BadInput
 from tcu_sim.pki.bench_at import bench_at
 from tcu_sim.pki.layout import SERVICES
 from tcu_sim.pki.public import read_vehicles
 
+MOST_HOLD_S = 30 * DAY_S
+"""Who buys a car does not wait for longer; a hold without end would keep the former keeper's PIN for good."""
 DESCRIPTION = """\
 Runs the assistance centre: PIN authority (pin), command service (command), account service (account) and
 theft desk (desk), each as a process of its own with its own key, token list and database. Without a name all
@@ -50,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="for the broker")
     parser.add_argument(
         "--keeper-hold-s",
-        type=float,
+        type=seconds_up_to(MOST_HOLD_S),
         default=KEEPER_HOLD_S,
         metavar="S",
         help="how long a change of keeper waits (259200 = 72 h); a bench may shorten it",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 MOST_PORT = 65_535
-_DAY_S = 86_400
+DAY_S = 86_400
 
 
 def port(text: str) -> int:
@@ -35,10 +35,19 @@ def seconds(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: not in 0..86400.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= _DAY_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds in 0..{_DAY_S}")
-    return value
+    return seconds_up_to(DAY_S)(text)
+
+
+def seconds_up_to(most_s: int) -> Callable[[str], float]:
+    """Return a reader of seconds in 0..`most_s`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= most_s:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds in 0..{most_s}")
+        return value
+
+    return read
