@@ -80,6 +80,53 @@ def test_sleep_hides_values_but_not_edges() -> None:
     assert show(vehicle, True, 5.0) is False
 
 
+def test_a_change_tells_what_was_known_before_it_however_long_ago() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    show(vehicle, True, 1.0)
+    vehicle.refresh((PATH,), 2.0, now=2.0)
+    show(vehicle, None, 3.0)
+    show(vehicle, None, 4.0)
+    (change,) = vehicle.apply((SignalChange(PATH, False, 9.0),), now=9.0)
+    assert (change.old, change.seen_at) == (None, 4.0)
+    assert (change.known, change.known_at) == (True, 2.0)
+    (change,) = vehicle.apply((SignalChange(PATH, True, 10.0),), now=10.0)
+    assert (change.known, change.known_at) == (change.old, change.seen_at) == (False, 9.0)
+
+
+def test_known_without_a_gap() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    assert not vehicle.is_known_since_before(PATH, 5.0)
+    show(vehicle, "key", 1.0)
+    show(vehicle, "none", 3.0)
+    assert vehicle.is_known_since_before(PATH, 1.1)
+    assert not vehicle.is_known_since_before(PATH, 1.0)
+    show(vehicle, None, 4.0)
+    assert not vehicle.is_known_since_before(PATH, 9.0)
+    show(vehicle, "none", 5.0)
+    assert vehicle.is_known_since_before(PATH, 5.1)
+    assert not vehicle.is_known_since_before(PATH, 4.9)
+    vehicle.fall_asleep((PATH,))
+    show(vehicle, "none", 6.0)
+    assert not vehicle.is_known_since_before(PATH, 5.5)
+
+
+def test_when_a_word_began_last() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    assert vehicle.became(PATH, "triggered") == -math.inf
+    show(vehicle, "triggered", 1.0)
+    show(vehicle, "triggered", 2.0)
+    show(vehicle, "off", 3.0)
+    assert vehicle.became(PATH, "triggered") == 1.0
+    vehicle.fall_asleep((PATH,))
+    show(vehicle, "off", 4.0)
+    assert (vehicle.became(PATH, "triggered"), vehicle.became(PATH, "off")) == (1.0, 3.0)
+    show(vehicle, "triggered", 5.0)
+    assert vehicle.became(PATH, "triggered") == 5.0
+    show(vehicle, None, 6.0)
+    show(vehicle, "triggered", 7.0)
+    assert vehicle.became(PATH, "triggered") == 7.0
+
+
 def test_what_was_lost_before_the_sleep_stays_lost() -> None:
     vehicle = VehicleState(fresh_s=2.0)
     show(vehicle, False, 1.0)

@@ -9,6 +9,8 @@ from tests.scenarios.worlds import AWAKE, of_world
 
 NOTICE_S = 30.0
 SLEEPY = VehicleSettings(sleep_after_s=5.0)
+COLD = VehicleSettings(sleep_after_s=3600.0, lock_travel_s=(1.3, 2.9))
+"""Motors that move for longer than a lock status may be unknown: a second."""
 CASE = b"case of the test"
 
 
@@ -31,6 +33,20 @@ async def test_a_break_in_is_told_after_the_delay(world: World) -> None:
 async def test_the_owner_with_the_key_ends_it(world: World) -> None:
     await break_in(world)
     await world.pass_time(NOTICE_S - 2)
+    world.car.do(lambda now: world.car.person.unlock(now=now))
+    await world.pass_time(120)
+    assert world.waiting.events(Told.ALARM) == []
+
+
+@of_world(vehicle=COLD)
+async def test_the_owner_with_the_key_and_cold_motors_ends_it_too(world: World) -> None:
+    # So that it is the key that has locked it: else the source alone would tell of the key.
+    world.car.do(lambda now: world.car.person.unlock(now=now))
+    await world.pass_time(10)
+    world.car.do(lambda now: world.car.person.lock(now=now))
+    await world.pass_time(10)
+    await break_in(world)
+    await world.pass_time(5)
     world.car.do(lambda now: world.car.person.unlock(now=now))
     await world.pass_time(120)
     assert world.waiting.events(Told.ALARM) == []

@@ -8,9 +8,12 @@ seen again within `fresh_s`). Whoever decides about a lock asks for `fresh` or `
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from tcu_agent.core.events import SignalChange, Value, shown
+
+_NEVER: Final = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,16 @@ class Change:
     """One path's new value. `old`: the value before (that from before the sleep, if it slept); None = unknown.
 
     `at`: when the new one began. `seen_at`: when the old one was seen last. CLOCK_BOOTTIME, s.
+    `known`, `known_at`: the same as `old` and `seen_at`, or, where the old one was unknown, what was known before it.
     """
 
     path: str
     old: Value
     new: Value
     at: float
-    seen_at: float = float("-inf")
+    seen_at: float = _NEVER
+    known: Value = None
+    known_at: float = _NEVER
 
     def __repr__(self) -> str:
         """Show everything but a place."""
@@ -35,10 +41,16 @@ class Change:
 @dataclass(slots=True)
 class _Signal:
     value: Value = None
-    seen_at: float = float("-inf")
+    seen_at: float = _NEVER
+    known_since: float = _NEVER
+    """Without a gap; of no meaning while the value is None."""
+    known: Value = None
+    known_at: float = _NEVER
+    became: dict[str, float] = field(default_factory=dict)
+    """Word -> when it began last. Words only: there are few of them."""
     is_asleep: bool = False
     before_sleep: Value = None
-    seen_before_sleep_at: float = float("-inf")
+    seen_before_sleep_at: float = _NEVER
 
 
 class VehicleState:
@@ -65,7 +77,10 @@ class VehicleState:
         for path in slept:
             signal = self._signal(path)
             self._signals[path] = _Signal(
-                is_asleep=True, before_sleep=signal.value, seen_before_sleep_at=signal.seen_at
+                became=signal.became,
+                is_asleep=True,
+                before_sleep=signal.value,
+                seen_before_sleep_at=signal.seen_at,
             )
         return slept
 
@@ -86,6 +101,15 @@ class VehicleState:
         """Return how long ago the value was seen (infinite if never)."""
         return now - self._signal(path).seen_at
 
+    def is_known_since_before(self, path: str, at: float) -> bool:
+        """Whether the value was known before `at`, and has been ever since."""
+        signal = self._signal(path)
+        return signal.value is not None and signal.known_since < at
+
+    def became(self, path: str, word: str) -> float:
+        """Return when the value became `word` last, from another or an unknown one; -infinity if never."""
+        return self._signal(path).became.get(word, _NEVER)
+
     def _signal(self, path: str) -> _Signal:
         return self._signals.get(path) or _Signal()
 
@@ -93,5 +117,16 @@ class VehicleState:
         before = self._signal(change.path)
         old = before.before_sleep if before.is_asleep else before.value
         seen_at = before.seen_before_sleep_at if before.is_asleep else before.seen_at
-        self._signals[change.path] = _Signal(value=change.value, seen_at=at)
-        return Change(change.path, old, change.value, at, seen_at)
+        known, known_at = (before.known, before.known_at) if old is None else (old, seen_at)
+        became = before.became
+        if isinstance(change.value, str) and change.value != old:
+            became = {**became, change.value: at}
+        self._signals[change.path] = _Signal(
+            value=change.value,
+            seen_at=at,
+            known_since=at if before.value is None else before.known_since,
+            known=known,
+            known_at=known_at,
+            became=became,
+        )
+        return Change(change.path, old, change.value, at, seen_at, known, known_at)

@@ -1,0 +1,169 @@
+"""The key is noticed though a lock was unknown while its motor ran; what is old or was not seen shows nobody.
+
+The same table for an alarm that the key switches off and for a car that is watched for being towed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tcu_agent.core import vss
+from tcu_agent.core.events import Value
+from tcu_agent.core.theft.key_use import UNKNOWN_AT_MOST_S
+from tests.core.driver import FRESH_EVERY_S, PARKED, Driver, settings
+from tests.core.test_theft_notice import DELAY_S, told
+from tests.core.test_tow import towed
+
+LOCK = vss.DOOR_LOCKS[0]
+UNKNOWN: dict[str, Value] = dict.fromkeys(vss.DOOR_LOCKS)
+OPEN: dict[str, Value] = dict.fromkeys(vss.DOOR_LOCKS, False)
+Story = Callable[[Driver, float], None]
+
+
+def the_motors_are_cold(car: Driver, unknown_s: float) -> None:
+    car.change(UNKNOWN)
+    car.pass_time(unknown_s)
+    car.change(OPEN)
+
+
+def unknown_twice(car: Driver, unknown_s: float) -> None:
+    car.change(UNKNOWN)
+    car.change({LOCK: None})
+    car.pass_time(unknown_s)
+    car.change(OPEN)
+
+
+def one_lock_lags(car: Driver, unknown_s: float) -> None:
+    car.change({LOCK: None})
+    car.pass_time(unknown_s)
+    car.change({LOCK: False})
+
+
+def it_is_where_it_was(car: Driver, unknown_s: float) -> None:
+    car.change(UNKNOWN)
+    car.pass_time(unknown_s)
+    car.change(dict.fromkeys(vss.DOOR_LOCKS, True))
+
+
+def it_stays_unknown(car: Driver, unknown_s: float) -> None:
+    car.change(UNKNOWN)
+    car.pass_time(unknown_s)
+
+
+def the_bus_was_lost(car: Driver, unknown_s: float) -> None:
+    car.change({**UNKNOWN, vss.LOCKING_SOURCE: None})
+    car.pass_time(unknown_s)
+    car.change({**OPEN, vss.LOCKING_SOURCE: "key"})
+
+
+def the_source_comes_back_first(car: Driver, unknown_s: float) -> None:
+    car.change({**UNKNOWN, vss.LOCKING_SOURCE: None})
+    car.pass_time(0.1)
+    car.change({vss.LOCKING_SOURCE: "key"})
+    car.pass_time(unknown_s)
+    car.change(OPEN)
+
+
+def nobody_moves_it(car: Driver, unknown_s: float) -> None:
+    car.change({**UNKNOWN, vss.LOCKING_SOURCE: "none"})
+    car.pass_time(unknown_s)
+    car.change(OPEN)
+
+
+STORIES = [
+    pytest.param(the_motors_are_cold, 2.0, True, id="cold motors"),
+    pytest.param(unknown_twice, 2.0, True, id="said to be unknown twice"),
+    pytest.param(one_lock_lags, 2.0, True, id="one lock alone"),
+    pytest.param(the_motors_are_cold, UNKNOWN_AT_MOST_S - 0.1, True, id="just not too long"),
+    pytest.param(the_motors_are_cold, UNKNOWN_AT_MOST_S + 0.1, False, id="too long"),
+    pytest.param(it_is_where_it_was, 2.0, False, id="has not moved"),
+    pytest.param(it_stays_unknown, 2.0, False, id="stays unknown"),
+    pytest.param(the_bus_was_lost, 2.0, False, id="the bus was lost"),
+    pytest.param(the_source_comes_back_first, 2.0, False, id="the source comes back first"),
+    pytest.param(nobody_moves_it, 2.0, False, id="not by key"),
+]
+
+
+@pytest.fixture(name="car")
+def _car() -> Driver:
+    """Return a car that was locked with the key and left."""
+    car = Driver(settings=settings(), signals={**PARKED, vss.LOCKING_SOURCE: "key"})
+    car.provision()
+    return car
+
+
+@pytest.mark.parametrize(("story", "unknown_s", "is_key"), STORIES)
+@pytest.mark.parametrize("order", ["alarm off first", "alarm off last"])
+def test_an_alarm_is_ended_by_a_key_that_is_seen(
+    car: Driver, *, order: str, story: Story, unknown_s: float, is_key: bool
+) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(3)
+    if order == "alarm off first":
+        car.change({vss.ALARM: "off"})
+    story(car, unknown_s)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert (told(car) == []) is is_key
+
+
+@pytest.mark.parametrize(("story", "unknown_s", "is_key"), STORIES)
+def test_a_car_that_is_towed_is_its_users_again_with_a_key_that_is_seen(
+    car: Driver, *, story: Story, unknown_s: float, is_key: bool
+) -> None:
+    towed(car)
+    car.pass_time(1)
+    story(car, unknown_s)
+    assert (car.core.snapshot()["tow"] == "towed") is not is_key
+
+
+@pytest.mark.parametrize(
+    ("before_s", "after_s", "is_answer"),
+    [(FRESH_EVERY_S, 0.0, False), (0.0, 0.0, False), (FRESH_EVERY_S, FRESH_EVERY_S, True)],
+    ids=["seen before it alone", "seen in its frame", "seen after it"],
+)
+def test_a_movement_that_set_off_the_alarm_is_no_answer_to_it(
+    car: Driver, *, before_s: float, after_s: float, is_answer: bool
+) -> None:
+    """A lock that is forced with a tool turns as with the key: its status may be unknown until after the alarm."""
+    car.pass_time(FRESH_EVERY_S)
+    car.jump(before_s)
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(after_s)
+    the_motors_are_cold(car, 2.0)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert (told(car) == []) is is_answer
+
+
+def test_an_alarm_that_went_off_again_is_not_answered_by_what_was_seen_before(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(1)
+    car.change(UNKNOWN)
+    car.pass_time(1)
+    car.change({vss.ALARM: "off"})
+    car.change({vss.ALARM: "triggered"})
+    car.change(OPEN)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert len(told(car)) == 1
+
+
+def test_a_lock_that_was_unknown_before_the_sleep_shows_nobody_after_it(car: Driver) -> None:
+    towed(car)
+    car.change(UNKNOWN)
+    car.fall_asleep()
+    car.wake_up()
+    car.change(OPEN)
+    assert car.core.snapshot()["tow"] == "towed"
+
+
+def test_after_a_restart_the_first_thing_seen_of_a_lock_shows_nobody(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.signals.update(UNKNOWN)
+    car.restart()
+    car.change({**OPEN, vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert len(told(car)) == 1
