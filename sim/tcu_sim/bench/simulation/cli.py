@@ -86,10 +86,13 @@ def read_seeds(text: str) -> range:
 
 def _campaign(args: argparse.Namespace, seeds: range) -> int:
     from tcu_sim.bench.simulation.campaign import Sum, verdicts
+    from tcu_sim.bench.simulation.progress import Progress
 
     total = Sum()
+    progress = Progress(sys.stderr, of=len(seeds))
     for verdict in verdicts(seeds, processes=args.processes):
         total.add(verdict)
+        progress.wipe()
         if args.trace:
             _print_trace(run(verdict.seed, history(verdict.seed), keeps_trace=True))
         if verdict.complaints:
@@ -98,6 +101,9 @@ def _campaign(args: argparse.Namespace, seeds: range) -> int:
             _print(args, verdict, history_file=None)
         if total.failures >= args.most_failures:
             break
+        if len(seeds) > 1:
+            progress.tell(total)
+    progress.wipe()
     print(json.dumps(asdict(total)) if args.json else total)
     return 1 if total.failures else 0
 
