@@ -79,3 +79,22 @@ def vector(place: Place) -> tuple[float, float, float]:
     north, east = math.radians(place.latitude), math.radians(place.longitude)
     flat = math.cos(north)
     return flat * math.cos(east), flat * math.sin(east), math.sin(north)
+
+
+def test_a_restart_is_no_key(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.restart()
+    car.change({vss.ALARM: "off"})
+    car.pass_time(100)
+    assert len(car.events(EventKind.ALARM)) == 1
+
+
+def test_an_alarm_that_was_told_before_a_restart_makes_way_for_the_next(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(100)
+    car.restart()
+    assert car.core.snapshot()["alarm"] == "told"
+    car.change({vss.ALARM: "armed"})
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(100)
+    assert len(car.events(EventKind.ALARM)) == 2

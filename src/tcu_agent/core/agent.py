@@ -186,9 +186,7 @@ class Core:
         """Take over what the event says about suspends of the board and wake-ups of the car."""
         if isinstance(event, events.SuspendBegan | events.Resumed):
             self._parts.challenges.clear(Reason.CHALLENGE_EXPIRED)
-        if isinstance(event, events.Resumed):
-            self._parts.reachability.resumed(step)
-        elif isinstance(event, events.BusWokeUp):
+        if isinstance(event, events.Resumed | events.BusWokeUp):
             self._parts.reachability.stir(step)
 
     def _tell_presence(self, step: Step, connection: int, presence: Presence) -> None:

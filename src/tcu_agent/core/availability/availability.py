@@ -77,13 +77,13 @@ class Reachability:
             )
             if record.boot_session == self._boot_session:
                 self._parked_wall = record.parked_wall
-            elif record.awaits_proof(boot_session=self._boot_session, wall=step.wall):
+            elif record.awaits_proof(step.wall):
                 self._unproven = record
         self._park(step, for_s=parked_for_s)
         if parked_for_s >= self._settings.listen_for_s:
             self.machine.state = State.VISITING
             self._woke_at = step.now
-            self._due_at = step.now + self._settings.visit_for_s
+        self._due_at = self._listens_until(step)
 
     def refusal(self, service: Service, now: float) -> Reason:
         """Return why a parked car does not take a request any more, `NONE` if it does."""
@@ -93,14 +93,9 @@ class Reachability:
         return Reason.PARKED_TOO_LONG if is_over else Reason.NONE
 
     def stir(self, step: Step) -> None:
-        """Something other than the RTC has woken the board or the car."""
+        """Something has woken the board or the car. If it was the RTC, it is the visit that was due."""
         if self.machine.move(Trigger.STIRRED):
             self._visit(step)
-
-    def resumed(self, step: Step) -> None:
-        """The board is back from a suspend: woken by the RTC if it is time, else by something else."""
-        if self._due_at is None or step.now < self._due_at:
-            self.stir(step)
 
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
         """Look at the usage mode and at time again: called once for each event, after all other machines."""
@@ -134,11 +129,14 @@ class Reachability:
         """The wall clock says how long the power was off: never shorter than what had passed anyway."""
         self._unproven = None
         self._parked_at = min(self._parked_at, step.now - record.at_least_s(step.wall))
-        if self.machine.state is State.LISTENING and self._due_at is not None:
-            # Days that turn out to be over do not end under the hands of whoever has just reached the car.
-            listens_until = self._parked_at + self._settings.listen_for_s
-            self._due_at = max(listens_until, step.now + self._settings.visit_for_s)
+        if self.machine.state is State.LISTENING:
+            self._due_at = self._listens_until(step)
         self._save(step)
+
+    def _listens_until(self, step: Step) -> float:
+        """Return when it stops listening: a visit from now at least, for whoever has just reached it."""
+        days_end = self._parked_at + self._settings.listen_for_s
+        return max(days_end, step.now + self._settings.visit_for_s)
 
     def _take_mode(self, step: Step, change: Change) -> None:
         was_resting = self.machine.state in RESTING

@@ -32,9 +32,9 @@ class ParkedRecord:
             return self.elapsed_s
         return max(self.elapsed_s, wall - self.parked_wall)
 
-    def awaits_proof(self, *, boot_session: str, wall: float | None) -> bool:
-        """Whether the wall clock, once it is known, may say that more time has passed than `parked_for_s` knows."""
-        return boot_session != self.boot_session and wall is None and self.parked_wall is not None
+    def awaits_proof(self, wall: float | None) -> bool:
+        """Whether the wall clock, once it is known, may say that more time has passed than `at_least_s` knows."""
+        return wall is None and self.parked_wall is not None
 
     def to_bytes(self) -> bytes:
         """Return the durable record."""
