@@ -10,6 +10,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.availability.record import ParkedRecord
 from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
+from tcu_agent.core.effects import RECORD_CORRUPT, RECORD_FORGOTTEN, Note
 from tcu_agent.core.events import Value
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.theft.alarm_record import AlarmRecord
@@ -150,6 +151,14 @@ def everything_stored(car: Driver) -> list[str]:
 NEWER = cbor.encode([99])
 
 
+def told_by(car: Driver, effects: int) -> list[tuple[str, str]]:
+    """Return which records a start has called unreadable, behind so many effects; it must say the same to who asks."""
+    notes = [each for _, each in car.done[effects:] if isinstance(each, Note)]
+    told = [(note.word, str(note.fields["record"])) for note in notes if "record" in note.fields]
+    assert car.core.corrupt == tuple(record for _, record in told)
+    return told
+
+
 @pytest.mark.parametrize("damage", [b"", b"\xff", NEWER, cbor.encode([1]), cbor.encode([1, b"x"])])
 def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, damage: bytes) -> None:
     keys = everything_stored(car)
@@ -164,12 +173,23 @@ def test_damage_to_any_one_record_fails_closed_and_never_raises(car: Driver, dam
         car.stored = {**good, key: damage}
         car.outbox = dict(outbox)
         car.signals["Vehicle.TCU.OnCall.IsButtonPressed"] = False
+        effects = len(car.done)
         car.restart()
         assert car.core.snapshot()["is_corrupt"] is (key not in NOTHING_REMOTE), key
+        ((word, record),) = told_by(car, effects)
+        assert word == (RECORD_FORGOTTEN if key in NOTHING_REMOTE else RECORD_CORRUPT)
+        assert key.startswith(record)
         before = len(car.unlock_frames)
         car.receive("grant", b"")
         car.pass_time(5)
         assert len(car.unlock_frames) == before
+
+
+def test_a_start_that_can_read_everything_says_nothing(car: Driver) -> None:
+    everything_stored(car)
+    effects = len(car.done)
+    car.restart()
+    assert told_by(car, effects) == []
 
 
 def test_an_outcome_that_is_no_result_is_corrupt(car: Driver) -> None:

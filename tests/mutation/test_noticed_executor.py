@@ -40,6 +40,7 @@ from tcu_agent.runtime.outbox import OutboxSender
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.sleeper import Sleeper
+from tcu_agent.runtime.supervisor import Supervisor
 from tcu_agent.runtime.transmitter import Transmitter
 from tcu_sim.bench.simulated_loop import run_simulated
 from tests.runtime.rig import (
@@ -65,6 +66,7 @@ def carried_out(effect: Effect, *, at: float = 0.0) -> list[Any]:
         "clock": Clock,
         "logbook": Logbook,
         "noise": Noise,
+        "supervisor": Supervisor,
     }
     senders = {"prompt": PromptSender, "outbox": OutboxSender, "positions": PositionSender}
     for name, kind in {**outlets, **senders}.items():

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.cli import degraded
+from tcu_agent.cli.check import Report, examine
 from tcu_agent.cli.main import main
 from tcu_agent.config import load
 from tcu_agent.core.agent import Core
-from tcu_agent.core.effects import TransmitUnlock
+from tcu_agent.core.effects import RECORD_CORRUPT, Note, TransmitUnlock
 from tcu_agent.core.events import Connected, EffectFailed, MessageArrived
 from tcu_agent.errors import ConfigError
 from tcu_agent.runtime.logbook import Logbook
@@ -179,6 +181,48 @@ def test_without_its_key_an_unlock_is_not_sent_and_the_core_knows() -> None:
         assert rig.bus.sent == []
 
     play(body)
+
+
+def spoil(folder: Path, record: str) -> Report:
+    """Write noise in the place of a record; return what `check` says then."""
+    state = SqliteState(folder / "state")
+    state.commit(puts={record: b"noise"})
+    state.close()
+    return examine(folder / "tcu.toml")
+
+
+def test_a_record_that_cannot_be_read_is_told_by_its_name(folder: Path, tmp_path: Path) -> None:
+    (problem,) = spoil(folder, "account").problems
+    assert f"{folder}/state: the record 'account' cannot be read (the agent would give" in problem
+    _, errors = run_until_ready(folder, tmp_path)
+    assert [(error["word"], error["record"]) for error in errors] == [("record-corrupt", "account")]
+    assert errors[0]["consequence"] == "remote services refused"
+
+
+def test_the_status_line_names_the_record() -> None:
+    async def body(rig: Rig) -> None:
+        rig.core.on(MessageArrived, Note(RECORD_CORRUPT, {"record": "account"}))
+        rig.start()
+        await rig.core.wait_for(Connected)
+        rig.broker.publish("tcu/v1/car-1/down/request", b"x")
+        await rig.core.wait_for(MessageArrived)
+        await rig.wait_s(1)
+        degraded_by = "DEGRADED: record account unreadable, remote services refused"
+        assert degraded_by in rig.supervisor.said[-1]
+        assert rig.logbook.counts[RECORD_CORRUPT] == 1
+
+    play(body)
+
+
+def test_a_record_that_nothing_remote_rests_on_is_only_warned_of(
+    folder: Path, tmp_path: Path
+) -> None:
+    report = spoil(folder, "call")
+    assert report.problems == []
+    assert f"{folder}/state: the record 'call' cannot be read: taken for none" in report.warnings
+    told, errors = run_until_ready(folder, tmp_path)
+    assert "DEGRADED" not in "".join(told)
+    assert errors == []
 
 
 @pytest.mark.parametrize("has_roots", [True, False])

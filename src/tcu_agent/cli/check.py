@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ class Report:
         except (BadInput, KeyStoreError) as error:
             self.problems.append(str(error))
         except StorageError as error:
-            self.problems.append(_damaged(error))
+            self.problems.append(_damaged(str(error)))
         except PermissionError as error:  # a folder on the way to a file is closed to this user
             self.problems.append(f"this user may not look: {error}")
 
@@ -189,12 +189,13 @@ def _state(config: Config, report: Report) -> None:
     if not os.access(directory, os.W_OK | os.X_OK):
         report.problems.append(f"{directory}: cannot be written to (see [state] directory)")
         return
-    _open_state(directory, report)
+    _open_state(config, report)
 
 
-def _open_state(directory: Path, report: Report) -> None:
+def _open_state(config: Config, report: Report) -> None:
     from tcu_agent.adapters.storage.store import FILE_NAME, SqliteState, StateInUse
 
+    directory = config.state_directory
     if not (directory / FILE_NAME).exists():
         report.remarks.append("no state yet: the agent starts as a new vehicle")
         return
@@ -204,10 +205,34 @@ def _open_state(directory: Path, report: Report) -> None:
         report.remarks.append(f"{directory}: in use by a running agent, not looked into")
         return
     try:
-        state.load()
+        _records(config, state.load(), report)
         _messages(state, report)
     finally:
         state.close()
+
+
+def _records(config: Config, stored: Mapping[str, bytes], report: Report) -> None:
+    """Let a core read them, as a start would. What the trust rests on cannot be read without roots, which is said."""
+    from tcu_agent.core.agent import Core
+    from tcu_agent.core.durable.restore import closes_remote_services
+
+    if not (report.has_settings and config.trust.roots):
+        return
+    core = Core(
+        settings=config.core,
+        boot_id=bytes(8),
+        boot_session="",
+        stored=stored,
+        now=0.0,
+        wall=None,
+        random=bytes(16),
+    )
+    for record in core.corrupt:
+        what = f"{config.state_directory}: the record {record!r} cannot be read"
+        if closes_remote_services(record):
+            report.problems.append(_damaged(what))
+        else:
+            report.warnings.append(f"{what}: taken for none")
 
 
 def _messages(state: StatePort, report: Report) -> None:
@@ -224,9 +249,9 @@ def _messages(state: StatePort, report: Report) -> None:
             )
 
 
-def _damaged(error: StorageError) -> str:
+def _damaged(what: str) -> str:
     return (
-        f"{error} (the agent would give ON CALL only; the state keeps old messages from acting again, "
+        f"{what} (the agent would give ON CALL only; the state keeps old messages from acting again, "
         "so let nothing but a new enrolment replace it)"
     )
 

@@ -27,8 +27,8 @@ from collections.abc import Mapping
 
 from tcu_agent.core import events, vss
 from tcu_agent.core.durable.failures import Failures
-from tcu_agent.core.durable.restore import restore
-from tcu_agent.core.effects import Effect, SendMessage
+from tcu_agent.core.durable.restore import closes_remote_services, restore
+from tcu_agent.core.effects import RECORD_CORRUPT, RECORD_FORGOTTEN, Effect, SendMessage
 from tcu_agent.core.intake import Intake
 from tcu_agent.core.parts import build
 from tcu_agent.core.settings import CoreSettings
@@ -72,6 +72,9 @@ class Core:
         step = self._begin(now, wall, None)
         reason = Reason.STATE_CORRUPT if parts.is_corrupt else Reason.NONE
         parts.journal.report(step, EventKind.STARTED, reason=reason)
+        for record in self.corrupt:
+            is_closing = closes_remote_services(record)
+            step.note(RECORD_CORRUPT if is_closing else RECORD_FORGOTTEN, record=record)
         parts.unlock.start(step, self._open.unlock)
         parts.relock.start(step, self._open.relock)
         parts.position.start(step, self._open.position, is_corrupt=parts.is_corrupt)
@@ -110,6 +113,11 @@ class Core:
             parts.unsaved.deadline,
         )
         return min((each for each in deadlines if each is not None), default=None)
+
+    @property
+    def corrupt(self) -> tuple[str, ...]:
+        """The keys of stored records that could not be read."""
+        return tuple(self._open.corrupt)
 
     def snapshot(self) -> Mapping[str, object]:
         """Return machine states and marks for tests and `tcu-agent` diagnostics; no secrets, no positions."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
+from typing import Final
 
 from tcu_agent.core.verify.authorisation import (
     PositionAuthorisation,
@@ -140,6 +141,11 @@ class ErasePositions:
 
     case_id: bytes
     up_to_seq: int | None = None
+
+
+RECORD_CORRUPT: Final = "record-corrupt"
+RECORD_FORGOTTEN: Final = "record-forgotten"
+"""Words of notes at the start: a record could not be read, and remote services are refused, or it is taken for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,6 +311,7 @@ class Agent:
             clock=self._around.clock,
             logbook=self._around.logbook,
             noise=self._noise,
+            supervisor=self._around.supervisor,
         )
 
     def _random(self, length: int) -> bytes:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from tcu_agent.core.effects import (
+    RECORD_CORRUPT,
+    RECORD_FORGOTTEN,
     Effect,
     ErasePositions,
     GoToSleep,
@@ -36,6 +38,7 @@ from tcu_agent.runtime.noise import NOISY, Noise
 from tcu_agent.runtime.notary import Notary
 from tcu_agent.runtime.sealing import seal_position
 from tcu_agent.runtime.sleeper import Sleeper
+from tcu_agent.runtime.supervisor import Supervisor
 from tcu_agent.runtime.transmitter import Transmitter
 
 
@@ -53,6 +56,7 @@ class Outlets:
     clock: Clock
     logbook: Logbook
     noise: Noise
+    supervisor: Supervisor
 
 
 class Executor:
@@ -93,6 +97,12 @@ class Executor:
     def _note(self, note: Note) -> None:
         if note.word in NOISY:
             self._to.noise.say(note.word, note.fields)
+        elif note.word == RECORD_CORRUPT:
+            consequence = "remote services refused"
+            self._to.logbook.error(note.word, **note.fields, consequence=consequence)
+            self._to.supervisor.degrade(f"record {note.fields['record']} unreadable, {consequence}")
+        elif note.word == RECORD_FORGOTTEN:
+            self._to.logbook.warning(note.word, **note.fields)
         else:
             self._to.logbook.info(note.word, **note.fields)
 

@@ -26,6 +26,11 @@ _NOTHING_REMOTE: Final = frozenset({records.CALL, records.ALARM, records.TOW, re
 """Records that no remote service rests on: a corrupt one is as good as none."""
 
 
+def closes_remote_services(corrupt: str) -> bool:
+    """Return whether a record that cannot be read, named by its key, costs more than what it held."""
+    return corrupt not in _NOTHING_REMOTE
+
+
 @dataclass(slots=True, kw_only=True)
 class OpenMatters:
     """What a restart cut off, and the keys of records that could not be read."""
@@ -86,5 +91,5 @@ def restore(parts: Parts, stored: Mapping[str, bytes] | None) -> OpenMatters:
         parked=restorer.read(records.PARKED, ParkedRecord.from_bytes),
         corrupt=restorer.corrupt,
     )
-    parts.is_corrupt = stored is None or bool(set(restorer.corrupt) - _NOTHING_REMOTE)
+    parts.is_corrupt = stored is None or any(map(closes_remote_services, restorer.corrupt))
     return found
