@@ -9,6 +9,7 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import Value
+from tcu_agent.core.theft.key_use import UNKNOWN_AT_MOST_S
 from tcu_agent.core.theft.places import EARTH_RADIUS_M, Place
 from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.protocol.vocabulary import EventKind, Service
@@ -98,3 +99,16 @@ def test_an_alarm_that_was_told_before_a_restart_makes_way_for_the_next(car: Dri
     car.change({vss.ALARM: "triggered"})
     car.pass_time(100)
     assert len(car.events(EventKind.ALARM)) == 2
+
+
+@pytest.mark.parametrize(("beyond_s", "is_key"), [(0.0, True), (0.125, False)])
+def test_a_lock_may_be_unknown_for_as_long_as_is_said_and_no_longer(
+    car: Driver, beyond_s: float, *, is_key: bool
+) -> None:
+    car.change({vss.LOCKING_SOURCE: "key"})
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(3)
+    car.change(dict.fromkeys(vss.DOOR_LOCKS))
+    car.jump(UNKNOWN_AT_MOST_S + beyond_s)
+    car.change({**BY_KEY, vss.ALARM: "off"})
+    assert (car.core.snapshot()["alarm"] == "quiet") is is_key
