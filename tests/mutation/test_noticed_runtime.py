@@ -55,6 +55,22 @@ class Listener(ScriptedCore):
         self.walls.append(wall)
         return super().handle(event, now=now, wall=wall)
 
+    def due(self, at: float, *, times: int) -> None:
+        """Have a deadline at `at`, s, that comes `times` times and no more.
+
+        A pump that gives nothing else its turn would else go round and round until the test's own limit.
+        """
+        left = times
+
+        def rung(_: CoreEvent) -> tuple[Effect, ...]:
+            nonlocal left
+            left -= 1
+            self.deadline = self.deadline if left else None
+            return ()
+
+        self.deadline = at
+        self.always[TimePassed] = rung
+
     @property
     def kinds(self) -> list[type[CoreEvent]]:
         return [type(each) for each in self.events]
@@ -188,13 +204,12 @@ def test_a_time_that_is_proven_later_is_told_and_logged_once() -> None:
 
 def test_what_is_due_at_the_start_comes_before_what_waits() -> None:
     async def prepare(bench: Bench) -> None:
-        bench.core.deadline = bench.clock.boottime()
+        bench.core.due(bench.clock.boottime(), times=2)
         await bench.pump.put(Disconnected())
 
     async def body(bench: Bench) -> None:
-        await bench.core.wait_for(Disconnected)
-        assert bench.core.kinds == [TimePassed, Disconnected]
-        bench.core.deadline = None
+        await bench.core.wait_for(TimePassed, number=2)
+        assert bench.core.kinds == [TimePassed, Disconnected, TimePassed]
 
     pumping(body, prepare)
 
@@ -202,21 +217,19 @@ def test_what_is_due_at_the_start_comes_before_what_waits() -> None:
 def test_an_overdue_deadline_and_events_take_turns() -> None:
     async def body(bench: Bench) -> None:
         await bench.handled()
-        bench.core.deadline = 0.0
+        bench.core.due(0.0, times=4)
         for _ in range(3):
             await bench.pump.put(Disconnected())
-        await bench.core.wait_for(Disconnected, number=3)
-        assert bench.core.kinds == [TimePassed, Disconnected] * 3
-        bench.core.deadline = None
+        await bench.core.wait_for(TimePassed, number=4)
+        assert bench.core.kinds == [*[TimePassed, Disconnected] * 3, TimePassed]
 
     pumping(body)
 
 
 def test_each_timer_brings_fresh_randomness() -> None:
     async def body(bench: Bench) -> None:
-        bench.core.deadline = 0.0
+        bench.core.due(0.0, times=2)
         await bench.core.wait_for(TimePassed, number=2)
-        bench.core.deadline = None
         first, second = (each.random for each in bench.core.of(TimePassed)[:2])
         assert len(first) == len(second) == 16
         assert first != second
