@@ -85,7 +85,7 @@ class _Replay:
 class _NoLink:
     """A car without a network."""
 
-    async def connect(self, *, connection: int, will: bytes) -> None:  # noqa: ARG002 -- the port's
+    async def connect(self, *, connection: int, will: bytes) -> bool:  # noqa: ARG002 -- the port's
         """Refuse."""
         raise MqttTransportError("no network", may_have_happened=False, temporary=True)
 
@@ -102,8 +102,9 @@ class _NoLink:
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
-    ) -> None:
+    ) -> bool:
         """Never called without a connection."""
+        return False
 
     async def disconnect(self) -> None:
         """Nothing to end."""

@@ -130,8 +130,10 @@ class Inbound:
 class LinkPort(Protocol):
     """One MQTT connection after another: the runtime calls `connect` again after each loss."""
 
-    async def connect(self, *, connection: int, will: bytes) -> None:
+    async def connect(self, *, connection: int, will: bytes) -> bool:
         """Connect, subscribe to the vehicle's down topics, set the will (a signed availability message).
+
+        Return whether the broker still had our session; one that has lost ours may have lost the centre's.
 
         Raises:
             MqttTransportError: refused or unreachable; `temporary` False = authentication or configuration.
@@ -147,8 +149,11 @@ class LinkPort(Protocol):
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
-    ) -> None:
+    ) -> bool:
         """Publish to the vehicle's up topic `message_type`, QoS 1, never retained; returns after the PUBACK.
+
+        Return whether the broker says that it has nobody to give it to. That it does not say so means little:
+        MQTT 3.1.1 cannot, and in MQTT 5 a broker may keep it to itself.
 
         `expiry_s` (Message Expiry Interval) and `correlation` (Correlation Data: the request's id) are hints for
         brokers and tools that speak MQTT 5; nothing is ever decided by them.

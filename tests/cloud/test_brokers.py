@@ -61,6 +61,28 @@ def test_the_first_one_is_taken_as_long_as_it_is_there() -> None:
     play(body)
 
 
+def test_each_broker_speaks_for_itself_of_sessions_and_subscribers() -> None:
+    async def body(town: Town) -> None:
+        town.brokers[1].has_nobody = True
+        town.brokers[2].is_reachable = False
+        for has_session in (False, True):
+            town.brokers[0].is_reachable = True
+            assert await town.list.connect(connection=1, will=b"will") is has_session
+            assert not await town.list.publish("event", b"x")
+            town.brokers[0].is_reachable = False
+            await town.list.disconnect()
+            assert await town.attempt() is not None
+            assert await town.list.connect(connection=2, will=b"will") is has_session
+            assert await town.list.publish("event", b"x")
+            town.brokers[1].is_reachable = False
+            await town.list.disconnect()
+            for _ in range(2):  # that one, and the third
+                assert await town.attempt() is not None
+            town.brokers[1].is_reachable = True
+
+    play(body)
+
+
 def test_each_attempt_goes_to_the_next_until_one_takes_us() -> None:
     async def body(town: Town) -> None:
         town.brokers[0].is_reachable = town.brokers[1].is_reachable = False
@@ -134,7 +156,7 @@ def test_one_that_takes_us_and_sends_us_away_is_left_out_too() -> None:
 
 
 def test_one_that_sends_us_away_is_left_out_also_where_a_publication_hears_of_it_first() -> None:
-    async def dismissed(*_: object, **__: object) -> None:
+    async def dismissed(*_: object, **__: object) -> bool:
         raise MqttTransportError("0x87", may_have_happened=True, temporary=False)
 
     async def told(town: Town) -> tuple[bool, bool]:

@@ -99,6 +99,21 @@ async def peer_of(broker: Mosquitto) -> AsyncIterator[MqttPeer]:
         yield MqttPeer(client)
 
 
+async def subscribe_and_leave(port: int) -> None:
+    """Be the centre that is away: it has subscribed, and its session stays."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # untyped
+    properties.SessionExpiryInterval = 3600
+    async with aiomqtt.Client(
+        "127.0.0.1",
+        port,
+        identifier="centre",
+        protocol=aiomqtt.ProtocolVersion.V5,
+        clean_start=False,
+        properties=properties,
+    ) as client:
+        await client.subscribe(f"{UP}/+", qos=1)
+
+
 async def first(link: LinkPort) -> Inbound:
     return await anext(aiter(link.messages()))
 

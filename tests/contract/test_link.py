@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.cloud.mqtt import MqttLink
+from tcu_agent.config.schema import MqttProtocol
 from tcu_agent.errors import MqttTransportError, PublicationRefusedError
 from tcu_agent.ports import Inbound, LinkPort
 from tcu_sim.bench.ports import InMemoryBroker, SimulatedClock
@@ -22,8 +23,9 @@ from tests.contract.links import (
     config,
     first,
     peer_of,
+    subscribe_and_leave,
 )
-from tests.contract.mosquitto import Mosquitto, running
+from tests.contract.mosquitto import Mosquitto, free_port, running
 
 
 @pytest.fixture(params=["5", "3.1.1", "in-memory"])
@@ -121,6 +123,78 @@ def test_commands_sent_while_offline_wait_in_the_session(play: Play) -> None:
         assert (await first(link)).payload == b"while offline"
 
     play(body)
+
+
+def test_the_broker_says_whether_it_has_kept_our_session(play: Play) -> None:
+    async def body(link: LinkPort, peer: Peer) -> None:
+        assert not await link.connect(connection=1, will=b"will")
+        await link.disconnect()
+        assert await link.connect(connection=2, will=b"will")
+        peer.cut(link)
+        await link.disconnect()
+        assert await link.connect(connection=3, will=b"will")
+
+    play(body)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_broker_that_comes_back_without_its_store_has_lost_it(
+    tmp_path: Path, protocol: MqttProtocol
+) -> None:
+    async def body(link: LinkPort) -> None:
+        assert not await link.connect(connection=1, will=b"will")
+        await link.publish("event", b"\x01")
+
+    async def on(port: int) -> None:
+        link = MqttLink(config=config(port, protocol), vehicle_id="car-1")
+        await body(link)
+        await link.disconnect()
+
+    async def in_memory() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        link = broker.link("car-1")
+        for _ in range(2):
+            await body(link)
+            broker.forget()
+
+    port = free_port()
+    for _ in range(2):
+        with running(tmp_path, port=port) as broker:
+            asyncio.run(on(broker.port))
+            broker.kill()
+    run_simulated(in_memory())
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1", None])
+def test_the_broker_says_that_it_has_nobody_where_the_version_can(
+    tmp_path: Path, protocol: MqttProtocol | None
+) -> None:
+    """MQTT 3.1.1 has no words for it; a subscriber that is away, and whose session is kept, is somebody."""
+
+    async def body(link: LinkPort, *, says: bool) -> None:
+        await link.connect(connection=1, will=b"will")
+        assert await link.publish("event", b"\x01") is says
+
+    async def real(port: int, protocol: MqttProtocol) -> None:
+        link = MqttLink(config=config(port, protocol), vehicle_id="car-1")
+        await body(link, says=protocol == "5")
+        await subscribe_and_leave(port)
+        assert not await link.publish("event", b"\x02")
+        await link.disconnect()
+
+    async def in_memory() -> None:
+        broker = InMemoryBroker(clock=SimulatedClock())
+        link = broker.link("car-1")
+        broker.has_nobody = True
+        await body(link, says=True)
+        broker.has_nobody = False
+        assert not await link.publish("event", b"\x02")
+
+    if protocol is None:
+        run_simulated(in_memory())
+        return
+    with running(tmp_path) as broker:
+        asyncio.run(real(broker.port, protocol))
 
 
 def test_nothing_is_published_before_connecting(play: Play) -> None:

@@ -273,9 +273,9 @@ async def attempts(rig: Rig, duration_s: float) -> list[float]:
     times: list[float] = []
     connect = rig.link.connect
 
-    async def watched(*, connection: int, will: bytes) -> None:
+    async def watched(*, connection: int, will: bytes) -> bool:
         times.append(rig.clock.boottime())
-        await connect(connection=connection, will=will)
+        return await connect(connection=connection, will=will)
 
     rig.link.connect = watched  # type: ignore[method-assign]  # a wire-tap
     rig.start()

@@ -22,9 +22,9 @@ def test_a_broker_that_takes_us_and_then_sends_us_away_is_left_alone_for_minutes
                 raise MqttTransportError(code, may_have_happened=False, temporary=False)
             yield Inbound("", b"", False)
 
-        async def noted(*, connection: int, will: bytes) -> None:
+        async def noted(*, connection: int, will: bytes) -> bool:
             times.append(rig.clock.boottime())
-            await connect(connection=connection, will=will)
+            return await connect(connection=connection, will=will)
 
         rig.link.connect = noted  # type: ignore[method-assign]  # one link of one test
         rig.link.messages = dismissed  # type: ignore[method-assign]  # one link of one test

@@ -17,12 +17,12 @@ class ExchangedFiles:
         self._attempts = 0
         self._wrong = range(first, first + wrong)
 
-    async def connect(self, *, connection: int, will: bytes) -> None:
+    async def connect(self, *, connection: int, will: bytes) -> bool:
         """Connect, unless this attempt is one of the wrong ones."""
         self._attempts += 1
         if self._attempts in self._wrong:
             raise ConfigError("KEY_VALUES_MISMATCH", where="vehicle.pem")
-        await self._connect(connection=connection, will=will)
+        return await self._connect(connection=connection, will=will)
 
 
 def exchange(rig: Rig, *, first: int, wrong: int) -> None:

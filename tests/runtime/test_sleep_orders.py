@@ -112,9 +112,9 @@ def test_what_was_asked_last_holds(
     async def body(rig: BoardRig) -> None:
         connect = rig.link.connect
 
-        async def slow(*, connection: int, will: bytes) -> None:
+        async def slow(*, connection: int, will: bytes) -> bool:
             await story.pause(connecting)
-            await connect(connection=connection, will=will)
+            return await connect(connection=connection, will=will)
 
         rig.link.connect = slow  # type: ignore[method-assign]  # one link of one test
         rig.broker.loses_pubacks = not is_heard

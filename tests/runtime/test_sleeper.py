@@ -332,9 +332,9 @@ def test_a_connection_that_comes_too_late_is_left_again_with_the_last_word() -> 
         hold = asyncio.Event()
         connect = rig.link.connect
 
-        async def slow(*, connection: int, will: bytes) -> None:
+        async def slow(*, connection: int, will: bytes) -> bool:
             await hold.wait()
-            await connect(connection=connection, will=will)
+            return await connect(connection=connection, will=will)
 
         rig.link.connect = slow  # type: ignore[method-assign]  # one link of one test
         rig.start()

@@ -38,6 +38,10 @@ class InMemoryBroker:
         """Publications get through, but the publisher never hears of it."""
         self.refused_types: set[str] = set()
         """What a vehicle publishes as one of these gets a PUBACK that says "not authorized", and goes nowhere."""
+        self.has_nobody = False
+        """Whoever watches is away, and its session is lost: what a vehicle publishes is taken, and given to nobody."""
+        self.says_nobody = True
+        """Whether a PUBACK tells of that, as it may with MQTT 5."""
         self.seen: list[Publication] = []
         """Every publication, oldest first."""
         self._clock = clock
@@ -70,7 +74,7 @@ class InMemoryBroker:
         self.seen.append(publication)
         for link in self._links:
             link.deliver(publication)
-        for watcher in self._watchers:
+        for watcher in () if self.has_nobody else self._watchers:
             watcher(publication)
 
     def retained(self) -> tuple[Publication, ...]:
@@ -81,6 +85,12 @@ class InMemoryBroker:
         """Cut every connection in the middle: wills are published, sessions stay."""
         for link in self._links:
             link.lose()
+
+    def forget(self) -> None:
+        """Cut every connection and lose all sessions with what waits in them, as one that starts without its store."""
+        self.cut()
+        for link in self._links:
+            link.forget()
 
 
 class InMemoryLink:
@@ -103,8 +113,11 @@ class InMemoryLink:
         """Whether the broker has this connection just now."""
         return self._is_connected
 
-    async def connect(self, *, connection: int, will: bytes) -> None:
-        """Connect with a will; retained messages come first, then what waited in the session."""
+    async def connect(self, *, connection: int, will: bytes) -> bool:
+        """Connect with a will; retained messages come first, then what waited in the session.
+
+        Return whether there was a session.
+        """
         await asyncio.sleep(0)
         if not self._broker.is_reachable:
             raise _failure("the broker cannot be reached")
@@ -112,10 +125,11 @@ class InMemoryLink:
             raise _failure("the broker refuses this client", temporary=False)
         self.connections.append(connection)
         self._will = will
-        self._has_session = self._is_connected = True
+        had_session, self._has_session, self._is_connected = self._has_session, True, True
         waiting = [kept for kept in self._broker.retained() if self._is_mine(kept)]
         self._queue.extendleft(reversed(waiting))
         self._news.set()
+        return had_session
 
     async def messages(self) -> AsyncIterator[Inbound]:
         """Iterate over what arrives until the connection is lost."""
@@ -136,8 +150,8 @@ class InMemoryLink:
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,  # noqa: ARG002 - nothing here looks at it
-    ) -> None:
-        """Publish to the vehicle's up topic; returns after the PUBACK."""
+    ) -> bool:
+        """Publish to the vehicle's up topic; returns after the PUBACK, and whether that says that it went nowhere."""
         if not self._is_connected:
             raise _failure("not connected")
         if message_type in self._broker.refused_types:
@@ -148,11 +162,17 @@ class InMemoryLink:
         if self._broker.loses_pubacks:
             await self._clock.wait_until(self._clock.boottime() + PUBACK_TIMEOUT_S)
             raise _failure("no PUBACK", may_have_happened=True)
+        return self._broker.has_nobody and self._broker.says_nobody
 
     async def disconnect(self) -> None:
         """End the connection politely: no will; the session stays."""
         self._will = None
         self.lose()
+
+    def forget(self) -> None:
+        """Lose the session and all that waits in it."""
+        self._has_session = False
+        self._queue.clear()
 
     def deliver(self, publication: Publication) -> None:
         """Take a publication for this vehicle into its session."""

@@ -129,8 +129,11 @@ class FusedLink(InMemoryLink):
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
-    ) -> None:
+    ) -> bool:
         """Publish to the vehicle's up topic."""
         self._fuse.pass_point(Point.BEFORE_PUBLISH)
-        await super().publish(message_type, payload, expiry_s=expiry_s, correlation=correlation)
+        is_unheard = await super().publish(
+            message_type, payload, expiry_s=expiry_s, correlation=correlation
+        )
         self._fuse.pass_point(Point.AFTER_PUBLISH)
+        return is_unheard

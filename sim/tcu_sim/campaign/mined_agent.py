@@ -84,13 +84,14 @@ class MinedPort(Layer):
 class MinedLink(Layer):
     """Around the link to the broker."""
 
-    async def connect(self, **how: Any) -> None:
+    async def connect(self, **how: Any) -> bool:
         """As the port."""
         self._mine.pass_point("before connecting")
-        await self._inner.connect(**how)
+        has_session: bool = await self._inner.connect(**how)
         self._mine.pass_point("after connecting")
+        return has_session
 
-    async def publish(self, message_type: str, payload: bytes, **rest: Any) -> None:
+    async def publish(self, message_type: str, payload: bytes, **rest: Any) -> bool:
         """As the port."""
         self._mine.pass_point(f"before publishing {message_type}")
         publishing = asyncio.ensure_future(self._inner.publish(message_type, payload, **rest))
@@ -98,10 +99,11 @@ class MinedLink(Layer):
             # One turn of the loop: paho has written the packet to the socket, the answer is not read yet.
             await asyncio.sleep(0)
             self._mine.pass_point(f"before PUBACK of {message_type}")
-            await publishing
+            is_unheard: bool = await publishing
         finally:
             publishing.cancel()
         self._mine.pass_point(f"after PUBACK of {message_type}")
+        return is_unheard
 
 
 class MinedAgent(Agent):

@@ -65,9 +65,10 @@ class _ToldLink(MqttLink):
         self._vehicle_id = vehicle_id
         self._tell = tell
 
-    async def connect(self, *, connection: int, will: bytes) -> None:
-        await super().connect(connection=connection, will=will)
+    async def connect(self, *, connection: int, will: bytes) -> bool:
+        has_session = await super().connect(connection=connection, will=will)
         self._tell("connected", self._vehicle_id)
+        return has_session
 
 
 class FleetCar:

@@ -82,7 +82,7 @@ class Connection:
         self._supervisor = around.supervisor
         self._refusals = Refusals(logbook=around.logbook, supervisor=around.supervisor)
         self._number = 0
-        self._is_connected = self._has_connected = False
+        self._is_connected = self._has_connected = self._has_session = False
         self._may_connect = asyncio.Event()
         self._may_connect.set()
         self._must_leave = asyncio.Event()
@@ -154,7 +154,7 @@ class Connection:
         self._woken.clear()
         self._senders.outbox.urgent.clear()
         will = self._notary.sign(self._availability(Presence.OFFLINE)).data
-        await self._link.connect(connection=self._number, will=will)
+        self._has_session = await self._link.connect(connection=self._number, will=will)
         self._is_connected = self._has_connected = True
 
     async def _live(self) -> MqttTransportError:
@@ -183,11 +183,12 @@ class Connection:
     async def _listen_and_send(self, *, is_too_late: bool) -> None:
         # Not a TaskGroup: up to Python 3.12 one that is cancelled in the moment in which a child fails forgets
         # the cancellation, and then the agent would connect again for ever instead of ending.
-        senders = (self._senders.prompt, self._senders.outbox, self._senders.positions)
         await wait_first(
             self._listen(),
             self._leave(at_once=is_too_late),
-            *(sender.run(self._publish) for sender in senders),
+            self._senders.prompt.run(self._publish),
+            self._senders.outbox.run(self._publish, has_session=self._has_session),
+            self._senders.positions.run(self._publish),
         )
 
     async def _listen(self) -> None:
@@ -208,9 +209,10 @@ class Connection:
         await self._publish_last(self._availability(*self._last_word))
         raise MqttTransportError("the vehicle sleeps", may_have_happened=False, temporary=True)
 
-    async def _publish(self, signed: Signed) -> None:
+    async def _publish(self, signed: Signed) -> bool:
+        """Return whether the broker says that it has nobody to give it to."""
         try:
-            await self._link.publish(
+            is_unheard = await self._link.publish(
                 signed.topic_type,
                 signed.data,
                 expiry_s=signed.expiry_s,
@@ -219,8 +221,9 @@ class Connection:
         except PublicationRefusedError as error:
             # The link holds, and a new one would change nothing: what is stored waits for its next turn.
             self._refusals.refused(signed.topic_type, error)
-        else:
-            self._refusals.taken(signed.topic_type)
+            return False
+        self._refusals.taken(signed.topic_type)
+        return is_unheard
 
     async def _publish_last(self, availability: Availability) -> None:
         await wait_first(self._try_to_publish(availability), self._around.wait_s(GOODBYE_S))

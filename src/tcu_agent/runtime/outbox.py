@@ -19,6 +19,7 @@ from tcu_agent.runtime.notary import Notary, Signed
 from tcu_agent.runtime.outbox_limits import OutboxLimits
 from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.silence import RESEND_S, Silence
+from tcu_agent.runtime.urgency import Urgency
 from tcu_agent.runtime.waiting import wait_news
 
 WINDOW_MESSAGES = 32
@@ -26,7 +27,8 @@ WINDOW_MESSAGES = 32
 BURST_MESSAGES = 8
 """Sent together, before the first PUBACK: more would take a slow link longer than the patience with the broker."""
 
-Publish = Callable[[Signed], Awaitable[None]]
+Publish = Callable[[Signed], Awaitable[bool]]
+"""Returns whether the broker says that it has nobody to give it to."""
 
 
 class OutboxSender:
@@ -53,6 +55,7 @@ class OutboxSender:
         self._news = asyncio.Event()
         self._sent_up_to = 0
         self._unacknowledged: deque[int] = deque()
+        self._urgency = Urgency()
         self.urgent = asyncio.Event()
         """Somebody has pressed ON CALL: set here, cleared by who connects."""
 
@@ -60,28 +63,39 @@ class OutboxSender:
         """Look into the store: there is something new."""
         new = tuple(messages)
         self._limits.appended(new)
+        if self._urgency.note(new):
+            self._silence.hurry()
         self._news.set()
         if any(isinstance(m, Event) and m.kind is EventKind.ON_CALL_PRESSED for m in new):
             self.urgent.set()
 
     def acknowledged(self, seq: int) -> None:
         """Go on: the centre has stored everything up to `seq`."""
+        self._urgency.acknowledged(seq)
         is_news = bool(self._unacknowledged) and self._unacknowledged[0] <= seq
         while self._unacknowledged and self._unacknowledged[0] <= seq:
             self._unacknowledged.popleft()
         if is_news or not self._unacknowledged:
             self._silence.broken(all_acknowledged=not self._unacknowledged)
+            if self._urgency.is_pressing:
+                self._silence.hurry()
         self._limits.acknowledged(seq)
         self._news.set()
 
-    async def run(self, publish: Publish) -> None:
+    async def run(self, publish: Publish, *, has_session: bool) -> None:
         """Send all that is stored, then what comes, until the connection is lost or this is cancelled.
+
+        `has_session`: whether the broker still had ours when it took this connection.
 
         Raises:
             MqttTransportError: the connection is lost.
         """
         self._limits.trim()
         self._silence.connected()
+        if not has_session:
+            self._urgency.doubt()
+        if self._urgency.is_pressing:
+            self._silence.hurry()
         self._start_over()
         while True:
             self._news.clear()
@@ -104,7 +118,9 @@ class OutboxSender:
             self._unacknowledged.append(message.seq)
         # Together, in order: to wait for each PUBACK would take a round trip for each message, and a car that was
         # offline has hundreds.
-        await asyncio.gather(*(publish(each) for each in signed))
+        is_unheard = any(await asyncio.gather(*(publish(each) for each in signed)))
+        if self._urgency.note(messages) or (is_unheard and self._urgency.doubt()):
+            self._silence.hurry()
         return bool(messages)
 
     def _readable(self, limit: int) -> Sequence[Result | Event]:

@@ -31,7 +31,7 @@ together too: what the end of a case has erased meanwhile is in no later burst."
 _BEHIND_ALL = (1 << 63) - 1
 """No position of a case has such a number."""
 
-Publish = Callable[[Signed], Awaitable[None]]
+Publish = Callable[[Signed], Awaitable[object]]
 Place = tuple[bytes, int]
 
 

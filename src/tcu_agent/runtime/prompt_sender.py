@@ -16,7 +16,7 @@ from tcu_agent.runtime.notary import Signed
 QUEUE_MESSAGES = 64
 """When it is full, the oldest goes: whoever floods the car with requests gets no answer to each."""
 
-Publish = Callable[[Signed], Awaitable[None]]
+Publish = Callable[[Signed], Awaitable[object]]
 
 
 class PromptSender:

@@ -1,8 +1,10 @@
 """How long who acknowledges has acknowledged nothing, and how long to wait before sending again.
 
 The pause grows, for what sixty seconds did not bring a second sixty will hardly bring, and each repetition costs
-the whole window; any acknowledgement, and each new connection, begins with the shortest again. Up to a quarter of each
-pause is left out by chance, so that a fleet whose broker has lost everything does not repeat it all in the same second.
+the whole window; any acknowledgement, and each new connection, begins with the shortest again. What is urgent and may
+have reached nobody (`urgency`) begins with two seconds: once somebody is there again, it comes after as long again as
+nobody was, at the latest. Up to a quarter of each pause is left out by chance, so that a fleet whose broker has lost
+everything does not repeat it all in the same second.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from tcu_agent.runtime.supervisor import Supervisor
 
 RESEND_S = 60.0
 """Nothing acknowledged for so long: the window is sent once more, whatever else has come meanwhile."""
+HURRY_S = 2.0
+"""The first pause of what is urgent: six sendings in the first minute or so, where there would be two."""
 MOST_RESEND_S = 960.0
 """The pause doubles up to this: four times an hour find a centre that is back, and are no load for one that is not."""
 SILENT_S = 3600.0
@@ -72,6 +76,11 @@ class Silence:
         self._since = now if self._since is None else self._since
         self._resend_at = now + self._next_pause_s()
 
+    def hurry(self) -> None:
+        """Send again soon, with pauses that grow from `HURRY_S`."""
+        self._pause_s = HURRY_S
+        self._resend_at = min(self._resend_at, self._clock.boottime() + self._next_pause_s())
+
     def broken(self, *, all_acknowledged: bool) -> None:
         """Take note of an acknowledgement."""
         now = self._clock.boottime()
@@ -85,8 +94,9 @@ class Silence:
         silent_s = self._clock.boottime() - (self._since or 0.0)
         say = self._logbook.info if silent_s < SILENT_S else self._logbook.warning
         say(self._party.sent_again, messages=messages, silent_s=round(silent_s))
-        text = f"{self._party.name} has acknowledged nothing for {_words(silent_s)}"
-        self._supervisor.trouble(self._party.name, text)
+        if silent_s >= RESEND_S * (1 - JITTER):
+            text = f"{self._party.name} has acknowledged nothing for {_words(silent_s)}"
+            self._supervisor.trouble(self._party.name, text)
         self._pause_s = min(2 * self._pause_s, MOST_RESEND_S)
 
     def _next_pause_s(self) -> float:

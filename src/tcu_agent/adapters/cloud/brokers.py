@@ -30,8 +30,10 @@ class BrokerList:
         self._current = links[0]
         self._left_out_until: dict[int, float] = {}
 
-    async def connect(self, *, connection: int, will: bytes) -> None:
+    async def connect(self, *, connection: int, will: bytes) -> bool:
         """Try the broker whose turn it is; if that fails, the next attempt goes to the one behind it.
+
+        Return whether that broker still had our session.
 
         Raises:
             MqttTransportError: refused or unreachable; `temporary` False only if every broker has refused us.
@@ -39,13 +41,14 @@ class BrokerList:
         index = self._take_turn()
         self._current = self._links[index]
         try:
-            await self._current.connect(connection=connection, will=will)
+            has_session = await self._current.connect(connection=connection, will=will)
         except MqttTransportError as error:
             if error.temporary:
                 raise
             self._leave_out(index, error)
             raise
         self._next = index
+        return has_session
 
     async def messages(self) -> AsyncIterator[Inbound]:
         """Iterate over what arrives from the broker that we are connected to, until that is lost.
@@ -64,15 +67,15 @@ class BrokerList:
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
-    ) -> None:
-        """Publish to the broker that we are connected to.
+    ) -> bool:
+        """Publish to the broker that we are connected to; return whether it says that it has nobody to give it to.
 
         Raises:
             PublicationRefusedError: the PUBACK says no; the connection holds.
             MqttTransportError: not connected, or no PUBACK (`may_have_happened` True then); `temporary` as above.
         """
         with self._left_out_if_it_ends():  # who publishes may hear of it before who listens
-            await self._current.publish(
+            return await self._current.publish(
                 message_type, payload, expiry_s=expiry_s, correlation=correlation
             )
 

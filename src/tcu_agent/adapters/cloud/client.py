@@ -1,4 +1,4 @@
-"""aiomqtt's client with three things mended: refused publications, connections given up half-way, floods.
+"""aiomqtt's client with four things mended: what PUBACK and CONNACK say, connections given up half-way, floods.
 
 All of it touches what aiomqtt and paho keep to themselves; it is here and nowhere else.
 """
@@ -16,12 +16,14 @@ from tcu_agent.errors import PublicationRefusedError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client as PahoClient
-    from paho.mqtt.client import DisconnectFlags
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 FIRST_FAILURE_CODE = 0x80
 """Source: MQTT 5, 2.4."""
+NO_MATCHING_SUBSCRIBERS = 0x10
+"""Taken, and given to nobody. Source: MQTT 5, 3.4.2.1."""
 
 
 class Inbox(asyncio.Queue[aiomqtt.Message]):
@@ -43,6 +45,8 @@ class Client(aiomqtt.Client):
         # Else five seconds for TCP and TLS, whatever was configured: too little for a satellite or a bad cell.
         self._client.connect_timeout = connect_timeout_s
         self._refusals: dict[int, ReasonCode] = {}
+        self.has_session = False
+        """Whether the broker had kept ours when it took the connection."""
         self.dismissal: ReasonCode | None = None
         """With which the broker has ended the connection; aiomqtt keeps it to itself."""
 
@@ -57,6 +61,17 @@ class Client(aiomqtt.Client):
             ended.exception()  # looked at, else asyncio logs it as forgotten when the client is collected
         if self._client.socket() is None:
             _let_go(self._client)
+
+    def _on_connect(
+        self,
+        client: PahoClient,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.has_session = flags.session_present
+        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(
         self,
@@ -79,7 +94,8 @@ class Client(aiomqtt.Client):
         properties: Properties,
     ) -> None:
         # aiomqtt takes every PUBACK for a yes.
-        if number(reason_code) >= FIRST_FAILURE_CODE:
+        code = number(reason_code)
+        if code >= FIRST_FAILURE_CODE or code == NO_MATCHING_SUBSCRIBERS:
             self._refusals[mid] = reason_code
         super()._on_publish(client, userdata, mid, reason_code, properties)
 

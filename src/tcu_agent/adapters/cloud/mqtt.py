@@ -20,11 +20,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tcu_agent.adapters.cloud.client import FIRST_FAILURE_CODE, Client, Inbox, number
+from tcu_agent.adapters.cloud.client import (
+    FIRST_FAILURE_CODE,
+    NO_MATCHING_SUBSCRIBERS,
+    Client,
+    Inbox,
+    number,
+)
 from tcu_agent.adapters.cloud.password import read_password
 from tcu_agent.adapters.cloud.tls import client_context, is_refusal
 from tcu_agent.config import MqttConfig
-from tcu_agent.errors import MqttTransportError
+from tcu_agent.errors import MqttTransportError, PublicationRefusedError
 from tcu_agent.ports import Inbound
 
 INBOUND_LIMIT_BYTES = 65_536
@@ -53,8 +59,8 @@ class MqttLink:
         self._prefix = f"tcu/v1/{vehicle_id}"
         self._client: Client | None = None
 
-    async def connect(self, *, connection: int, will: bytes) -> None:  # noqa: ARG002 - for the log of fakes
-        """Connect, set the will, subscribe.
+    async def connect(self, *, connection: int, will: bytes) -> bool:  # noqa: ARG002 - for the log of fakes
+        """Connect, set the will, subscribe; return whether the broker still had our session.
 
         Raises:
             MqttTransportError: refused or unreachable; `temporary` False = credentials, certificate,
@@ -83,6 +89,7 @@ class MqttLink:
             client.abandon()
             raise
         self._client = client
+        return client.has_session
 
     async def messages(self) -> AsyncIterator[Inbound]:
         """Iterate over what arrives until the connection is lost.
@@ -103,8 +110,10 @@ class MqttLink:
         *,
         expiry_s: int | None = None,
         correlation: bytes | None = None,
-    ) -> None:
+    ) -> bool:
         """Publish to the vehicle's up topic, QoS 1, never retained; returns after the PUBACK.
+
+        Return whether that says that nobody has subscribed to it (MQTT 5).
 
         Raises:
             PublicationRefusedError: the PUBACK says no; the connection holds.
@@ -118,10 +127,15 @@ class MqttLink:
             properties.CorrelationData = correlation
         if properties is not None and message_type in _ANSWERED_BY:
             properties.ResponseTopic = f"{self._prefix}/down/{_ANSWERED_BY[message_type]}"
-        async with self._answered(client, may_have_happened=True):
-            await client.publish(
-                f"{self._prefix}/up/{message_type}", payload, qos=_QOS, properties=properties
-            )
+        topic = f"{self._prefix}/up/{message_type}"
+        try:
+            async with self._answered(client, may_have_happened=True):
+                await client.publish(topic, payload, qos=_QOS, properties=properties)
+        except PublicationRefusedError as answer:
+            if answer.reason_code != NO_MATCHING_SUBSCRIBERS:
+                raise
+            return True
+        return False
 
     async def disconnect(self) -> None:
         """End the connection politely, so that the broker keeps the will to itself; never raises."""
