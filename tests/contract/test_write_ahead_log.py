@@ -8,119 +8,33 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tcu_agent.adapters.storage import kept_log, schema
+from tcu_agent.adapters.storage import kept_log
 from tcu_agent.adapters.storage.first_look import FILE_NAME, LOG_NAME, MAX_LOG_BYTES
 from tcu_agent.adapters.storage.schema import SCHEMA_VERSION
 from tcu_agent.adapters.storage.state_directory import LOG_MARK
 from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.adapters.storage.write_ahead_log import (
-    FRAME_HEADER_BYTES,
     HEADER_BYTES,
     read_log,
 )
 from tcu_agent.errors import StorageError
 from tcu_agent.ports import StoredPosition
-from tests.contract.test_state import CASE_A, event
-from tests.fuzz.target import MEMORY_DISK
-
-PAGE_BYTES = 512
-"""SQLite's least, for logs of which every byte can be tried."""
-FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
-COMMITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What a process that died has left, and what was in it after each of its commits."""
-
-    folder: Path
-    states: list[Any]
-
-    @property
-    def log(self) -> bytes:
-        return (self.folder / LOG_NAME).read_bytes()
-
-    def with_log(self, log: bytes | None) -> Path:
-        """Return a copy with another log, or none."""
-        again = self.folder.with_name("again")
-        shutil.rmtree(again, ignore_errors=True)
-        shutil.copytree(self.folder, again)
-        (again / LOG_NAME).unlink()
-        if log is not None:
-            (again / LOG_NAME).write_bytes(log)
-        return again
-
-
-@pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder in memory, and pages that are as small as can be."""
-    script = f"PRAGMA page_size = {PAGE_BYTES};" + schema._SCHEMA
-    monkeypatch.setattr(schema, "_SCHEMA", script)
-    place = MEMORY_DISK if MEMORY_DISK.is_dir() else tmp_path
-    folder = place / f"tcu-log-{os.getpid()}-{tmp_path.name}"
-    folder.mkdir(mode=0o700)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def seen(state: SqliteState) -> Any:
-    return (dict(state.load()), state.outbox(after_seq=0, limit=99), state.positions())
-
-
-def reopened(folder: Path) -> Any:
-    """Return what the next start finds; None = it refuses the state."""
-    try:
-        state = SqliteState(folder)
-    except StorageError:
-        return None
-    try:
-        return seen(state)
-    finally:
-        state.close()
-
-
-def commit(state: SqliteState, number: int) -> None:
-    puts: Mapping[str, bytes | None] = {"mark": bytes([number]), f"k{number}": bytes(300)}
-    state.commit(puts=puts, append=[event(number)])
-
-
-def die(folder: Path, after: Callable[[SqliteState], object] = lambda _: None) -> Left:
-    """Make some commits; return the folder as it is then, never closed."""
-    state = SqliteState(folder / "state")
-    state.put_position(StoredPosition(CASE_A, 1, bytes(200)))
-    state.rest()
-    states = [seen(state)]
-    for number in range(1, COMMITS + 1):
-        commit(state, number)
-        states.append(seen(state))
-    after(state)
-    shutil.copytree(folder / "state", folder / "left")
-    state.close()
-    return Left(folder / "left", states)
-
-
-def flipped(log: bytes, at: int) -> bytes:
-    changed = bytearray(log)
-    changed[at] ^= 1 << (at % 8)
-    return bytes(changed)
-
-
-def start_of_last_commit(log: bytes) -> int:
-    """Return where the frames of the last commit begin."""
-    ends = [
-        start + FRAME_BYTES
-        for start in range(HEADER_BYTES, len(log), FRAME_BYTES)
-        if any(log[start + 4 : start + 8])
-    ]
-    assert ends[-1] == len(log)
-    return ends[-2]
+from tests.contract.left_logs import (
+    COMMITS,
+    FRAME_BYTES,
+    commit,
+    die,
+    flipped,
+    last_commit,
+    reopened,
+    seen,
+)
+from tests.contract.test_state import CASE_A
 
 
 class Full:
@@ -156,19 +70,23 @@ def test_what_a_dead_process_has_left_is_found_again(disk: Path) -> None:
     assert reopened(left.with_log(left.log)) == left.states[-1]
 
 
-def test_each_flip_is_refused_or_costs_the_last_commit_alone(disk: Path) -> None:
-    left = die(disk)
-    log, last = left.log, start_of_last_commit(left.log)
+def test_each_flip_is_refused_or_costs_the_last_commit_alone(any_room: Path) -> None:
+    left = die(any_room)
+    log, (last, end) = left.log, last_commit(left.log)
     for at in range(last):
         with pytest.raises(StorageError, match="corrupt"):
             read_log(flipped(log, at))
     for at in range(0, last, 97):
         assert reopened(left.with_log(flipped(log, at))) is None, at
-    for at in range(last, len(log)):
+    for at in range(last, end):
         with contextlib.suppress(StorageError):
             assert read_log(flipped(log, at)).count == COMMITS, at
-    for at in [*range(last, len(log), 41), last + 7, len(log) - 1]:
+    for at in [*range(last, end, 41), last + 7, end - 1]:
         assert reopened(left.with_log(flipped(log, at))) in (None, left.states[-2]), at
+    for at in range(end, len(log)):
+        assert read_log(flipped(log, at)).count == 1 + COMMITS, at
+    for at in range(end, len(log), 97):
+        assert reopened(left.with_log(flipped(log, at))) == left.states[-1], at
 
 
 def test_a_damaged_end_of_a_commit_does_not_join_it_to_the_next(disk: Path) -> None:
@@ -181,7 +99,10 @@ def test_a_damaged_end_of_a_commit_does_not_join_it_to_the_next(disk: Path) -> N
             read_log(changed)
 
 
-def test_after_a_rest_each_flip_is_refused_or_costs_nothing(disk: Path) -> None:
+def test_after_a_rest_each_flip_is_refused_or_costs_nothing(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_log, "ROOM_BYTES", 3 * FRAME_BYTES)
     left = die(disk, after=SqliteState.rest)
     assert read_log(left.log).count == 1
     for at in range(len(left.log)):
@@ -211,10 +132,9 @@ def test_an_orderly_end_leaves_no_log_and_expects_none(disk: Path) -> None:
     assert reopened(disk / "state") is not None
 
 
-def test_any_part_of_the_last_commit_may_be_missing(disk: Path) -> None:
-    left = die(disk)
-    last = start_of_last_commit(left.log)
-    frames = range(last, len(left.log), FRAME_BYTES)
+def test_any_part_of_the_last_commit_may_be_missing(any_room: Path) -> None:
+    left = die(any_room)
+    frames = range(*last_commit(left.log), FRAME_BYTES)
     assert len(frames) > 1
     for torn in itertools.product([True, False], repeat=len(frames)):
         log = bytearray(left.log)

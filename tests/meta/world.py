@@ -35,6 +35,8 @@ REACHES: Mapping[str, str] = {
     "tcu_agent.adapters.power.suspend_command.SuspendCommand.suspend: create_subprocess_exec": (
         "the integrator's own command, fixed in the configuration; nothing of a message goes into it"
     ),
+    "tcu_agent.adapters.storage.kept_log._make_room: open for writing": "room at the end of the state's own log",
+    "tcu_agent.adapters.storage.kept_log._make_room: write": "zeros",
     "tcu_agent.adapters.storage.schema.make_file: open for writing": "the state's file, only if there is none",
     "tcu_agent.adapters.timerfd: CDLL": "timerfd, which Python lacks",
     "tcu_agent.adapters.timerfd.BoottimeTimer.__init__: libc": "as above",

@@ -7,6 +7,7 @@ from one that a power cut has torn. Reasons: docs/adr/0014.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import weakref
 from pathlib import Path
@@ -17,6 +18,8 @@ from tcu_agent.adapters.storage.state_directory import StateDirectory
 
 FULL_BYTES: Final = 4 << 20
 """About a thousand commits: longer than that, nobody waits for a quiet moment."""
+ROOM_BYTES: Final = 64 << 10
+"""Five commits and more: a burst is over by then, and a rest gives room again."""
 
 
 class KeptLog:
@@ -46,11 +49,13 @@ class KeptLog:
             return False
 
     def rest(self) -> None:
-        """Copy the log into the file, and begin a new one whose head is on the disk already."""
+        """Copy the log into the file, and begin a new one whose head and whose room are on the disk already."""
         if self.is_rested:
             return
         _empty(self._database, self._directory)
         _commit_nothing(self._database)
+        with contextlib.suppress(OSError):  # on a full disk commits are as dear as without it
+            _make_room(self._file)
         self._directory.expect_log()
         self.is_rested, self.is_soiled, self.has_erased = True, False, False
 
@@ -73,6 +78,18 @@ def _empty(database: sqlite3.Connection, directory: StateDirectory) -> None:
 def _commit_nothing(database: sqlite3.Connection) -> None:
     """Commit page 1 as it is."""
     database.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}").fetchall()
+
+
+def _make_room(log: Path) -> None:
+    """Write zeros behind the log's only commit: neither SQLite nor `write_ahead_log` takes them for a frame.
+
+    A commit that overwrites them changes neither the file's length nor its blocks, which would have to become durable
+    with it.
+    """
+    with log.open("r+b", buffering=0) as stream:
+        used_bytes = stream.seek(0, os.SEEK_END)
+        stream.write(bytes(max(0, ROOM_BYTES - used_bytes)))
+        os.fdatasync(stream.fileno())
 
 
 def _let_go(database: sqlite3.Connection, directory: StateDirectory) -> None:

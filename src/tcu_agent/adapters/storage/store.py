@@ -80,7 +80,7 @@ class SqliteState:
     def rest(self) -> None:
         """Leave nothing to the log alone, and make the next commit a single fdatasync.
 
-        Some six times as dear as a commit: for moments in which nobody waits.
+        Some seven times as dear as a commit: for moments in which nobody waits.
 
         Raises:
             StorageError: not done; every commit is where it was.
