@@ -8,6 +8,7 @@ from tcu_agent.core import vss
 from tcu_agent.core.durable import records
 from tcu_agent.core.events import Value
 from tcu_agent.core.theft.places import Place
+from tcu_agent.core.theft.tow import STANDS_WITHIN_M
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Service
 from tests.core.driver import Driver
@@ -87,6 +88,44 @@ def test_inaccurate_fixes_do_not_move_a_car(
     car.change({**HERE, vss.ACCURACY_M: (accuracy_m and 5.0) or 0.0})
     car.change(moved(distance_m, **{vss.ACCURACY_M: accuracy_m}))
     assert (car.core.snapshot()["tow"] == "towed") is is_towed
+
+
+@pytest.mark.parametrize("accuracy_m", [None, 150.0, STANDS_WITHIN_M, 400.0, 1e6])
+def test_a_first_fix_that_is_bad_does_not_blind_it_for_the_whole_parking(
+    car: Driver, accuracy_m: float | None
+) -> None:
+    car.change({**HERE, vss.ACCURACY_M: accuracy_m})
+    car.change(HERE)
+    car.pass_time(600)
+    car.change(moved(109))
+    assert car.core.snapshot()["tow"] == "watched"
+    car.change(moved(112))
+    assert car.core.snapshot()["tow"] == "towed"
+
+
+def test_a_worse_fix_changes_nothing_about_where_it_stands(car: Driver) -> None:
+    car.change(HERE)
+    car.change(moved(90, **{vss.ACCURACY_M: 60.0}))
+    car.change(moved(112))
+    assert car.core.snapshot()["tow"] == "towed"
+
+
+@pytest.mark.parametrize(("accuracy_m", "is_place"), [(STANDS_WITHIN_M, True), (200.1, False)])
+def test_what_may_be_far_off_is_no_place_to_begin_with(
+    car: Driver, accuracy_m: float, is_place: bool
+) -> None:
+    """A receiver that has just begun may be wrong by more than it says."""
+    car.change({**HERE, vss.ACCURACY_M: accuracy_m})
+    car.change(moved(10_000))
+    assert (car.core.snapshot()["tow"] == "towed") is is_place
+    car.change(moved(10_200))
+    assert car.core.snapshot()["tow"] == "towed"
+
+
+def test_a_coarse_fix_that_is_far_enough_away_shows_a_tow_all_the_same(car: Driver) -> None:
+    car.change(HERE)
+    car.change(moved(10_000, **{vss.ACCURACY_M: 1000.0}))
+    assert car.core.snapshot()["tow"] == "towed"
 
 
 def test_without_a_fix_it_is_not_known_to_move(car: Driver) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
@@ -18,7 +19,10 @@ from tcu_agent.core.theft.tow_states import TABLE, State, Trigger
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import EventKind
 
-__all__ = ["TABLE", "State", "TowWatch", "Trigger"]
+__all__ = ["STANDS_WITHIN_M", "TABLE", "State", "TowWatch", "Trigger"]
+
+STANDS_WITHIN_M: Final = 200.0
+"""A fix that may be further off does not show where the car stands: as a receiver's first one, or in a garage."""
 
 
 class TowWatch:
@@ -67,13 +71,14 @@ class TowWatch:
         place = self._fixes.place(step.now)
         if place is None:
             return
-        if self._stands_at is None:
-            self._stands_at = place
-        elif place.is_beyond(self._settings.tow_distance_m, self._stands_at):
+        stands_at = self._stands_at
+        if stands_at is not None and place.is_beyond(self._settings.tow_distance_m, stands_at):
             self.machine.move(Trigger.MOVED)
             self._stands_at = None
             self._save(step, TowRecord(seen_wall=step.wall))
             step.note("towed")
+        elif _shows_better(place, stands_at):
+            self._stands_at = place
 
     def _tell(self, step: Step, case_id: bytes) -> None:
         self.machine.move(Trigger.CASE_OPEN)
@@ -93,3 +98,10 @@ class TowWatch:
     def _save(self, step: Step, record: TowRecord) -> None:
         self._record = record
         step.put(records.TOW, record.to_bytes())
+
+
+def _shows_better(place: Place, stands_at: Place | None) -> bool:
+    """Whether a fix says more exactly than what there is where the car stands."""
+    if stands_at is None:
+        return place.accuracy_m <= STANDS_WITHIN_M
+    return place.accuracy_m < stands_at.accuracy_m

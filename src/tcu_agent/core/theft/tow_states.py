@@ -3,9 +3,10 @@
 Theory of operation
 ===================
 IN_USE   Not known to be locked and left.
-WATCHED  Locked and left. The first good fix is where it stands (in RAM only: a place is a secret).
-TOWED    A good fix lay further away than `tow_distance_m` and both fixes' inaccuracy. When that was is durable, where
-         it was is not. Nothing leaves the car.
+WATCHED  Locked and left. The most accurate fix is where it stands (in RAM only: a place is a secret); one that may be
+         wrong by more than `STANDS_WITHIN_M` is no place to begin with.
+TOWED    A fix lay further away than `tow_distance_m` and both fixes' inaccuracy. When that was is durable, where it was
+         is not. Nothing leaves the car.
 TOLD     A theft case is open (its position grant was accepted): one signed event says when it was first seen to move.
 
 Only the key ends it (`key_use`). After a restart while WATCHED the car is watched anew from where it stands then.
