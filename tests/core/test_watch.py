@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core import vss
-from tcu_agent.core.events import Value
+from tcu_agent.core.events import SecurityObserved, Value
+from tcu_agent.core.reports.reports import BURST, PER_MINUTE
 from tcu_agent.core.reports.watch import SOURCE_WITHIN_S
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
 from tests.core.driver import PARKED, Driver
+from tests.core.test_account import account_with_evidence
 
 LOCK = vss.DOOR_LOCKS[0]
 EVERYTHING_LOST: dict[str, Value] = {**dict.fromkeys(PARKED), vss.LOCKING_SOURCE: None}
@@ -201,3 +203,69 @@ def test_a_lock_that_was_locked_before_the_source_came_is_not_told(car: Driver) 
     car.change({LOCK: True})
     car.change({vss.LOCKING_SOURCE: "automatic"})
     assert told(car) == []
+
+
+# ---------------------------------------------------------------- a lock that flickers
+
+OTHER_LOCK = vss.DOOR_LOCKS[1]
+A_TOKEN_S = 60 / PER_MINUTE
+
+
+def flickers(car: Driver, times: int, lock: str = LOCK) -> None:
+    for _ in range(times):
+        car.jump(0.1)
+        opens(car, "none", lock)
+        car.change({lock: True})
+
+
+def test_a_lock_that_flickers_cannot_fill_the_disk_and_is_counted(car: Driver) -> None:
+    flickers(car, 100)
+    assert len(told(car)) == BURST
+    assert car.notes.count("event-dropped") == 100 - BURST - 1
+    car.pass_time(A_TOKEN_S, quiet=True)
+    last = told(car)[-1]
+    assert last.values == {
+        LOCK: False,
+        vss.LOCKING_SOURCE: "none",
+        vss.OBSERVED_COUNT: 100 - BURST,
+    }
+    assert car.core._parts.watch.deadline is None
+    car.pass_time(3600, quiet=True)
+    assert len(told(car)) == BURST + 1
+    opens(car, "none")
+    assert vss.OBSERVED_COUNT not in told(car)[-1].values, "it is counted from the last one on"
+
+
+def test_another_lock_that_opens_meanwhile_is_told_too(car: Driver) -> None:
+    flickers(car, 50)
+    opens(car, "automatic", OTHER_LOCK)
+    assert not [event for event in told(car) if OTHER_LOCK in event.values]
+    assert car.core.next_deadline() is not None
+    car.pass_time(2 * A_TOKEN_S, quiet=True)
+    (event,) = (event for event in told(car) if OTHER_LOCK in event.values)
+    assert event.values == {OTHER_LOCK: False, vss.LOCKING_SOURCE: "automatic"}
+
+
+def test_a_lock_that_flickers_hides_no_attack_and_an_attack_hides_no_unlock(car: Driver) -> None:
+    flickers(car, 50)
+    car.put(SecurityObserved("body", "e2e-failed", "M", 1))
+    assert car.events(EventKind.SECURITY)[-1].reason is Reason.E2E_FAILED
+    for count in range(2 * BURST):
+        car.put(SecurityObserved("body", "e2e-failed", "M", count))
+    car.pass_time(3600, quiet=True)
+    before = len(told(car))
+    for count in range(2 * BURST):
+        car.put(SecurityObserved("body", "e2e-failed", "M", count))
+    opens(car, "none")
+    assert len(told(car)) == before + 1
+
+
+def test_what_waits_when_the_subscription_ends_is_told_no_more(car: Driver) -> None:
+    flickers(car, BURST + 5)
+    car.ask(Service.END_SUBSCRIPTION)
+    car.receive("account", account_with_evidence(car, subscription_active=False))
+    assert not car.core._parts.knowledge.is_subscribed
+    before = len(told(car))
+    car.pass_time(3600, quiet=True)
+    assert len(told(car)) == before
+    assert car.core._parts.watch.deadline is None

@@ -18,6 +18,29 @@ def lines(caplog: pytest.LogCaptureFixture, word: str) -> list[dict[str, Any]]:
     return [getattr(each, FIELDS) for each in caplog.records if each.getMessage() == word]
 
 
+def test_what_the_bus_can_cause_at_will_is_counted_by_its_kind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body(rig: Rig) -> None:
+        rig.start()
+        await rig.core.wait_for(Connected)
+        for kind in ("security", "bus-state", "security"):
+            for _ in range(3):
+                rig.core.on(MessageArrived, Note("event-dropped", {"kind": kind}))
+                rig.broker.publish(f"tcu/v1/{VEHICLE_ID}/down/request", b"x")
+        await rig.core.wait_for(MessageArrived, number=9)
+        await rig.wait_s(1)
+        assert lines(caplog, "event-dropped") == [{"kind": "security"}, {"kind": "bus-state"}]
+        await rig.wait_s(SUM_S)
+        assert lines(caplog, "event-dropped-repeatedly") == [
+            {"reason": "security", "more": 5},
+            {"reason": "bus-state", "more": 2},
+        ]
+
+    with caplog.at_level(logging.INFO, logger="tcu_agent"):
+        play(body)
+
+
 async def refused(rig: Rig, reason: str, times: int) -> None:
     before = len(rig.core.of(MessageArrived))
     for number in range(times):

@@ -109,6 +109,7 @@ class Core:
             parts.position.cases.deadline,
             parts.theft_notice.deadline,
             parts.reports.deadline,
+            parts.watch.deadline,
             parts.reachability.deadline,
             parts.unsaved.deadline,
         )

@@ -150,6 +150,7 @@ def build(
             journal=journal,
             knowledge=knowledge,
             is_ours=unlock.is_ours,
+            now=now,
         ),
         theft_notice=theft_notice,
         tow=TowWatch(

@@ -1,7 +1,8 @@
 """Keeps what anybody can provoke from filling the log: the first line at once, the rest as one count each minute.
 
-Who can publish to the car can make it refuse as many messages as the line carries. One line for each would push out of
-the journal what somebody wants to read there, and wear out the flash memory that it lies on.
+Who can publish to the car can make it refuse as many messages as the line carries; who is on its bus can cause events
+as fast as it decodes. One line for each would push out of the journal what somebody wants to read there, and wear out
+the flash memory that it lies on.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from tcu_agent.ports import Clock
 from tcu_agent.runtime.logbook import Logbook
 from tcu_agent.runtime.waiting import wait_news
 
-NOISY: Final = frozenset({"refused", "under-way"})
-"""Words of the core that follow from a message, whoever sent it."""
+NOISY: Final = frozenset({"refused", "under-way", "event-dropped"})
+"""Words of the core that follow from a message, whoever sent it, or from a bus that flickers."""
 SUM_S: Final = 60.0
 """How often what was held back is told."""
 
@@ -40,7 +41,7 @@ class Noise:
 
     def say(self, word: str, fields: Mapping[str, str | int]) -> None:
         """Say it now, or count it for the next sum."""
-        key = (word, str(fields.get("reason", "")))
+        key = (word, str(fields.get("reason", fields.get("kind", ""))))
         if (held := self._held.get(key)) is not None:
             held.more += 1
             return

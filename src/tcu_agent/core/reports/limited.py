@@ -44,6 +44,10 @@ class LimitedReports:
         """Return what was told last of a subject."""
         return self._told.get(about)
 
+    def waiting(self, about: Subject) -> Report | None:
+        """Return what waits for its turn to be told of a subject."""
+        return self._waiting.get(about)
+
     def tell(self, step: Step, about: Subject, report: Report) -> None:
         """Tell this, now or as soon as there is room, unless something newer about the same takes its place."""
         if self._waiting.get(about, report) != report:
@@ -56,6 +60,11 @@ class LimitedReports:
         if self._waiting.pop(about, None) is not None:
             self._note_dropped(step)
             self._set_deadline()
+
+    def withdraw_all(self, step: Step) -> None:
+        """Tell nothing of what waits."""
+        for about in tuple(self._waiting):
+            self.withdraw(step, about)
 
     def advance(self, step: Step) -> None:
         """Tell what there is room for, oldest subject first."""

@@ -23,7 +23,8 @@ from tcu_agent.protocol.vocabulary import EventKind, Reason
 
 BURST = 10
 PER_MINUTE = 6
-"""Bus events and security events, each: an attacker on the bus causes them at will, and must not fill disk or outbox.
+"""Bus events, attacks, and unlocks by nobody (`watch`), each: who is on the bus causes them at will, and must not fill
+disk or outbox.
 
 Not together: a bus that flickers between error-active and error-warning, as bad wiring does, must not hide an attack.
 """

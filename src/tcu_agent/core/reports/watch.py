@@ -14,6 +14,9 @@ turn of a motor, long before the lock is open. What moved the locks says who it 
     unknown           | if it gets known at once
 
 Nothing was known before the agent's start, so what it meets unlocked is not told.
+
+Who is on the bus can let a lock flicker: few are told in a time (`limited`), and of each set of locks the newest,
+with how often they opened since. Bus attacks have a limit of their own, so neither hides the other.
 """
 
 from __future__ import annotations
@@ -23,7 +26,11 @@ from typing import Final
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable.knowledge import Knowledge
+from tcu_agent.core.events import Value
 from tcu_agent.core.reports.journal import Journal
+from tcu_agent.core.reports.limited import LimitedReports, Report
+from tcu_agent.core.reports.limits import Bucket
+from tcu_agent.core.reports.reports import BURST, PER_MINUTE
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
 from tcu_agent.core.vehicle import Change, VehicleState
@@ -52,10 +59,15 @@ class UnlockWatch:
         journal: Journal,
         knowledge: Knowledge,
         is_ours: Callable[[float], bool],
+        now: float,
     ) -> None:
         self._locks = frozenset(settings.locks)
         self._vehicle = vehicle
-        self._journal = journal
+        self._unlocks = LimitedReports(
+            EventKind.SECURITY,
+            journal=journal,
+            bucket=Bucket(burst=BURST, per_minute=PER_MINUTE, now=now),
+        )
         self._knowledge = knowledge
         self._is_ours = is_ours
         self._locked_at: dict[str, float] = {}
@@ -67,8 +79,15 @@ class UnlockWatch:
         self._opened: dict[str, float] = {}
         """Locks that opened and are not judged yet, and until when their source may come."""
 
+    @property
+    def deadline(self) -> float | None:
+        """When `advance` is wanted, CLOCK_BOOTTIME, s."""
+        return self._unlocks.deadline
+
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
-        """Report locks that opened although no command of ours is at work."""
+        """Report locks that opened although no command of ours is at work, and what had to wait."""
+        if self.deadline is not None and step.now >= self.deadline:
+            self._tell_what_waits(step)
         for change in changes:
             if change.path == vss.USAGE_MODE:
                 self._see_mode(change)
@@ -110,9 +129,17 @@ class UnlockWatch:
             and not is_of_use
             and self._knowledge.is_subscribed
         ):
-            self._journal.report(
-                step,
-                EventKind.SECURITY,
-                reason=Reason.UNEXPECTED_UNLOCK,
-                values={**dict.fromkeys(opened, False), vss.LOCKING_SOURCE: str(source)},
-            )
+            self._tell(step, tuple(sorted(opened)), str(source))
+
+    def _tell(self, step: Step, opened: tuple[str, ...], source: str) -> None:
+        values: dict[str, Value] = {**dict.fromkeys(opened, False), vss.LOCKING_SOURCE: source}
+        if (before := self._unlocks.waiting(opened)) is not None:
+            earlier = before.values.get(vss.OBSERVED_COUNT)
+            values[vss.OBSERVED_COUNT] = 1 + (earlier if isinstance(earlier, int) else 1)
+        self._unlocks.tell(step, opened, Report(values=values, reason=Reason.UNEXPECTED_UNLOCK))
+
+    def _tell_what_waits(self, step: Step) -> None:
+        if self._knowledge.is_subscribed:
+            self._unlocks.advance(step)
+        else:
+            self._unlocks.withdraw_all(step)
