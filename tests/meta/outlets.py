@@ -63,7 +63,9 @@ NAMED = {
     "tcu_agent.protocol.codec.prepare: type",
     "tcu_agent.protocol.schema.AnyOf.read: type",
     "tcu_agent.runtime.notary.Notary.sign: type",
-    # A keyring's own table, made once while it comes into being.
+    # Own tables of a keyring and of the grammar, made once while they come into being.
+    "tcu_agent.protocol.schema.OneOf.__post_init__: __setattr__",
+    "tcu_agent.protocol.schema.Table.__post_init__: __setattr__",
     "tcu_agent.protocol.trust.Keyring.__post_init__: __setattr__",
 }
 COPIES = {
@@ -144,7 +146,7 @@ OUTLETS = {
     "tcu_agent.adapters.can.bus.PythonCanBus._try_to_send: send",
     "tcu_agent.adapters.can.socketcan.bus.SocketCanBus.send: send",
     "tcu_agent.adapters.can.socketcan.controller.can_state: send",  # netlink: asks for a state
-    "tcu_agent.adapters.can.socketcan.session.Session.__init__: send",
+    "tcu_agent.adapters.can.socketcan.session.Session._hand_over: send",
     "tcu_agent.adapters.cloud.brokers.BrokerList.publish: publish",
     "tcu_agent.adapters.cloud.mqtt.MqttLink.publish: publish",
     "tcu_agent.adapters.cloud.mqtt.MqttLink._new_client: Will",  # a signed availability, as the core said it
@@ -188,7 +190,7 @@ SURFACES: Mapping[str, set[str]] = {
         "catch_up", "close", "counters", "name", "open", "receive", "send",
     },
     "tcu_agent.adapters.can.socketcan.sending.Sending": {
-        "echoed", "gone", "heard", "is_off", "lost_frames", "restarted", "send", "went_off",
+        "echoed", "gone", "heard", "is_off", "is_under_way", "lost_frames", "restarted", "send", "went_off",
     },
     "tcu_agent.adapters.can.socketcan.session.Session": {"catch_up", "close", "counters"},
     "tcu_agent.adapters.can.socketcan.sockets.RawSocket": {

@@ -253,3 +253,19 @@ def test_a_signer_that_gives_der_is_a_bug() -> None:
     )
     with pytest.raises(BugError):
         unsigned.assemble(b"\x30\x44" + bytes(68))
+
+
+def test_a_header_that_was_read_before_vouches_for_nothing() -> None:
+    good = sign_payload(PAYLOAD, typ=TYP, party=COMMAND)
+    assert checked(good, COMMAND) is not None
+    assert checked(good, PIN_AUTHORITY) is None
+    assert checked(good[:-1] + bytes([good[-1] ^ 1]), COMMAND) is None
+    assert checked(good, COMMAND, "another") is None
+
+
+def test_a_stranger_who_invents_headers_takes_no_memory() -> None:
+    for number in range(100):
+        cose.parse(envelope_of({**GOOD_HEADER, 4: number.to_bytes(8, "big")}))
+    info = cose._header.cache_info()
+    assert info.maxsize is not None
+    assert info.currsize == info.maxsize < 100

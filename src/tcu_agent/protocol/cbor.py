@@ -10,8 +10,6 @@ Source: RFC 8949, 4.2.1; docs/protocol.md, "Encoding".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cbor2
 
 from tcu_agent.errors import MalformedError
@@ -29,6 +27,8 @@ MAX_KEY = 23
 """Integer map keys take one byte. Source: docs/protocol.cddl, head."""
 
 _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_LAST_SHORT = 23
+"""Up to here the head is the argument. Source: RFC 8949, 3."""
 _FALSE_TRUE_NULL = frozenset({20, 21, 22})
 
 
@@ -46,61 +46,63 @@ def decode(data: bytes, *, limit: int = MESSAGE_LIMIT) -> CborValue:
     if len(data) > limit:
         detail = f"{len(data)} bytes, at most {limit} are allowed"
         raise MalformedError(detail, reason=Reason.TOO_LARGE)
-    _walk(data)
+    if behind := len(data) - _walk(data):
+        raise MalformedError(f"{behind} bytes after the end")
     try:
         value: CborValue = cbor2.loads(data)
         again = encode(value)
     except (cbor2.CBORDecodeError, cbor2.CBOREncodeError, ValueError, TypeError) as error:
-        # All that is left after the walk is text that is not UTF-8, and keys that do not hash.
+        # All that is left after the walk is text that is not UTF-8.
         raise MalformedError(f"no valid CBOR: {type(error).__name__}") from error
     if again != data:
         raise MalformedError("not deterministic: map keys out of order or twice")
-    _check_keys(value)
     return value
 
 
-def _walk(data: bytes) -> None:
-    """Refuse everything outside the profile that the bytes' structure alone shows, without recursion."""
-    remaining = [1]  # items still to come at each level; the outermost is the document itself
-    position = 0
-    while remaining:
-        if remaining[-1] == 0:
-            remaining.pop()
+def _walk(data: bytes) -> int:
+    """Refuse what the structure of the first item alone shows to be outside the profile; return where it ends."""
+    end, position = len(data), 0
+    # Items still to come at this level; the outermost is the document itself.
+    left, is_map = 1, False
+    around: list[tuple[int, bool]] = []
+    while left or around:
+        if not left:
+            left, is_map = around.pop()
             continue
-        remaining[-1] -= 1
-        major, argument, position = _head(data, position)
-        if major in {_BYTES, _TEXT}:
+        left -= 1
+        if position >= end:
+            raise MalformedError("cut off: a value is missing")
+        major, argument = data[position] >> 5, data[position] & 0x1F
+        position += 1
+        if argument > _LAST_SHORT:
+            argument, position = _long_argument(data, position, major, argument)
+        if is_map and left % 2:  # which of the two kinds of keys a map takes, its message says
+            _check_key(major, argument)
+        if major > _MAP:
+            _check_simple(major, argument)
+        elif major > _TEXT:
+            around.append((left, is_map))
+            is_map = major == _MAP
+            left = _items(argument, is_map=is_map, room=end - position, depth=len(around))
+        elif major > _NEGATIVE:
             position += argument
-            if position > len(data):
+            if position > end:
                 raise MalformedError("cut off inside a string")
-        elif major in {_ARRAY, _MAP}:
-            remaining.append(_items(major, argument, left=len(data) - position))
-            if len(remaining) > MAX_DEPTH + 1:
-                raise MalformedError(f"more than {MAX_DEPTH} levels of arrays and maps")
-        elif major == _TAG:
-            raise MalformedError(f"tag {argument} is not allowed here")
-        elif major == _SIMPLE and argument not in _FALSE_TRUE_NULL:
-            raise MalformedError("a float or a simple value other than false, true, null")
-    if position != len(data):
-        raise MalformedError(f"{len(data) - position} bytes after the end")
+    return position
 
 
-def _items(major: int, argument: int, *, left: int) -> int:
-    """Return how many items an array or map has; each takes at least one of the bytes that are left."""
-    items = argument * (2 if major == _MAP else 1)
-    if items > left:
+def _items(argument: int, *, is_map: bool, room: int, depth: int) -> int:
+    """Return how many items an array or map has; each takes at least one of the bytes that are left (`room`)."""
+    items = 2 * argument if is_map else argument
+    if items > room:
         raise MalformedError("cut off inside an array or map")
+    if depth > MAX_DEPTH:
+        raise MalformedError(f"more than {MAX_DEPTH} levels of arrays and maps")
     return items
 
 
-def _head(data: bytes, position: int) -> tuple[int, int, int]:
-    """Return major type, argument and the position after the head; the argument in its shortest form."""
-    if position >= len(data):
-        raise MalformedError("cut off: a value is missing")
-    major, info = data[position] >> 5, data[position] & 0x1F
-    position += 1
-    if info < 24:  # noqa: PLR2004 -- RFC 8949, 3: below 24 the head is the argument
-        return major, info, position
+def _long_argument(data: bytes, position: int, major: int, info: int) -> tuple[int, int]:
+    """Return an argument that stands behind the head's first byte, in its shortest form, and the position after it."""
     if info > 27:  # noqa: PLR2004 -- RFC 8949, 3: 28..30 reserved, 31 indefinite or break
         raise MalformedError("an indefinite length or a reserved head")
     if major == _SIMPLE:
@@ -111,22 +113,16 @@ def _head(data: bytes, position: int) -> tuple[int, int, int]:
         raise MalformedError("cut off inside a head")
     if argument < (24 if size == 1 else 1 << (4 * size)):
         raise MalformedError("an integer or length that is not in its shortest form")
-    return major, argument, position + size
+    return argument, position + size
 
 
-def _check_keys(value: CborValue) -> None:
-    """Refuse map keys other than 0..23 and text; which of the two a map takes, its message says."""
-    for level in _maps(value):
-        for key in level:
-            if not (type(key) is int and 0 <= key <= MAX_KEY) and type(key) is not str:
-                raise MalformedError("a map key that is neither 0..23 nor text")
+def _check_simple(major: int, argument: int) -> None:
+    if major == _TAG:
+        raise MalformedError(f"tag {argument} is not allowed here")
+    if argument not in _FALSE_TRUE_NULL:
+        raise MalformedError("a float or a simple value other than false, true, null")
 
 
-def _maps(value: CborValue) -> Iterator[dict[CborValue, CborValue]]:
-    if isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from _maps(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _maps(item)
+def _check_key(major: int, argument: int) -> None:
+    if major != _TEXT and (major != _UINT or argument > MAX_KEY):
+        raise MalformedError("a map key that is neither 0..23 nor text")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -37,9 +37,11 @@ SIGNATURE_LENGTH: Final = 64
 _HALF: Final = SIGNATURE_LENGTH // 2
 _TAG_18: Final = b"\xd2"
 _ALG, _KID, _TYP = 1, 4, 16  # RFC 9052, 3.1; RFC 9596, 2
+_SIGNED_WITH: Final = ECDSA(SHA256())
 _SEAL = object()
 
 
+@lru_cache(maxsize=8)
 def external_aad(environment: str) -> bytes:
     """Return what ties a signature to this protocol, its version and its environment."""
     return cbor.encode(["tcu-agent", 1, environment])
@@ -105,7 +107,7 @@ class VerificationKey:
             else:
                 r, s = signature[:_HALF], signature[_HALF:]
                 der = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-                self._loaded.verify(der, data, ECDSA(SHA256()))
+                self._loaded.verify(der, data, _SIGNED_WITH)
         except InvalidSignature:
             return False
         return True
@@ -158,19 +160,27 @@ def parse(data: bytes) -> Envelope:
         raise MalformedError("envelope: the unprotected header must be empty")
     if len(signature) != SIGNATURE_LENGTH:
         raise MalformedError(f"envelope: a signature of {len(signature)} bytes, not 64")
-    match cbor.decode(protected):
-        case {1: int() as alg, 4: bytes() as kid, 16: str() as typ, **rest} if not rest:
-            pass
-        case _:
-            raise MalformedError("envelope: the protected header is not {1: alg, 4: kid, 16: typ}")
+    alg, kid, typ = _header(protected)
     return Envelope(
-        alg=_known_alg(alg),
-        kid=_sized_kid(kid),
+        alg=alg,
+        kid=kid,
         typ=typ,
         protected=protected,
         claimed_payload=payload,
         signature=signature,
     )
+
+
+@lru_cache(
+    maxsize=16
+)  # who may sign has few keys, and each says its kinds of messages with the same few bytes
+def _header(protected: bytes) -> tuple[int, bytes, str]:
+    """Return alg, kid and typ as these bytes claim them: no word of whom to believe."""
+    match cbor.decode(protected):
+        case {1: int() as alg, 4: bytes() as kid, 16: str() as typ, **rest} if not rest:
+            return _known_alg(alg), _sized_kid(kid), typ
+        case _:
+            raise MalformedError("envelope: the protected header is not {1: alg, 4: kid, 16: typ}")
 
 
 def _known_alg(alg: int) -> int:

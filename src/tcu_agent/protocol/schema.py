@@ -99,17 +99,21 @@ class OneOf:
 
     members: type[IntEnum]
     only: tuple[IntEnum, ...] = ()
+    _allowed: Mapping[int, IntEnum] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note each allowed member by its number, once for all values to come."""
+        allowed = {int(each): each for each in self.only or self.members}
+        object.__setattr__(self, "_allowed", allowed)
 
     def read(self, value: CborValue, earlier: Mapping[str, object]) -> IntEnum:  # noqa: ARG002 -- Kind's signature
         """See `Kind`."""
         if type(value) is not int:
             raise MalformedError("not an integer")
-        allowed = self.only or tuple(self.members)
-        if value not in allowed:
-            raise MalformedError(
-                f"{value} is none of {', '.join(str(int(each)) for each in allowed)}"
-            )
-        return self.members(value)
+        member = self._allowed.get(value)
+        if member is None:
+            raise MalformedError(f"{value} is none of {', '.join(map(str, self._allowed))}")
+        return member
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,11 @@ class Table(Generic[M]):
     fields: tuple[Field, ...]
     has_common: bool = False
     rule: Callable[[M], str | None] = field(default=lambda _: None)
+    _keys: frozenset[CborValue] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note the keys, once for all messages to come."""
+        object.__setattr__(self, "_keys", frozenset(each.key for each in self.fields))
 
     def read(self, value: CborValue, earlier: Mapping[str, object] | None = None) -> M:  # noqa: ARG002 -- Kind's signature
         """Return the message that the map `value` is. A table is a kind itself: tables nest.
@@ -209,8 +218,9 @@ class Table(Generic[M]):
         """
         if type(value) is not dict:
             raise MalformedError(f"{self.name}: not a map")
-        if unknown := value.keys() - {each.key for each in self.fields}:
-            raise MalformedError(f"{self.name}: unknown key {min(unknown, key=str)!r}")
+        if not value.keys() <= self._keys:
+            unknown = min(value.keys() - self._keys, key=str)
+            raise MalformedError(f"{self.name}: unknown key {unknown!r}")
         found: dict[str, object] = {}
         for each in self.fields:
             self._read_field(each, value, found)
