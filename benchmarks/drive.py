@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from cantools.database.can import Database
@@ -59,12 +60,13 @@ CASES = tuple(_DATABASES)
 
 
 def frames(seconds: float | None = None) -> list[CanFrame]:
-    """Return the recording, or so much of its beginning; times as it has them."""
-    found = list(Recording(LOG))
+    """Return the recording, or so much of its beginning; times as it has them, in their order."""
+    every = iter(Recording(LOG))
     if seconds is None:
-        return found
-    end = found[0].timestamp_s + seconds
-    return [frame for frame in found if frame.timestamp_s < end]
+        return list(every)
+    first = next(every)
+    end = first.timestamp_s + seconds
+    return [first, *takewhile(lambda frame: frame.timestamp_s < end, every)]
 
 
 def play(what: Sequence[CanFrame], send: Callable[[CanFrame], object]) -> None:

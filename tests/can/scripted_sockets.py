@@ -143,6 +143,7 @@ def scripted_sockets(
     selection: Selection | None = None,
     controller: ScriptedController | None = None,
     is_off: bool = False,
+    buffer_bytes: int = 0,
 ) -> Sockets:
     return Sockets(
         main=main,
@@ -150,6 +151,7 @@ def scripted_sockets(
         selection=selection or Selection(),
         controller=controller or ScriptedController(),
         is_off=is_off,
+        buffer_bytes=buffer_bytes,
     )
 
 

@@ -87,6 +87,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.socketcan.filters": {Reach.NONE: "exactly all_but"},
     "can.socketcan.frames": {Reach.NONE: "unpack pack"},
     "can.socketcan.life": {Reach.NONE: "SignsOfLife"},
+    "can.socketcan.pace": {Reach.NONE: "Pace"},
     "can.socketcan.reading": {Reach.NONE: "Batch Reader"},
     "can.socketcan.sending": {Reach.NONE: "Fate", Reach.CAN: "Sending"},
     "can.socketcan.session": {Reach.CAN: "Session"},

@@ -44,7 +44,7 @@ async def wait_news(news: asyncio.Event, *, clock: Clock, timeout_s: float) -> N
 class Alarm:
     """Calls `ring` once the deadline has come.
 
-    Moving the deadline back costs nothing: the alarm then rings early once, and who is called looks at the time.
+    Moving the deadline back costs nothing: the alarm then looks at the time once, early, and waits on.
     """
 
     def __init__(self, *, clock: Clock, ring: Callable[[], None]) -> None:
@@ -65,18 +65,20 @@ class Alarm:
     async def run(self) -> None:
         """Wait and ring until cancelled."""
         while True:
-            self._armed = self._deadline
-            if not await self._has_come(self._armed):
-                continue  # there is an earlier one
+            if not self._has_come():
+                await self._wait()
+                continue
             self._deadline = None
             self._ring()
 
-    async def _has_come(self, deadline: float | None) -> bool:
-        """Wait for the deadline, or for an earlier one to be set; return whether it was the deadline."""
-        if deadline is not None and self._clock.boottime() >= deadline:
-            return True
+    def _has_come(self) -> bool:
+        return self._deadline is not None and self._clock.boottime() >= self._deadline
+
+    async def _wait(self) -> None:
+        """Wait until the time that the deadline has now, or until an earlier one is set."""
+        self._armed = self._deadline
         # One task, and nothing beside it: on a busy bus this is done for each value that waits for its debounce.
-        self._waiting = waiting = self._wait_for(deadline)
+        self._waiting = waiting = self._wait_for(self._armed)
         try:
             await asyncio.wait((waiting,))
         finally:
@@ -84,7 +86,6 @@ class Alarm:
             waiting.cancel()
         if not waiting.cancelled():
             waiting.result()
-        return deadline is not None and self._clock.boottime() >= deadline
 
     def _wait_for(self, deadline: float | None) -> asyncio.Future[None]:
         if deadline is None:

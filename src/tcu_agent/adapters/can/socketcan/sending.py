@@ -95,6 +95,11 @@ class Sending:
         """Whether the controller is bus-off, as far as it was told."""
         return self._is_off
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a frame was handed over whose fate is not known."""
+        return self._under_way is not None
+
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
         """Return when the frame was seen on the bus.
 

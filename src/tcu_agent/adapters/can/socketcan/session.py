@@ -16,7 +16,8 @@ from tcu_agent.adapters.can.faults import (
 )
 from tcu_agent.adapters.can.socketcan.frames import pack
 from tcu_agent.adapters.can.socketcan.life import SignsOfLife
-from tcu_agent.adapters.can.socketcan.reading import Reader
+from tcu_agent.adapters.can.socketcan.pace import LEAST_ROOM_BYTES, PAUSE_S, Pace
+from tcu_agent.adapters.can.socketcan.reading import Batch, Reader
 from tcu_agent.adapters.can.socketcan.sending import Sending
 from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.adapters.can.socketcan.stamps import StampClock
@@ -48,7 +49,7 @@ class Session:
         clock = StampClock(boottime=boottime, wall=wall)
         self._reader = Reader(sockets.main, clock)
         self.sending = Sending(
-            hand_over=lambda frame: sockets.main.send(pack(frame, bit_rate_switch=bit_rate_switch)),
+            hand_over=lambda frame: self._hand_over(pack(frame, bit_rate_switch=bit_rate_switch)),
             controller=sockets.controller,
             boottime=boottime,
             where=where,
@@ -57,6 +58,10 @@ class Session:
         self._sign: tuple[CanFrame, float] | None = None
         """A sign of life, and when it was heard, that waits until what came before it is read."""
         self._is_reading = True
+        self._pace = Pace()
+        self._has_room = sockets.buffer_bytes >= LEAST_ROOM_BYTES
+        self._pause: asyncio.TimerHandle | None = None
+        """Until its end no frame wakes us."""
         self._loop.add_reader(sockets.main.fileno(), self._drain)
         self._life: SignsOfLife | None = None
         if sockets.life is not None:
@@ -114,6 +119,28 @@ class Session:
             self._stop()
             self.sending.gone()
             self._failed(batch.error)
+        elif self._has_room:
+            self._wait(is_paused=self._may_pause(batch))
+
+    def _may_pause(self, batch: Batch) -> bool:
+        # An echo is waited for by somebody, and so is what becomes of it.
+        is_thick = self._pace.is_thick(batch.frames, self._reader.now)
+        return is_thick and batch.is_emptied and not self.sending.is_under_way
+
+    def _wait(self, *, is_paused: bool) -> None:
+        """Look again after a pause, or when the next frame comes."""
+        was_paused = self._pause is not None
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = self._loop.call_later(PAUSE_S, self._drain) if is_paused else None
+        if is_paused and not was_paused:
+            self._loop.remove_reader(self._sockets.main.fileno())
+        elif was_paused and not is_paused:
+            self._loop.add_reader(self._sockets.main.fileno(), self._drain)
+
+    def _hand_over(self, raw: bytes) -> None:
+        self._sockets.main.send(raw)
+        self._wait(is_paused=False)
 
     def _drained(self, frames: Sequence[CanFrame]) -> None:
         self._judge(frames)
@@ -125,8 +152,11 @@ class Session:
             if frame.is_error_frame:
                 self._note_state(bus_state(frame), frame.timestamp_s)
                 self._overruns += is_overrun(frame)
-        if not frames[-1].is_error_frame:
-            self.sending.heard(frames[-1].timestamp_s)
+        last = frames[-1]
+        if not last.is_error_frame:
+            self.sending.heard(last.timestamp_s)
+            if self._life is not None:
+                self._life.spare(last.timestamp_s, now=self._reader.now)
 
     def _note_state(self, state: str | None, at: float) -> None:
         if state == BUS_OFF:
@@ -149,6 +179,7 @@ class Session:
     def _stop(self) -> None:
         if self._is_reading:
             self._is_reading = False
+            self._wait(is_paused=False)
             self._loop.remove_reader(self._sockets.main.fileno())
             if self._life is not None:
                 self._life.stop()
