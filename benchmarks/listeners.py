@@ -4,6 +4,7 @@
 the recording on that bus at its own pace and prints one JSON object: frames sent and noticed, CPU seconds of listening.
 Whoever is slow may finish what has arrived. `--room`: on SocketCAN all get a receive buffer as large as ours.
 On `virtual` the player is a thread of this process, whose CPU time is taken off; on SocketCAN it is another process.
+`--tally` adds what the event loop asked of the kernel (`benchmarks.tally`); it makes the CPU time dearer.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from can.interfaces.socketcan import SocketcanBus
 from cantools.database.errors import DecodeError
 
 from benchmarks.drive import CASES, Case, case, frames, play
+from benchmarks.tally import Tally
 from tcu_agent.adapters.can.bus import CanInterface, PythonCanBus
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.selection import select
@@ -55,9 +57,12 @@ class CountingPort(CanPort, Protocol):
 class Player:
     """Plays the recording on a bus from elsewhere. `cpu_s`: what it took of this process."""
 
-    def __init__(self, *, interface: str, channel: str, seconds: float) -> None:
-        """Prepare everything, so that `run` does nothing but play."""
+    def __init__(
+        self, *, interface: str, channel: str, seconds: float, tally: Tally | None = None
+    ) -> None:
+        """Prepare everything, so that `run` does nothing but play. `tally`: counts meanwhile."""
         self.frames = frames(seconds)
+        self.tally = tally
         self.cpu_s = 0.0
         self._channel = channel
         self._messages = {id(frame): _message(frame) for frame in self.frames}
@@ -211,10 +216,11 @@ WAYS = {"ours": ours, "notifier": notifier, "blocking": blocking}
 async def _cost(player: Player, noticed: Callable[[], int]) -> float:
     """Return the CPU time of this process while the player plays and what has arrived is taken, without its own."""
     started = time.process_time()
-    await asyncio.to_thread(player.run)
-    before = -1
-    while before != (before := noticed()):
-        await asyncio.to_thread(threading.Event().wait, _SETTLE_S)
+    with player.tally.counting() if player.tally else contextlib.nullcontext():
+        await asyncio.to_thread(player.run)
+        before = -1
+        while before != (before := noticed()):
+            await asyncio.to_thread(threading.Event().wait, _SETTLE_S)
     return time.process_time() - started - player.cpu_s
 
 
@@ -235,12 +241,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--case", choices=CASES, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--room", action="store_true")
+    parser.add_argument("--tally", action="store_true")
     given = parser.parse_args(arguments)
-    player = Player(interface=given.interface, channel=given.channel, seconds=given.seconds)
+    tally = Tally() if given.tally else None
+    player = Player(
+        interface=given.interface, channel=given.channel, seconds=given.seconds, tally=tally
+    )
     place = Place(interface=given.interface, channel=given.channel, has_room=given.room)
     way = WAYS[given.way](player, case(given.case), place)
-    noticed, cpu_s = asyncio.run(way)
-    print(json.dumps({"sent": len(player.frames), "noticed": noticed, "cpu_s": cpu_s}))
+    with asyncio.Runner(loop_factory=tally.loop if tally else None) as runner:
+        noticed, cpu_s = runner.run(way)
+    told = {"sent": len(player.frames), "noticed": noticed, "cpu_s": cpu_s}
+    print(json.dumps(told | (tally.told() if tally else {})))
 
 
 if __name__ == "__main__":
