@@ -1,9 +1,9 @@
 """One CAN bus on the kernel's own sockets. It implements `ports.CanPort`, as `adapters.can.bus` does for all else.
 
 The event loop wakes us; a wake-up drains many frames. The kernel wakes us for the identifiers that the mapping names
-and for changes of the controller's state; `life` says whether anything else is heard. Frames carry the kernel's stamps,
-and what was dropped is counted: by the kernel when its buffer was full, here when the agent was too slow (the
-oldest go: a bus repeats its state, so the newest matter).
+and for changes of the controller's state, `pace` puts that off while they come thick, and `life` says whether anything
+else is heard. Frames carry the kernel's stamps, and what was dropped is counted: by the kernel when its buffer was
+full, here when the agent was too slow (the oldest go: a bus repeats its state, so the newest matter).
 """
 
 from __future__ import annotations
