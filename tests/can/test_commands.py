@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tcu_agent.adapters.can import outgoing
 from tcu_agent.adapters.can.commands import CommandEncoder
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
 from tcu_agent.core.effects import Lamp
@@ -55,6 +56,17 @@ def test_unlock_and_lock_are_target_states_with_a_number_each() -> None:
     assert lock.frame.data[:5] == bytes.fromhex("02080000 43")
     assert lock.counter == 8
     assert tested.can_unlock
+
+
+def test_what_is_not_made_beforehand_is_made_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared = encoder()
+    monkeypatch.setattr(outgoing, "_PREPARED", 9)
+    tested = encoder()
+    for _ in range(300):  # more than the number of a command can say
+        assert tested.unlock() == prepared.unlock()
+        assert tested.lock() == prepared.lock()
 
 
 def test_a_receiver_takes_each_command_once() -> None:

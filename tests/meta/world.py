@@ -73,6 +73,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.lengths": {Reach.NONE: "padded_length message_in"},
     "can.life": {Reach.NONE: "BusLife"},
     "can.opening": {Reach.NONE: "is_missing_library advice open_bus close_bus"},
+    "can.outgoing": {Reach.NONE: "OutgoingMessage NumberedCommand raw_values_of"},
     "can.own_ids": {Reach.NONE: "OwnIds"},
     "can.plans": {Reach.NONE: "Meaning SignalState MessagePlan compile_plans value_of"},
     "can.recording": {Reach.NONE: "Damage Recording frame_of"},

@@ -13,6 +13,7 @@ from cantools.database.can import Message as DbcMessage
 
 from tcu_agent.adapters.can.e2e import E2eSender
 from tcu_agent.adapters.can.lengths import message_in
+from tcu_agent.adapters.can.outgoing import NumberedCommand, OutgoingMessage, raw_values_of
 from tcu_agent.adapters.can.plans import FrameKey
 from tcu_agent.adapters.can.secoc import (
     KEY_BYTES,
@@ -22,12 +23,12 @@ from tcu_agent.adapters.can.secoc import (
     is_authentic,
     secure,
 )
-from tcu_agent.adapters.mapping.dbc_names import encode_raw
 from tcu_agent.adapters.mapping.mapping import (
-    CommandMapping,
+    BusMapping,
     Placeholder,
     SecocProtection,
     VehicleMapping,
+    WakeMapping,
 )
 from tcu_agent.adapters.mapping.toml_table import near_miss
 from tcu_agent.core.effects import Lamp
@@ -35,8 +36,8 @@ from tcu_agent.errors import CanTransportError, KeyStoreError, StorageError
 from tcu_agent.ports import CanFrame
 from tcu_agent.protocol.vocabulary import CallState
 
-_CLASSIC_BYTES = 8
-"""A longer message can only be CAN FD, whatever the DBC's attributes say."""
+_NUMBERED = frozenset({"unlock", "lock"})
+"""The commands that are sent once, each with its own number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +85,20 @@ class CommandEncoder:
         self._lost_keys = frozenset(lost_keys)
         self._counter = first_counter
         self._freshness: dict[tuple[str, str], FreshnessCounter] = {}
-        self._e2e: dict[tuple[str, str], E2eSender] = {}
+        self._messages: dict[tuple[str, str], OutgoingMessage] = {}
         for bus in mapping.buses.values():
             for protection in bus.secoc.values():
                 self._check_key(protection)
             for name in mapping.transmitted(bus.name) & bus.secoc.keys():
                 store = open_freshness(f"secoc/{bus.name}/{bus.secoc[name].data_id:04x}")
                 self._freshness[bus.name, name] = FreshnessCounter(store)
-            self._e2e |= {
-                (bus.name, name): E2eSender(protection) for name, protection in bus.e2e.items()
-            }
+            for name in mapping.transmitted(bus.name):
+                self._messages[bus.name, name] = self._outgoing(bus, name)
+        self._numbered = {
+            name: NumberedCommand(command, self._messages[command.bus, command.message])
+            for name, command in mapping.commands.items()
+            if name in _NUMBERED
+        }
 
     @property
     def can_unlock(self) -> bool:
@@ -130,20 +135,14 @@ class CommandEncoder:
             Placeholder.CALL_STATE: call_state.name.lower(),
         }
         filled = {one: table[words[one]] for one, table in command.values.items()}
-        frame = self._protect(command.bus, command.message, _raws(command, filled))
+        outgoing = self._messages[command.bus, command.message]
+        frame = self._protect(outgoing, outgoing.encode(raw_values_of(command, filled)))
         return CyclicFrame(bus=command.bus, frame=frame, repeat_s=command.cycle_s, for_s=None)
 
     def wake(self) -> tuple[CyclicFrame, ...]:
         """Return what wakes each bus that has a wake-up in the mapping."""
         return tuple(
-            CyclicFrame(
-                bus=bus.name,
-                frame=self._protect(bus.name, bus.wake.message, bus.wake.signals),
-                repeat_s=bus.wake.repeat_s,
-                for_s=bus.wake.for_s,
-            )
-            for bus in self._mapping.buses.values()
-            if bus.wake
+            self._wake(bus.name, bus.wake) for bus in self._mapping.buses.values() if bus.wake
         )
 
     def taps(self, bus: str) -> dict[FrameKey, Callable[[CanFrame], None]]:
@@ -163,46 +162,41 @@ class CommandEncoder:
                 ).receive
         return found
 
+    def _wake(self, bus: str, wake: WakeMapping) -> CyclicFrame:
+        outgoing = self._messages[bus, wake.message]
+        frame = self._protect(outgoing, outgoing.encode(wake.signals))
+        return CyclicFrame(bus=bus, frame=frame, repeat_s=wake.repeat_s, for_s=wake.for_s)
+
     def _command(self, name: str) -> CommandFrame:
-        command = self._mapping.commands.get(name)
+        command = self._numbered.get(name)
         if command is None:
             raise CanTransportError(
                 f"the mapping has no command {name!r}", may_have_happened=False, temporary=False
             )
         self._counter += 1
-        counter = self._counter % self._counter_values(command)
-        frame = self._protect(
-            command.bus, command.message, _raws(command, {Placeholder.COUNTER: counter})
-        )
-        return CommandFrame(bus=command.bus, frame=frame, counter=counter)
+        number = self._counter % command.numbers
+        frame = self._protect(command.message, command.payload(number))
+        return CommandFrame(bus=command.bus, frame=frame, counter=number)
 
-    def _protect(self, bus_name: str, message_name: str, raws: Mapping[str, int]) -> CanFrame:
-        bus = self._mapping.buses[bus_name]
-        message = bus.message(message_name)
-        data = encode_raw(message, raws)
-        if sender := self._e2e.get((bus_name, message_name)):
-            data = sender.protect(data)
-        if protection := bus.secoc.get(message_name):
+    def _protect(self, outgoing: OutgoingMessage, data: bytes) -> CanFrame:
+        if outgoing.sender is not None:
+            data = outgoing.sender.protect(data)
+        if outgoing.secoc is not None:
+            protection, freshness = outgoing.secoc
             key = self._keys.get(protection.key)
             if key is None:
-                raise KeyStoreError(f"{message_name}: its SecOC key {protection.key!r} is lost")
-            freshness_value = self._freshness[bus_name, message_name].next()
-            data = secure(data, protection, key, freshness_value)
-        return CanFrame(
-            arbitration_id=message.frame_id,
-            data=data,
-            is_extended_id=message.is_extended_frame,
-            is_fd=message.is_fd or message.length > _CLASSIC_BYTES,
-        )
+                name = outgoing.message.name
+                raise KeyStoreError(f"{name}: its SecOC key {protection.key!r} is lost")
+            data = secure(data, protection, key, freshness.next())
+        return outgoing.frame(data)
 
-    def _counter_values(self, command: CommandMapping) -> int:
-        message = self._mapping.buses[command.bus].message(command.message)
-        bits = [
-            message.get_signal_by_name(name).length
-            for name, raw in command.signals.items()
-            if raw is Placeholder.COUNTER
-        ]
-        return 1 << min(bits, default=8)
+    def _outgoing(self, bus: BusMapping, name: str) -> OutgoingMessage:
+        e2e, secoc = bus.e2e.get(name), bus.secoc.get(name)
+        return OutgoingMessage(
+            message=bus.message(name),
+            sender=None if e2e is None else E2eSender(e2e),
+            secoc=None if secoc is None else (secoc, self._freshness[bus.name, name]),
+        )
 
     def _check_key(self, protection: SecocProtection) -> None:
         if protection.key in self._lost_keys:
@@ -248,10 +242,3 @@ class _Resync:
         except Exception:  # noqa: BLE001 -- whatever a strange frame makes cantools raise
             return None
         return word if isinstance(word, int) and 0 <= word <= LARGEST_FRESHNESS else None
-
-
-def _raws(command: CommandMapping, filled: Mapping[Placeholder, int]) -> dict[str, int]:
-    return {
-        name: filled[raw] if isinstance(raw, Placeholder) else raw
-        for name, raw in command.signals.items()
-    }

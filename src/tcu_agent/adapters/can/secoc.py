@@ -10,6 +10,7 @@ dbc/README.md, "SecOC".
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -45,11 +46,17 @@ class FreshnessStore(Protocol):
 
 def authenticator(key: bytes, *, data_id: int, payload: bytes, freshness_value: int) -> bytes:
     """Return the whole 16-byte CMAC. `key`: 16 bytes."""
-    cmac = CMAC(AES(key))
+    cmac = _keyed(key).copy()
     cmac.update(
         data_id.to_bytes(2, "big") + payload + freshness_value.to_bytes(FRESHNESS_BYTES, "big")
     )
     return cmac.finalize()
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: bytes) -> CMAC:
+    """Return a CMAC with nothing in it yet, to be copied: the key's own part is a good half of the work."""
+    return CMAC(AES(key))
 
 
 def secure(frame: bytes, protection: SecocProtection, key: bytes, freshness_value: int) -> bytes:
