@@ -11,6 +11,7 @@
     |   +-- CanTransportError
     |   +-- MqttTransportError
     |       +-- PublicationRefusedError  the broker did not take one message; the link itself holds
+    |       +-- ConnectionEndedError  the broker, or who is on the way to it, has ended the connection
     +-- StorageError             durable state: corrupt or not writable; fails closed
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- PowerError               the board cannot be suspended, or not be woken
@@ -98,6 +99,23 @@ class PublicationRefusedError(MqttTransportError):
             may_have_happened=False,
             temporary=True,
         )
+        self.reason_code = reason_code
+
+
+SESSION_TAKEN_OVER = 0x8E
+"""Source: MQTT 5, 3.14.2.1: another connection has used the same client id."""
+
+
+class ConnectionEndedError(MqttTransportError):
+    """The other end has closed the connection, which had not died before that.
+
+    `reason_code`: of the broker's DISCONNECT (MQTT 5, 3.14.2.1); None = it came without a word.
+    """
+
+    def __init__(
+        self, detail: str, *, may_have_happened: bool, temporary: bool, reason_code: int | None
+    ) -> None:
+        super().__init__(detail, may_have_happened=may_have_happened, temporary=temporary)
         self.reason_code = reason_code
 
 

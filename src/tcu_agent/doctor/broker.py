@@ -140,7 +140,10 @@ def _not_asked() -> Finding:
         "not asked: whether we may log in, and subscribe. The broker may know the vehicle by its certificate or user "
         "name; then a second login ends the agent's connection and erases what waits for the vehicle"
     )
-    advice = "the agent's log says `connected` or `link-refused`; --log-in asks, at that price"
+    advice = (
+        "the agent's log says `connected`, `link-refused` or `session-taken-over` (another client has our client id); "
+        "--log-in asks, at that price"
+    )
     return note("broker", what, advice)
 
 

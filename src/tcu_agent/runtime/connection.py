@@ -25,6 +25,7 @@ from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.refusals import Refusals
 from tcu_agent.runtime.surroundings import Surroundings
+from tcu_agent.runtime.takeovers import Takeovers
 from tcu_agent.runtime.waiting import wait_first
 
 FIRST_RETRY_S = 1.0
@@ -81,6 +82,7 @@ class Connection:
         self._logbook = around.logbook
         self._supervisor = around.supervisor
         self._refusals = Refusals(logbook=around.logbook, supervisor=around.supervisor)
+        self._takeovers = Takeovers(around)
         self._number = 0
         self._is_connected = self._has_connected = self._has_session = False
         self._may_connect = asyncio.Event()
@@ -118,7 +120,9 @@ class Connection:
                 continue
             started = self._clock.boottime()
             lost = await self._live()
-            if self._clock.boottime() >= started + STABLE_S:
+            held_s = self._clock.boottime() - started
+            self._takeovers.note(lost, held_s=held_s)
+            if held_s >= STABLE_S and not self._takeovers.is_on:
                 self._lost.reset()
                 self._refused.reset()
             if self._may_connect.is_set():
@@ -186,6 +190,7 @@ class Connection:
         await wait_first(
             self._listen(),
             self._leave(at_once=is_too_late),
+            self._takeovers.watch(),
             self._senders.prompt.run(self._publish),
             self._senders.outbox.run(self._publish, has_session=self._has_session),
             self._senders.positions.run(self._publish),

@@ -26,6 +26,10 @@ NO_MATCHING_SUBSCRIBERS = 0x10
 """Taken, and given to nobody. Source: MQTT 5, 3.4.2.1."""
 
 
+_CLOSED_BY_THE_OTHER_END = "Unspecified error"
+"""What paho makes of MQTT_ERR_CONN_LOST: the end of the stream, or a reset."""
+
+
 class Inbox(asyncio.Queue[aiomqtt.Message]):
     """Drops what does not fit. aiomqtt would log a line for each, and who floods us would fill the disk."""
 
@@ -49,6 +53,8 @@ class Client(aiomqtt.Client):
         """Whether the broker had kept ours when it took the connection."""
         self.dismissal: ReasonCode | None = None
         """With which the broker has ended the connection; aiomqtt keeps it to itself."""
+        self.is_hung_up = False
+        """Whether the other end closed the connection without a word."""
 
     def abandon(self) -> None:
         """Close the socket here and now, which aiomqtt leaves open when connecting fails half-way."""
@@ -83,6 +89,8 @@ class Client(aiomqtt.Client):
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self.dismissal = reason_code
+        # Else it is "Keep alive timeout", or we have ended it.
+        self.is_hung_up = reason_code.getName() == _CLOSED_BY_THE_OTHER_END
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(

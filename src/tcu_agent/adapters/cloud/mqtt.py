@@ -30,7 +30,7 @@ from tcu_agent.adapters.cloud.client import (
 from tcu_agent.adapters.cloud.password import read_password
 from tcu_agent.adapters.cloud.tls import client_context, is_refusal
 from tcu_agent.config import MqttConfig
-from tcu_agent.errors import MqttTransportError, PublicationRefusedError
+from tcu_agent.errors import ConnectionEndedError, MqttTransportError, PublicationRefusedError
 from tcu_agent.ports import Inbound
 
 INBOUND_LIMIT_BYTES = 65_536
@@ -225,10 +225,17 @@ def _converted(client: Client, *, may_have_happened: bool) -> Iterator[None]:
     try:
         yield
     except aiomqtt.MqttError as error:
-        raise MqttTransportError(
-            _dismissed(client) or str(error) or type(error).__name__,
+        what = _dismissed(client) or str(error) or type(error).__name__
+        temporary = not _is_refusal(error, client)
+        if client.dismissal is None and not client.is_hung_up:
+            raise MqttTransportError(
+                what, may_have_happened=may_have_happened, temporary=temporary
+            ) from error
+        raise ConnectionEndedError(
+            what,
             may_have_happened=may_have_happened,
-            temporary=not _is_refusal(error, client),
+            temporary=temporary,
+            reason_code=None if client.dismissal is None else number(client.dismissal),
         ) from error
 
 
