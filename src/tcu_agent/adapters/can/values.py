@@ -26,6 +26,13 @@ class SignalValues:
 
     def __init__(self, plans: Collection[MessagePlan]) -> None:
         self._plans = plans
+        self._echoes = [
+            (plan, state)
+            for plan in plans
+            for state in plan.signals
+            if state.mapping.echo is not None
+        ]
+        """The responses to commands."""
         self._pending: dict[SignalState, MessagePlan] = {}
         self._expected_echo: int | None = None
         self.stale_at = math.inf
@@ -117,17 +124,14 @@ class SignalValues:
         """Let responses to command number `counter` count, and no others."""
         self._expected_echo = counter
         changes = []
-        for plan in self._plans:
-            for state in plan.signals:
-                if state.mapping.echo is None:
-                    continue
-                plan.last_data = None
-                self._pending.pop(state, None)
-                before, debounce = state.mapping.before, state.debounce
-                debounce.candidate = UNSET
-                if debounce.accepted is not UNSET and debounce.accepted != before:
-                    debounce.accepted = before
-                    changes.append(SignalChange(state.path, before, now))
+        for plan, state in self._echoes:
+            plan.last_data = None
+            self._pending.pop(state, None)
+            before, debounce = state.mapping.before, state.debounce
+            debounce.candidate = UNSET
+            if debounce.accepted is not UNSET and debounce.accepted != before:
+                debounce.accepted = before
+                changes.append(SignalChange(state.path, before, now))
         return changes
 
     def _sight(
