@@ -9,7 +9,7 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.events import SignalChange, SignalsChanged, SignalsRefreshed
 from tcu_agent.core.position.least_wall import NEWS_S, LeastWall
-from tcu_agent.protocol.vocabulary import EventKind, Outcome, Reason, Service
+from tcu_agent.protocol.vocabulary import CallState, EventKind, Outcome, Reason, Service
 from tests.core.driver import Driver
 from tests.core.parked import LISTEN_S, parked, sleeps, state, until
 from tests.core.test_records import POSITION
@@ -59,6 +59,25 @@ def test_no_car_is_unlocked_in_the_step_that_locks_it_again(unlocked: Driver) ->
     unlocked.pass_time(1)
     assert len(unlocked.events(EventKind.RELOCKED)) == 1
     assert len(unlocked.unlock_frames) == 2
+
+
+def test_a_call_is_on_from_its_press_until_its_end_is_shown_no_more(car: Driver) -> None:
+    on_call = car.core._parts.on_call
+    seen = [on_call.is_on]
+    car.change({vss.ON_CALL_BUTTON: True})
+    car.jump(0.2)
+    car.settles = False
+    car.put(SignalsRefreshed((vss.ON_CALL_BUTTON,), car.now))
+    assert car.events(EventKind.ON_CALL_PRESSED) == [], "asked for, and without an id yet"
+    seen.append(on_call.is_on)
+    car.settles = True
+    car.fire()
+    car.change({vss.ON_CALL_BUTTON: False})
+    seen.append(on_call.is_on)
+    car.control(CallState.ENDED, 1)
+    seen.append(on_call.is_on)
+    car.pass_time(car.settings.call_shown_s)
+    assert [*seen, on_call.is_on] == [False, True, True, True, False]
 
 
 def test_a_press_whose_call_has_no_id_yet_is_not_slept_over() -> None:
