@@ -9,6 +9,8 @@ from unittest.mock import Mock, call, create_autospec
 import pytest
 
 from tcu_agent.core.effects import (
+    RECORD_CORRUPT,
+    RECORD_FORGOTTEN,
     Effect,
     ErasePositions,
     GoToSleep,
@@ -212,6 +214,7 @@ def test_what_the_core_may_not_want_is_a_bug_and_is_named(effect: Effect, says: 
 
 SHOWN = ShowCallState(Lamp.ON, CallState.CONNECTED)
 ASLEEP = GoToSleep(5.0, 6)
+REFUSED = "remote services refused"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +233,17 @@ ASLEEP = GoToSleep(5.0, 6)
         ),
         (Note("towed", {"at": 1}), [call.logbook.info("towed", at=1)]),
         (Note("refused", {"reason": "x"}), [call.noise.say("refused", {"reason": "x"})]),
+        (
+            Note(RECORD_CORRUPT, {"record": "account"}),
+            [
+                call.logbook.error("record-corrupt", record="account", consequence=REFUSED),
+                call.supervisor.degrade(f"record account unreadable, {REFUSED}"),
+            ],
+        ),
+        (
+            Note(RECORD_FORGOTTEN, {"record": "call"}),
+            [call.logbook.warning("record-forgotten", record="call")],
+        ),
     ],
 )
 def test_an_effect_reaches_its_outlet_as_it_is(effect: Effect, asked: list[Any]) -> None:

@@ -56,6 +56,11 @@ def test_only_a_newer_schema_asks_for_another_agent() -> None:
     assert str(older.value).endswith("a-key: schema version 2, this agent knows 3")
 
 
+@pytest.mark.parametrize("time_s", [-1.0, 0.0, None])
+def test_a_time_that_no_message_can_carry_is_told_as_not_known(time_s: float | None) -> None:
+    assert records.told_ms(time_s) == 0
+
+
 # ---------------------------------------------------------------- what ends, and who is told
 
 
