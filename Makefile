@@ -82,7 +82,7 @@ fuzz: setup ## Any bytes to every decoder, guided by coverage, for MINUTES=5 in 
 
 .PHONY: mutants
 mutants: setup ## Change one thing after the other in what decides; a test has to notice (ARGS='*/challenges.py')
-	@$(BIN)/python scripts/mutants $(ARGS)
+	@set -f; $(BIN)/python scripts/mutants $(ARGS)  # -f: the patterns are the script's, not the shell's
 
 .PHONY: crash
 crash: setup ## Kill a real agent N=1000 times (SEED=... to repeat), restart it, and count what must never happen

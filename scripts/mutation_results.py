@@ -5,49 +5,19 @@ A mutant is known by its function and by the lines that it takes out and puts in
 
 from __future__ import annotations
 
-import re
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from mutmut.__main__ import status_by_exit_code
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 
+from tests.mutation.rules import RULES
+
 Mutant = tuple[str, str, str]
 """Function, lines out, lines in."""
-
-
-PROSE = re.compile(r"""[fr]?"[^"]* [^"]*"|[fr]?'[^']* [^']*'""")
-"""A text with a space in it is for people. Whatever is compared or counted is one word."""
-
-
-def is_wording(out: str, put: str) -> bool:
-    """Whether the two differ in nothing but texts for people, or leave one out."""
-    before, after = PROSE.sub("~", out), PROSE.sub("~", put)
-    return "~" in before and before in {after, after.replace("None", "~", 1)}
-
-
-def is_log_line(out: str, put: str) -> bool:
-    """Whether only the fields of a line for the log differ."""
-    word = re.compile(r'step\.note\(("[\w-]+")')
-    one, other = word.match(out), word.match(put)
-    return bool(one and other and one[1] == other[1])
-
-
-def is_cast(out: str, put: str) -> bool:
-    """Whether only the type that `typing.cast` names differs."""
-    named = re.compile(r'cast\((?:"[^"]*"|None)')
-    return "cast(" in out and named.sub("~", out) == named.sub("~", put)
-
-
-RULES: dict[str, Callable[[str, str], bool]] = {
-    "wording": is_wording,
-    "log-line": is_log_line,
-    "cast": is_cast,
-}
 
 
 def main() -> int:
