@@ -11,7 +11,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -22,6 +23,7 @@ from typing_extensions import override
 
 from benchmarks.drive import ROOT
 from benchmarks.figures import Figure, compared
+from benchmarks.grant_stamps import STRETCHES, Stamp, Stamps, stamped
 from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.ports import CanFrame, StoredPosition
 from tcu_agent.protocol.messages import Event, Result
@@ -53,15 +55,10 @@ _HASH: Final = ec.ECDSA(hashes.SHA256())
 class DurableState(FusedState):
     """What the bench keeps for its oracle, and beside it the agent's own store on the disk."""
 
-    def __init__(self, *, now: Now, fuse: Fuse, disk: SqliteState) -> None:
+    def __init__(self, *, now: Now, fuse: Fuse, disk: SqliteState, stamps: Stamps) -> None:
         super().__init__(now=now, fuse=fuse)
         self.disk = disk
-        self.commits: list[tuple[float, float]] = []
-        """Begin and end of each on the disk, s."""
-
-    def spent_s(self, started: float, ended: float) -> float:
-        """Return how long commits took between two moments."""
-        return sum(to - since for since, to in self.commits if started <= since and to <= ended)
+        self._stamps = stamps
 
     @override
     def commit(
@@ -73,10 +70,11 @@ class DurableState(FusedState):
     ) -> None:
         """Do all of it on the disk too, before anybody is told."""
         messages = tuple(append)
-        started = time.perf_counter()
+        self._stamps.take(Stamp.COMMITTING)
         self.disk.commit(puts=puts, append=messages, acknowledged=acknowledged)
-        self.commits.append((started, time.perf_counter()))
+        self._stamps.take(Stamp.COMMITTED)
         super().commit(puts=puts, append=messages, acknowledged=acknowledged)
+        self._stamps.take(Stamp.RECORDED)
 
     @override
     def put_position(
@@ -120,44 +118,38 @@ class _TimedWorld(World):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.frame_at = 0.0
-        super().__init__(vehicle=VehicleSettings(sleep_after_s=AWAKE_S))
+        self.stamps = Stamps()
+        super().__init__(vehicle=VehicleSettings(sleep_after_s=AWAKE_S), make=stamped(self.stamps))
         send = self.port.send
 
         async def timed(frame: CanFrame, *, timeout_s: float) -> None:
             if frame.arbitration_id == COMMAND_ID:
-                self.frame_at = time.perf_counter()
+                self.stamps.take(Stamp.SENT)
             await send(frame, timeout_s=timeout_s)
 
         self.port.send = timed  # type: ignore[method-assign]  # to look at it, on this one object
-        self.grant_at = 0.0
-        deliver = self.link.deliver
+        self.broker.watch(self._delivered)  # the last to hear: the bench has done its own by then
 
-        def stamped(publication: Publication) -> None:
-            if publication.topic.endswith("/down/grant"):
-                self.grant_at = time.perf_counter()
-            deliver(publication)
-
-        self.link.deliver = stamped  # type: ignore[method-assign]  # the same
+    def _delivered(self, publication: Publication) -> None:
+        if publication.topic.endswith("/down/grant"):
+            self.stamps.begin()
 
     @override
     def make_state(self) -> FusedState:
         """Return a state with a disk under it."""
-        self.durable = DurableState(
-            now=self.now, fuse=self.fuse, disk=SqliteState(self._folder / "state")
-        )
-        return self.durable
+        disk = SqliteState(self._folder / "state")
+        return DurableState(now=self.now, fuse=self.fuse, disk=disk, stamps=self.stamps)
 
-    async def grant_to_frame_s(self) -> tuple[float, float]:
-        """Let the car be unlocked once; return how long the frame took, and how much of it was the store's commit."""
+    async def unlock(self) -> tuple[float, Mapping[str, float] | None]:
+        """Let the car be unlocked once; return how long its frame took, and each stretch of the way; s."""
         request_id = await self.operator.challenged(Service.UNLOCK, unlock_parameters(None))
         grant = self.centre.grant(request_id)
         await self.pass_time(_SETTLE_S)
         self.centre.send(grant)
         await self.operator.result(request_id)
+        took = self.stamps.way_s(), self.stamps.stretches_s()
         await self._lock()
-        spent_s = self.durable.spent_s(self.grant_at, self.frame_at)
-        return self.frame_at - self.grant_at, spent_s
+        return took
 
     async def _lock(self) -> None:
         """Let the owner lock the car, as before."""
@@ -184,54 +176,69 @@ class _Floor:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def measure_s(self) -> float:
-        """Return how long two verifications and one fdatasync take now."""
+    def measure_s(self) -> tuple[float, float]:
+        """Return how long two verifications and one fdatasync take now, together and the verifications alone."""
         page = os.urandom(_PAGE_BYTES)
         with self._file.open("r+b", buffering=0) as stream:
             started = time.perf_counter()
             for _ in range(_SIGNATURES):
                 self._public.verify(self._signature, self._data, _HASH)
+            verified = time.perf_counter()
             stream.write(page)
             os.fdatasync(stream.fileno())
-            return time.perf_counter() - started
+            return time.perf_counter() - started, verified - started
 
 
-async def _play(folder: Path, rounds: int) -> tuple[list[tuple[float, float]], list[float]]:
-    """Return of each round what the agent took with what of it was the commit, and the floor; s."""
-    ours, floors = [], []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """One unlock and the floor beside it, s. `stretches`: None where something else came in between."""
+
+    way_s: float
+    stretches: Mapping[str, float] | None
+    floor_s: float
+    verifying_s: float
+
+
+async def _play(folder: Path, rounds: int) -> list[_Round]:
+    played: list[_Round] = []
     world, floor = _TimedWorld(folder), _Floor(folder / "floor")
     world.centre.keys = {role: generate(ES256) for role in Role}
     async with world:
         for _ in range(rounds + _WARM_UP):
-            floors.append(floor.measure_s())
-            ours.append(await world.grant_to_frame_s())
+            floor_s, verifying_s = floor.measure_s()
+            way_s, stretches = await world.unlock()
+            played.append(
+                _Round(way_s=way_s, stretches=stretches, floor_s=floor_s, verifying_s=verifying_s)
+            )
     if complaints := world.complaints():
         raise SystemExit(f"the oracle complains: {complaints}")
-    return ours[_WARM_UP:], floors[_WARM_UP:]
+    return played[_WARM_UP:]
 
 
-def measure(rounds: int) -> list[Figure]:
-    """Return the figure, and how much of it is the store's commit."""
+def measure(rounds: int) -> Iterator[Figure]:
+    """Yield the figure, what the floor is made of, and how long each stretch of the way takes."""
     (ROOT / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tcu-benchmark-", dir=ROOT / "build") as folder:
-        ours, floors = asyncio.run(_play(Path(folder), rounds * _UNLOCKS_A_ROUND))
-    return [
-        compared(
-            "grant to frame",
-            ours=[1000 * path_s for path_s, _ in ours],
-            others=[1000 * each for each in floors],
-            unit="ms",
-            against="two signature verifications and one fdatasync",
-            target=TARGET,
-        ),
-        Figure(
-            name="of it, the store's commit before the frame",
-            value=1000 * median(commit_s for _, commit_s in ours),
-            unit="ms",
-        ),
-        Figure(
-            name="share of the commit",
-            value=100 * median(commit_s / path_s for path_s, commit_s in ours),
-            unit="%",
-        ),
-    ]
+        played = asyncio.run(_play(Path(folder), rounds * _UNLOCKS_A_ROUND))
+    yield compared(
+        "grant to frame",
+        ours=[1000 * each.way_s for each in played],
+        others=[1000 * each.floor_s for each in played],
+        unit="ms",
+        against="two signature verifications and one fdatasync",
+        target=TARGET,
+    )
+    yield _median("floor: both verifications", [each.verifying_s for each in played])
+    yield _median(
+        "floor: fdatasync of a page", [each.floor_s - each.verifying_s for each in played]
+    )
+    whole = [each.stretches for each in played if each.stretches is not None]
+    if not whole:
+        raise SystemExit("no grant went its way without something else in between")
+    for name in STRETCHES:
+        yield _median(f"way: {name}", [each[name] for each in whole])
+    yield Figure(name="way: grants with all stamps", value=len(whole), unit=f"of {len(played)}")
+
+
+def _median(name: str, lengths_s: Sequence[float]) -> Figure:
+    return Figure(name=name, value=1000 * median(lengths_s), unit="ms")
