@@ -33,6 +33,10 @@ connects again.
 """
 RATE_BYTES_PER_S = 1000.0
 OUTAGE_S = 2.0
+CENTRE_LATER_S = 5.0
+"""How long somebody who has pressed ON CALL waits for a centre that is not there yet."""
+TOLD_WITHIN_S = 20.0
+"""After the centre's way is open: five seconds of its own until it connects, and as long again as it was away."""
 TEN_YEARS = timedelta(days=3652)
 
 
@@ -60,6 +64,24 @@ async def _broker_killed(act: Act, *, forget: bool) -> None:
     await act.make()
     await asyncio.sleep(OUTAGE_S)
     await act.site.broker.start()
+
+
+async def centre_comes_later(act: Act) -> None:
+    """The broker starts again as a new one, and the car is there before the centre: it is told what nobody hears."""
+    site, loop = act.site, asyncio.get_running_loop()
+    mark = site.agent.mark()
+    site.centre_way.faults.is_down = True
+    await site.broker.kill(forget=True)
+    act.send_grant()
+    await site.broker.start()
+    await site.agent.says('"connected"', since=mark, within_s=READY_WITHIN_S)
+    await act.make()
+    await asyncio.sleep(CENTRE_LATER_S)
+    site.centre_way.faults.is_down = False
+    began, made = loop.time(), act.ledger.made.presses
+    if not await site.until(lambda: act.ledger.stored().presses >= made, timeout_s=TOLD_WITHIN_S):
+        raise SimulatorError(f"ON CALL is not told within {TOLD_WITHIN_S:.0f} s")
+    act.note(f"ON CALL told {loop.time() - began:.1f} s after the centre could connect")
 
 
 async def cut_in_packets(act: Act) -> None:
@@ -373,6 +395,7 @@ CASES = (
     Case(name="nothing", play=nothing),
     Case(name="broker killed, back with its store", play=broker_with_store, needs=frozenset({"store"})),
     Case(name="broker killed, back without it", play=broker_without_store),
+    Case(name="broker killed, back without it before the centre", play=centre_comes_later),
     Case(name="cut in the middle of packets", play=cut_in_packets),
     Case(name="half-open", play=half_open),
     Case(name="latency 3 s each way", play=latency, settings=PATIENT),
