@@ -104,7 +104,7 @@ class _NoLink:
         correlation: bytes | None = None,
     ) -> bool:
         """Never called without a connection."""
-        return False
+        raise NotImplementedError
 
     async def disconnect(self) -> None:
         """Nothing to end."""

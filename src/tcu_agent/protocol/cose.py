@@ -171,11 +171,12 @@ def parse(data: bytes) -> Envelope:
     )
 
 
-@lru_cache(
-    maxsize=16
-)  # who may sign has few keys, and each says its kinds of messages with the same few bytes
+@lru_cache(maxsize=16)
 def _header(protected: bytes) -> tuple[int, bytes, str]:
-    """Return alg, kid and typ as these bytes claim them: no word of whom to believe."""
+    """Return alg, kid and typ as these bytes claim them: no word of whom to believe.
+
+    Remembered, for who may sign has few keys, and says each kind of message with the same few bytes.
+    """
     match cbor.decode(protected):
         case {1: int() as alg, 4: bytes() as kid, 16: str() as typ, **rest} if not rest:
             return _known_alg(alg), _sized_kid(kid), typ
