@@ -7,7 +7,7 @@ import pytest
 from tcu_agent.core import vss
 from tcu_agent.core.events import SecurityObserved, Value
 from tcu_agent.core.reports.reports import BURST, PER_MINUTE
-from tcu_agent.core.reports.watch import SOURCE_WITHIN_S
+from tcu_agent.core.theft.key_use import UNKNOWN_AT_MOST_S
 from tcu_agent.protocol.messages import Event
 from tcu_agent.protocol.vocabulary import EventKind, Reason, Service
 from tests.core.driver import PARKED, Driver
@@ -150,6 +150,15 @@ def test_a_mode_that_was_lost_and_then_known_in_use_stays_in_doubt(car: Driver) 
     assert told(car) == []
 
 
+def test_a_lock_that_was_unknown_before_a_sleep_is_told_too(car: Driver) -> None:
+    car.change({LOCK: None})
+    car.fall_asleep()
+    car.pass_time(3600)
+    car.signals |= {LOCK: False, vss.LOCKING_SOURCE: "none"}
+    car.wake_up()
+    assert len(told(car)) == 1
+
+
 def test_a_sleep_is_no_loss(car: Driver) -> None:
     car.fall_asleep()
     car.pass_time(86_400)
@@ -158,51 +167,64 @@ def test_a_sleep_is_no_loss(car: Driver) -> None:
     assert len(told(car)) == 1
 
 
-def test_our_own_unlock_is_ours_though_its_effect_is_seen_late(car: Driver) -> None:
-    car.allow(Service.UNLOCK)
-    car.locks(None)
-    car.jump(3600)
-    opens(car, "remote-command")
-    assert told(car) == []
+# ---------------------------------------------------------------- used while the locks were unknown
 
 
-def test_an_old_unlock_of_ours_explains_nothing_that_came_later(car: Driver) -> None:
-    car.allow(Service.UNLOCK)
-    car.pass_time(31)
+def comes_back_open(car: Driver, mode: str, source: str = "automatic") -> None:
+    """Let the locks be lost while somebody is in the car for half an hour."""
     car.locks(None)
-    opens(car, "remote-command")
+    car.pass_time(20)
+    car.change({vss.USAGE_MODE: mode})
+    car.pass_time(1800)
+    car.change({vss.USAGE_MODE: "inactive"})
+    opens(car, source)
+
+
+@pytest.mark.parametrize("mode", ["convenience", "active", "driving"])
+@pytest.mark.parametrize(("source", "times"), [("automatic", 0), ("none", 1), ("key", 0)])
+def test_a_car_that_was_used_meanwhile_may_unlock_by_itself(
+    car: Driver, mode: str, source: str, times: int
+) -> None:
+    comes_back_open(car, mode, source)
+    assert len(told(car)) == times
+
+
+def test_who_only_sits_in_a_car_that_opened_by_itself_has_not_used_it(car: Driver) -> None:
+    comes_back_open(car, "inactive")
     assert len(told(car)) == 1
 
 
-# ---------------------------------------------------------------- a source that comes later
+def test_a_use_before_the_lock_was_seen_locked_explains_nothing(car: Driver) -> None:
+    car.change({vss.USAGE_MODE: "driving"})
+    car.pass_time(1800)
+    car.change({vss.USAGE_MODE: "abandoned"})
+    car.pass_time(1)
+    car.locks(None)
+    car.pass_time(60)
+    opens(car, "automatic")
+    assert len(told(car)) == 1
 
 
-@pytest.mark.parametrize(("source", "times"), [("none", 1), ("key", 0)])
-def test_a_source_that_comes_after_the_locks_is_waited_for(
-    car: Driver, source: str, times: int
+def test_a_use_before_the_car_was_left_again_explains_nothing(car: Driver) -> None:
+    car.locks(None)
+    car.pass_time(1)
+    car.change({vss.USAGE_MODE: "driving"})
+    car.pass_time(1800)
+    car.change({vss.USAGE_MODE: "abandoned"})
+    opens(car, "automatic")
+    assert len(told(car)) == 1
+
+
+@pytest.mark.parametrize(("used_s", "times"), [(UNKNOWN_AT_MOST_S, 0), (9.9, 1)])
+def test_a_mode_of_use_that_the_motors_may_have_begun_is_none(
+    car: Driver, used_s: float, times: int
 ) -> None:
-    opens(car, None)
-    opens(car, None, vss.DOOR_LOCKS[1])
-    car.pass_time(SOURCE_WITHIN_S)
-    assert told(car) == []
-    car.change({vss.LOCKING_SOURCE: source})
+    car.locks(None)
+    car.jump(1)
+    car.change({vss.USAGE_MODE: "convenience"})
+    car.jump(used_s)
+    opens(car, "automatic")
     assert len(told(car)) == times
-    for event in told(car):
-        assert event.values[vss.DOOR_LOCKS[1]] is False
-
-
-def test_a_source_that_comes_much_later_is_that_of_something_else(car: Driver) -> None:
-    opens(car, None)
-    car.pass_time(SOURCE_WITHIN_S + 0.5)
-    car.change({vss.LOCKING_SOURCE: "remote-command"})
-    assert told(car) == []
-
-
-def test_a_lock_that_was_locked_before_the_source_came_is_not_told(car: Driver) -> None:
-    opens(car, None)
-    car.change({LOCK: True})
-    car.change({vss.LOCKING_SOURCE: "automatic"})
-    assert told(car) == []
 
 
 # ---------------------------------------------------------------- a lock that flickers

@@ -18,20 +18,29 @@ from tests.core.driver import Driver
 from tests.protocol.signing import ARMED, DIRECT, id16
 
 
-@pytest.mark.parametrize(("after_s", "is_ours"), [(0.0, True), (30.0, True), (30.001, False)])
-def test_for_30_seconds_after_a_frame_an_opening_lock_may_be_our_doing(
-    car: Driver, after_s: float, is_ours: bool
+@pytest.mark.parametrize(
+    ("locked_s", "opened_s", "is_ours"),
+    [
+        (25.0, 30.0, True),
+        (25.0, 30.001, False),
+        (3.0, 86_400.0, True),
+        (3.001, 86_400.0, False),
+    ],
+)
+def test_a_frame_explains_what_opens_soon_or_was_not_seen_locked_after_it(
+    car: Driver, locked_s: float, opened_s: float, is_ours: bool
 ) -> None:
     unlock = car.core._parts.unlock
-    assert not unlock.is_ours(car.now)
+    assert not unlock.is_ours(locked_at=car.now, opened_at=car.now)
     car.allow(Service.UNLOCK)
     (sent_at,) = [at for at, effect in car.done if isinstance(effect, TransmitUnlock)]
-    assert unlock.is_ours(car.now + 1000), "still waiting for the locks"
+    late = car.now + 1000
+    assert unlock.is_ours(locked_at=late, opened_at=late), "still waiting for the locks"
     car.pass_time(0.2)
     car.locks(False)
     car.pass_time(1)
     assert unlock.is_acting is False
-    assert unlock.is_ours(sent_at + after_s) is is_ours
+    assert unlock.is_ours(locked_at=sent_at + locked_s, opened_at=sent_at + opened_s) is is_ours
 
 
 def test_a_relock_that_worked_is_told_without_a_reason(car: Driver) -> None:

@@ -87,3 +87,15 @@ async def test_with_a_grant_and_cold_motors(world: World) -> None:
     await world.pass_time(5)
     assert (await world.operator.unlock()).outcome is Outcome.EXECUTED
     assert await told(world) == set()
+
+
+@of_world(vehicle=SLEEPY)
+async def test_by_nobody_at_night_after_a_grant_and_the_key(world: World) -> None:
+    await world.pass_time(3)
+    assert (await world.operator.unlock()).outcome is Outcome.EXECUTED
+    await world.pass_time(12)
+    world.car.do(lambda now: world.car.person.lock(now=now))
+    await world.waiting.until("sleep", lambda: world.car.vehicle.is_asleep, timeout_s=120)
+    await world.pass_time(8 * 3600)
+    unlock_by(world, LockSource.NONE)
+    assert await told(world) == {Reason.UNEXPECTED_UNLOCK}

@@ -77,6 +77,8 @@ class VehicleState:
         for path in slept:
             signal = self._signal(path)
             self._signals[path] = _Signal(
+                known=signal.known,
+                known_at=signal.known_at,
                 became=signal.became,
                 is_asleep=True,
                 before_sleep=signal.value,

@@ -8,11 +8,13 @@ turn of a motor, long before the lock is open. What moved the locks says who it 
     source            | told
     ------------------+---------------------------------------------------------------------------------
     key, inside button| no
-    none              | yes
-    remote command    | unless a frame of ours may have done it since the lock was seen locked
-    automatic         | as a remote command; not if the mode was lost meanwhile: a car in use does it by itself
-    unknown           | if it gets known at once
+    none              | unless a command of ours may have done it (`Unlock.is_ours`)
+    remote command    | the same
+    automatic         | the same; not if the car may have been in use since the lock was seen locked, as its
+                      | mode was lost, or one of use, and not that of a left car again: it does so by itself
+    unknown           | if it gets known at once (`openings`)
 
+A mode that somebody inside a left car may cause is none of use, nor is one that the motors' first turn may have begun.
 Nothing was known before the agent's start, so what it meets unlocked is not told.
 
 Who is on the bus can let a lock flicker: few are told in a time (`limited`), and of each set of locks the newest,
@@ -21,8 +23,9 @@ with how often they opened since. Bus attacks have a limit of their own, so neit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, Protocol
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable.knowledge import Knowledge
@@ -30,26 +33,31 @@ from tcu_agent.core.events import Value
 from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.reports.limited import LimitedReports, Report
 from tcu_agent.core.reports.limits import Bucket
+from tcu_agent.core.reports.openings import Openings
 from tcu_agent.core.reports.reports import BURST, PER_MINUTE
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
+from tcu_agent.core.theft.key_use import UNKNOWN_AT_MOST_S
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import EventKind, Reason
-
-SOURCE_WITHIN_S: Final = 5.0
-"""How long after a lock opened what moved it may get known: it may stand in a message of its own."""
 
 _UNEXPECTED_SOURCES: Final = frozenset({"none", "remote-command", "automatic"})
 """What moved the locks last, if it was neither a key nor the button inside; see `vss.LOCKING_SOURCE`."""
 
+_MODES_OF_USE: Final = (*vss.KEY_MODES, "driving")
+
 _NEVER: Final = float("inf")
 
 
-class UnlockWatch:
-    """Looks at each lock that opens. A car that does not say what moved its locks is not watched.
+class IsOurs(Protocol):
+    """How to ask whether a command of ours may have opened a lock."""
 
-    `is_ours`: whether a lock that was seen locked last at that time (CLOCK_BOOTTIME, s) may have been opened by us.
-    """
+    def __call__(self, *, locked_at: float, opened_at: float) -> bool:
+        """When it was seen locked last, and when it was seen open: CLOCK_BOOTTIME, s."""
+
+
+class UnlockWatch:
+    """Looks at each lock that opens. A car that does not say what moved its locks is not watched."""
 
     def __init__(
         self,
@@ -58,7 +66,7 @@ class UnlockWatch:
         vehicle: VehicleState,
         journal: Journal,
         knowledge: Knowledge,
-        is_ours: Callable[[float], bool],
+        is_ours: IsOurs,
         now: float,
     ) -> None:
         self._locks = frozenset(settings.locks)
@@ -70,31 +78,30 @@ class UnlockWatch:
         )
         self._knowledge = knowledge
         self._is_ours = is_ours
-        self._locked_at: dict[str, float] = {}
-        """When the locks that are unknown now, and were locked, were seen locked last."""
+        self._openings = Openings(vehicle=vehicle)
         self._left_until = -_NEVER
         """Until when the car was left; `_NEVER` while it is, or was when that was last known."""
         self._is_in_doubt = False
         """Whether the mode has been unknown since the car was known to be left."""
-        self._opened: dict[str, float] = {}
-        """Locks that opened and are not judged yet, and until when their source may come."""
 
     @property
     def deadline(self) -> float | None:
         """When `advance` is wanted, CLOCK_BOOTTIME, s."""
-        return self._unlocks.deadline
+        deadlines = (self._unlocks.deadline, self._openings.deadline)
+        return min((each for each in deadlines if each is not None), default=None)
 
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
         """Report locks that opened although no command of ours is at work, and what had to wait."""
-        if self.deadline is not None and step.now >= self.deadline:
+        if self._unlocks.deadline is not None and step.now >= self._unlocks.deadline:
             self._tell_what_waits(step)
-        for change in changes:
+        seen = tuple(changes)
+        is_said = any(change.path == vss.LOCKING_SOURCE for change in seen)
+        for change in seen:
             if change.path == vss.USAGE_MODE:
                 self._see_mode(change)
             elif change.path in self._locks:
-                self._see_lock(step, change)
-        if self._opened:
-            self._judge(step)
+                self._see_lock(change, is_said=is_said)
+        self._judge(step)
 
     def _see_mode(self, change: Change) -> None:
         if change.new == "abandoned":
@@ -104,32 +111,40 @@ class UnlockWatch:
         else:
             self._left_until = min(self._left_until, change.at)
 
-    def _see_lock(self, step: Step, change: Change) -> None:
-        if change.old is True:
-            self._locked_at[change.path] = change.seen_at
-        if change.new is None:
-            return
-        locked_at = self._locked_at.pop(change.path, _NEVER)
-        self._opened.pop(change.path, None)
-        was_left_locked = locked_at < self._left_until
+    def _see_lock(self, change: Change, *, is_said: bool) -> None:
+        if change.new is True:
+            self._openings.locked(change.path)
         # Asked now: a frame of ours that goes out later has not done it.
-        if change.new is False and was_left_locked and not self._is_ours(locked_at):
-            self._opened[change.path] = step.now + SOURCE_WITHIN_S
+        elif self._was_left_locked(change) and not self._is_ours(
+            locked_at=change.known_at, opened_at=change.at
+        ):
+            self._openings.opened(
+                change.path,
+                at=change.at,
+                is_said_with_it=is_said,
+                may_be_of_use=self._is_in_doubt or self._was_used(change),
+            )
+
+    def _was_left_locked(self, change: Change) -> bool:
+        """Whether a lock is seen open that was locked when last known, of a car that was left then."""
+        is_opened = change.new is False and change.known is True
+        return is_opened and change.known_at < self._left_until
+
+    def _was_used(self, change: Change) -> bool:
+        """Whether somebody used the car between the lock was seen locked and its motor started at the latest."""
+        became = partial(self._vehicle.became, vss.USAGE_MODE)
+        since = max(change.known_at, became("abandoned"))
+        until = change.at - UNKNOWN_AT_MOST_S
+        return any(since < became(mode) <= until for mode in _MODES_OF_USE)
 
     def _judge(self, step: Step) -> None:
-        opened = [path for path, until in self._opened.items() if step.now <= until]
-        source = self._vehicle.value(vss.LOCKING_SOURCE)
-        if opened and source is None:
-            return
-        self._opened.clear()
-        is_of_use = source == "automatic" and self._is_in_doubt
-        if (
-            opened
-            and source in _UNEXPECTED_SOURCES
-            and not is_of_use
-            and self._knowledge.is_subscribed
-        ):
-            self._tell(step, tuple(sorted(opened)), str(source))
+        told: dict[str, list[str]] = {}
+        for path, source, opening in self._openings.take_clear(step.now):
+            is_of_use = source == "automatic" and opening.may_be_of_use
+            if source in _UNEXPECTED_SOURCES and not is_of_use and self._knowledge.is_subscribed:
+                told.setdefault(str(source), []).append(path)
+        for source, paths in told.items():
+            self._tell(step, tuple(sorted(paths)), source)
 
     def _tell(self, step: Step, opened: tuple[str, ...], source: str) -> None:
         values: dict[str, Value] = {**dict.fromkeys(opened, False), vss.LOCKING_SOURCE: source}

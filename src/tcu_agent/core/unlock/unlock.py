@@ -44,6 +44,12 @@ _REFUSALS: Final[Mapping[Value, str]] = {
 _EFFECT_S: Final = 30.0
 """How long after a frame a lock may still open because of it: a frozen actuator tries several times."""
 
+_ANSWERED_S: Final = 1.0
+"""How long after a frame a lock that it opens may still be seen locked: central locking has to check it first."""
+
+_NO_FRAME = frozenset({Trigger.FRAME_TAKEN_BACK, Trigger.NOT_SENT})
+"""How a frame ends that was decided on and never left: it has opened nothing."""
+
 _MAY_PASS = frozenset({Reason.SIGNALS_UNKNOWN, Reason.BUSY})
 """Refusals that may be over before the grant's own time is."""
 
@@ -101,9 +107,16 @@ class Unlock:
         """Whether a frame is about to go out or was sent and not yet judged."""
         return self.machine.state in {State.FIRING, State.WAITING}
 
-    def is_ours(self, now: float) -> bool:
-        """Whether a lock that opens at `now` may have been opened by a command of ours."""
-        return self.is_acting or now - self._last_frame_at <= _EFFECT_S
+    def is_ours(self, *, locked_at: float, opened_at: float) -> bool:
+        """Whether a command of ours may have opened a lock. Both times: CLOCK_BOOTTIME, s.
+
+        `locked_at`: when it was seen locked last; `opened_at`: when it was seen open. A frame explains what is seen
+        while it takes effect, and later only what nobody saw locked after it had left: not what was locked again since.
+        """
+        if self.is_acting or opened_at - self._last_frame_at <= _EFFECT_S:
+            return True
+        left_by = self._last_frame_at + self._settings.fresh_s  # see `_fire`
+        return locked_at <= left_by + _ANSWERED_S
 
     @property
     def deadline(self) -> float | None:
@@ -116,6 +129,8 @@ class Unlock:
             return
         self.machine.state = State.FIRING if intent.is_firing else State.ARMED
         self.machine.move(Trigger.RESTARTED)
+        if intent.is_firing:  # the frame may have left a moment ago, and the locks be about to open
+            self._last_frame_at = step.now
         outcome = Outcome.UNKNOWN if intent.is_firing else Outcome.CANCELLED
         self._store(step, intent, outcome, Reason.RESTARTED, since=float("inf"))
         if not intent.is_firing:
@@ -176,7 +191,6 @@ class Unlock:
         trigger = Trigger.GENERATION_CHANGED
         if self._job and step.withdraw(TransmitUnlock):
             trigger = Trigger.FRAME_TAKEN_BACK
-            self._job.sent_at = float("-inf")
         self._end(step, trigger, Outcome.CANCELLED, Reason.GENERATION_CHANGED)
 
     def intent_not_durable(self, step: Step) -> None:
@@ -282,6 +296,8 @@ class Unlock:
         if job is None or not self.machine.move(trigger):
             return
         self._job = None
+        if trigger in _NO_FRAME:
+            job.sent_at = float("-inf")
         self._last_frame_at = max(self._last_frame_at, job.sent_at)
         since = max(job.sent_at, self._fresh_since(step))
         self._store(step, job.intent, outcome, reason, since=since)
