@@ -255,3 +255,15 @@ def test_the_poles_and_the_date_line_are_places() -> None:
     fix = place(**{vss.LATITUDE: 90, vss.LONGITUDE: -180}).fix(100.0, None)
     assert (fix.latitude_e7, fix.longitude_e7) == (900000000, -1800000000)
     assert signing.id16("x")
+
+
+def test_whatever_the_car_says_is_something_new_to_look_at() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    seen = [vehicle.told]
+    vehicle.apply([SignalChange(vss.SPEED_KMH, 1.0, 1.0)], now=1.0)
+    seen.append(vehicle.told)
+    vehicle.refresh([vss.SPEED_KMH], 2.0, now=2.0)
+    seen.append(vehicle.told)
+    vehicle.fall_asleep([vss.SPEED_KMH])
+    seen.append(vehicle.told)
+    assert len(set(seen)) == 4

@@ -59,13 +59,17 @@ class VehicleState:
     def __init__(self, *, fresh_s: float) -> None:
         self._fresh_s = fresh_s
         self._signals: dict[str, _Signal] = {}
+        self.told = 0
+        """How often the car has said anything: whoever has seen this number has nothing new to look at."""
 
     def apply(self, changes: Iterable[SignalChange], *, now: float) -> tuple[Change, ...]:
         """Take over what a frame showed; return it with the values from before."""
+        self.told += 1
         return tuple(self._apply_one(change, min(change.at, now)) for change in changes)
 
     def refresh(self, paths: Iterable[str], at: float, *, now: float) -> None:
         """Note that these known values were seen again, unchanged."""
+        self.told += 1
         for path in paths:
             signal = self._signal(path)
             if signal.value is not None:
@@ -73,6 +77,7 @@ class VehicleState:
 
     def fall_asleep(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Forget what a sleeping bus said, but for edges; return the paths that were awake."""
+        self.told += 1
         slept = tuple(path for path in paths if not self._signal(path).is_asleep)
         for path in slept:
             signal = self._signal(path)

@@ -37,10 +37,13 @@ class FixSource:
         self._vehicle = vehicle
         self._fresh_s = fresh_s
         self._last: _Sighting | None = None
+        self._looked_at = 0
 
     def advance(self, now: float) -> None:
-        """Look at the signals again: called once for each event."""
-        self._last = self._sighting(now) or self._last
+        """Look at the signals again, if there is anything new: called once for each event."""
+        if self._looked_at != self._vehicle.told:
+            self._looked_at = self._vehicle.told
+            self._last = self._sighting(now) or self._last
 
     def is_fresh(self, now: float) -> bool:
         """Whether the receiver has a fix now."""
