@@ -142,6 +142,8 @@ class _TimedWorld(World):
 
     async def unlock(self) -> tuple[float, Mapping[str, float] | None]:
         """Let the car be unlocked once; return how long its frame took, and each stretch of the way; s."""
+        while self.state.needs_rest:  # as in a car that was parked some seconds ago, or days
+            await self.pass_time(_STEP_S)
         request_id = await self.operator.challenged(Service.UNLOCK, unlock_parameters(None))
         grant = self.centre.grant(request_id)
         await self.pass_time(_SETTLE_S)
