@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import time
 
 import pytest
 
@@ -163,6 +164,22 @@ def test_a_frame_that_is_seen_while_its_sender_waits_is_nothing_to_tell() -> Non
     on(test)
 
 
+def test_a_frame_whose_echo_waits_while_we_are_held_up_beyond_its_time_was_seen() -> None:
+    """The echo and the end of its time are learned in one turn of the event loop."""
+
+    async def test(bench: Bench) -> None:
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=0.02))
+        await bench.until_sent(1)
+        bench.socket.echo(UNLOCK)
+        held_up_until = time.monotonic() + 0.04
+        while time.monotonic() < held_up_until:
+            pass
+        await sending
+        assert bench.port.counters().sent == 1
+
+    on(test, echoes=False)
+
+
 def test_a_frame_that_nobody_acknowledges_may_have_happened_and_is_not_sent_again() -> None:
     async def test(bench: Bench) -> None:
         sending = bench.port.send(UNLOCK, timeout_s=0.02)
@@ -236,6 +253,25 @@ def test_an_echo_that_was_dropped_does_not_silence_us_and_the_frame_may_have_bee
         bench.socket.echoes = True
         await bench.port.send(LATER, timeout_s=WAIT_S)
         assert bench.sent == [UNLOCK, LATER]
+
+    on(test, echoes=False)
+
+
+def test_an_echo_behind_frames_of_which_some_were_dropped_is_not_given_up() -> None:
+    """It lies in the socket, only further on than one turn of the event loop reads."""
+
+    async def test(bench: Bench) -> None:
+        bench.controller.count = 7
+        sending = asyncio.create_task(bench.port.send(UNLOCK, timeout_s=WAIT_S))
+        await bench.until_sent(1)
+        bench.controller.count = 8
+        for _ in range(600):
+            bench.socket.arrive(CanFrame(0x123, b""), wall=bench.boot, dropped=5)
+        bench.socket.echo(UNLOCK)
+        await sending
+        seen = await bench.port.receive()
+        assert len(seen) == 600
+        assert not any(one.is_late_echo for one in seen)
 
     on(test, echoes=False)
 

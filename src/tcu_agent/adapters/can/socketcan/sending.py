@@ -119,9 +119,10 @@ class Sending:
                     self._under_way = taken = await self._find_room(frame, not_after)
                 await asyncio.wait({taken.fate})
         except TimeoutError:
-            if taken is not None:
+            if taken is None:
+                raise self._error(f"was not sent: waited {timeout_s} s for {waiting_for}") from None
+            if not taken.fate.done():  # else we were held up, and learned both at once
                 raise self._error(f"was not seen on the bus for {timeout_s} s", taken) from None
-            raise self._error(f"was not sent: waited {timeout_s} s for {waiting_for}") from None
         finally:
             if taken is not None and not taken.fate.done():
                 taken.is_given_up = True

@@ -107,7 +107,8 @@ class Session:
         ]
         if late:
             self._took(late)
-        if self._reader.dropped != self._dropped:
+        if batch.is_emptied and self._reader.dropped != self._dropped:
+            # Not sooner: our echo may lie behind what was read in this turn.
             self._dropped = self._reader.dropped
             self.sending.lost_frames()
         if batch.frames:
