@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Final
 
 from tcu_sim.centre.api import Reply
 from tcu_sim.centre.command import schema
@@ -14,6 +15,8 @@ from tcu_sim.wire.numbers import Presence
 
 OVERDUE = "overdue"
 """Presence of a car that should have looked in and did not."""
+_ORDER: Final = {Presence.ONLINE: 0, Presence.ASLEEP: 1, Presence.DOZING: 1, Presence.OFFLINE: 2}
+"""Of the words of one connection. The will is the last one, also of a car that said it sleeps and could not leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +36,14 @@ class Fleet:
         return int(row["seq"])
 
     def learn(self, message: Availability) -> None:
-        """Take what an availability message says, unless it is older than what is known.
+        """Take what an availability message says, if it is the newest word.
 
-        Within one start the connection number orders them, and within one connection it is online before anything
-        else: that it is online, told again, changes nothing. A start that was followed by another never comes back: its
-        will may come late, and whoever recorded its messages may play them again.
+        Within one start the connection number orders them, and within one connection it is online before it sleeps and
+        offline at last. A start that was followed by another never comes back: its will may come late. So a word counts
+        once, and whoever has recorded it may play it again.
         """
         with transaction(self.store):
-            if self._is_past(message.vehicle_id, message.boot_id):
+            if self._is_past(message.vehicle_id, message.boot_id) or not self._is_news(message):
                 return
             self.store.execute(
                 "INSERT INTO past_starts SELECT vehicle_id, boot_id FROM vehicles"
@@ -50,11 +53,10 @@ class Fleet:
             self.store.execute(
                 "INSERT INTO vehicles (vehicle_id, presence, connection, boot_id, asleep_until_s, heard_at_s)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (vehicle_id) DO UPDATE SET presence = ?2,"
-                " connection = ?3, boot_id = ?4, asleep_until_s = ?5, heard_at_s = ?6"
-                " WHERE boot_id IS NOT ?4 OR connection < ?3 OR (connection = ?3 AND ?2 <> ?7)",
+                " connection = ?3, boot_id = ?4, asleep_until_s = ?5, heard_at_s = ?6",
                 (
                     message.vehicle_id, int(message.presence), message.connection, message.boot_id,
-                    message.asleep_until_s, self.clock.now_s(), int(Presence.ONLINE),
+                    message.asleep_until_s, self.clock.now_s(),
                 ),
             )  # fmt: skip
 
@@ -64,8 +66,16 @@ class Fleet:
         ).fetchone()
         return found is not None
 
+    def _is_news(self, message: Availability) -> bool:
+        """Whether it comes after the newest word of its start."""
+        row, presence = self._row(message.vehicle_id), self.presence(message.vehicle_id)
+        if row is None or presence is None or row["boot_id"] != message.boot_id:
+            return True
+        known = (row["connection"], _ORDER[presence])
+        return (message.connection, _ORDER[message.presence]) > known
+
     def hear(self, vehicle_id: str) -> None:
-        """Take any message of the vehicle as a sign that it is there, if its own word was missed.
+        """Take a message that has not been here before as a sign that the vehicle is there, if its own word was missed.
 
         It tells its availability when it connects; a centre that was started later has not heard it.
         """
@@ -75,6 +85,11 @@ class Fleet:
                 " ON CONFLICT (vehicle_id) DO UPDATE SET presence = coalesce(presence, ?2), heard_at_s = ?3",
                 (vehicle_id, int(Presence.ONLINE), self.clock.now_s()),
             )
+
+    def meet(self, vehicle_id: str) -> None:
+        """Take a message that may be an old one as a sign that there is the vehicle, if it has never been heard."""
+        if self.presence(vehicle_id) is None:
+            self.hear(vehicle_id)
 
     def presence(self, vehicle_id: str) -> Presence | None:
         """Return what the vehicle said last; None: it never said anything."""

@@ -1,6 +1,7 @@
 """What the command service does when a vehicle speaks: a challenge becomes a grant, an event an incident.
 
 Nothing here decides whether the car may act: the evidence is the PIN authority's, the approval the theft desk's.
+What comes a second time is no sign of life: whoever holds the broker can play it whenever they like.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ class Flow:
         """Take one message; whatever is wrong with it is logged and ends here."""
         try:
             await self._receive(vehicle_id, message_type, payload)
-            self.fleet.hear(vehicle_id)
         except (WireError, CentreError) as error:
             log.warning("%s/%s: %s", vehicle_id, message_type, error)
         self.news.tell()
@@ -82,7 +82,9 @@ class Flow:
         if grant is not None:  # repeated: nothing is decided twice, but the grant may be lost
             await self._publish_grant(said, grant)
         elif row["phase"] == SENT:
-            self.requests.note_challenge(said.request_id, ttl_s=said.ttl_s)
+            with transaction(self.store):
+                self.requests.note_challenge(said.request_id, ttl_s=said.ttl_s)
+                self.fleet.hear(said.vehicle_id)
             await self._send_trust_if_behind(said)
             await self._answer(said, row["message"], message)
         elif (
@@ -131,6 +133,7 @@ class Flow:
             await self.bus.publish(said.vehicle_id, "trust", container)
 
     def _on_refusal(self, refusal: Refusal) -> None:
+        self.fleet.meet(refusal.vehicle_id)  # nothing in it says that it is not played again
         if refusal.request_id is None:
             log.info("%s refused: %s", refusal.vehicle_id, words.word_of(refusal.reason))
             return
@@ -148,7 +151,8 @@ class Flow:
     async def _on_result(self, result: Verified[Result]) -> None:
         said = result.message
         with transaction(self.store):
-            self.records.keep(result)
+            if self.records.keep(result):
+                self.fleet.hear(said.vehicle_id)
             try:
                 self._note_result(said)
             except Denied as denied:  # what the car had to say is kept all the same
@@ -178,7 +182,8 @@ class Flow:
         """Keep it and do what it asks for in one transaction: else a press could be kept and ring nowhere."""
         said = event.message
         with transaction(self.store):
-            self.records.keep(event)
+            if self.records.keep(event):
+                self.fleet.hear(said.vehicle_id)
             try:
                 call = self._note_event(said, message)
             except Denied as denied:
