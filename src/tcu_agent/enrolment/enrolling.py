@@ -12,12 +12,14 @@ In these steps, each of which may fail and leave the old identity in force:
    takes it up at its next connection.
 
 A broker that could not be asked then may refuse it later: each further call asks again as long as the certificate
-before is within its dates, and goes back to that if the broker takes it. The trust bundle does not go back with it.
+before is within its dates, and goes back to that if the broker takes it. The trust bundle does not go back with it, nor
+what says that the signing key is entered.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,13 +139,25 @@ class _Enrolment:
         return self._is_worse(self.directory.current, than=before)
 
     def fall_back(self) -> None:
-        """Put the generation before in force again, with the newer trust bundle of the two."""
+        """Put the generation before in force again, with what goes along of the one that was."""
         before = self.directory.before
-        if before is not None and self._is_trust_newer(self.directory.current, than=before):
-            # Before it is in force: at no step is an older bundle than the one that was.
-            container = (self.directory.current / TRUST).read_bytes()
-            self.directory.exchange(before / TRUST, container)
+        if before is not None:
+            # Before it is in force: at no step is an older bundle than the one that was, or no word of our signing key.
+            for name in self._goes_along(before):
+                content = (self.directory.current / name).read_bytes()
+                self.directory.exchange(before / name, content)
         self.directory.fall_back()
+
+    def _goes_along(self, before: Path) -> Iterator[str]:
+        """Return the files of the generation in force that are more than those of the one before.
+
+        The newer trust bundle of the two, and the certificate of the signing key if the one before is of a former key:
+        without it, each further call would ask for a one-time password.
+        """
+        if self._is_trust_newer(self.directory.current, than=before):
+            yield TRUST
+        if self._entered_in(self.directory.current) and not self._entered_in(before):
+            yield SIGNING
 
     def _is_trust_newer(self, generation: Path, *, than: Path) -> bool:
         trust = self._trust_in(generation)
@@ -213,8 +227,11 @@ class _Enrolment:
         )
 
     def _entered(self) -> x509.Certificate | None:
-        """Return the certificate of the signing key, if it is of the key that there is."""
-        known = judging.read_certificate(self.directory.current / SIGNING)
+        return self._entered_in(self.directory.current)
+
+    def _entered_in(self, generation: Path) -> x509.Certificate | None:
+        """Return a generation's certificate of the signing key, if it is of the key that there is."""
+        known = judging.read_certificate(generation / SIGNING)
         is_ours = known is not None and judging.public_key_of(known) == public_key_info(self.signer)
         return known if is_ours else None
 
