@@ -95,6 +95,7 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str) -
         ("[command.unlock]", "[command.unlok]", "command 'unlok' is unknown .*'unlock'"),
         ('CommandCounter = "{counter}"', 'CommandCounter = "{count}"', "command 'unlock' has no {count} .*{counter}"),
         ('LockCommand = "UnlockAll"', 'LockCommand = "Unlock"', "has no value 'Unlock' .*'UnlockAll'"),
+        ('CommandCounter = "{', 'CommandCountr = "{', r"signals.CommandCountr: .*has no signal .*'CommandCounter"),
         ('OnCallLamp = "{lamp}"', 'OnCallLamp = "{counter}"', "command 'status' has no {counter}"),
         ('pulsing = "Pulsing"', "", "command.status.values.lamp.pulsing: key 'pulsing' is missing"),
         ("[command.status.values.lamp]", "[command.status.values.lmp]", "table 'values.lamp' is missing"),
@@ -168,6 +169,17 @@ def test_several_buses(tmp_path: Path) -> None:
     assert mapping.paths("body") == ()
     with pytest.raises(MappingError, match="2 buses"):
         load_mapping(tmp_path / "map.toml", dbc=ROOT / "dbc" / "reference.dbc")
+
+
+@pytest.mark.parametrize("others", ["", '[bus.other]\ndbc = "reference.dbc"\n'])
+def test_signals_of_a_bus_without_its_database_are_not_blamed(tmp_path: Path, others: str) -> None:
+    text = SMALL.replace('dbc = "reference.dbc"', 'dbc = "gone.dbc"')
+    named = text.replace("[bus.body]", f"{others}[bus.body]").replace(
+        "path =", 'bus = "body"\npath ='
+    )
+    with pytest.raises(MappingError, match=r"bus\.body\.dbc: .*gone.dbc cannot be read") as caught:
+        mapping_from(tmp_path, named)
+    assert "mistakes" not in str(caught.value), str(caught.value)
 
 
 def test_numbers_and_names_of_choices_give_raw_values(tmp_path: Path) -> None:

@@ -62,3 +62,27 @@ def test_the_words_are_those_of_the_overlay() -> None:
     overlaid = {path: ", ".join(f'"{word}"' for word in words) for path, words in WORDS.items()}
     del overlaid[vss.FIX_TYPE]  # of VSS itself
     assert overlaid == {path: allowed[path] for path in overlaid}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('dbc = "reference.dbc"', 'dbc = "referense.dbc"', "referense.dbc cannot be read"),
+        ("{ Unlocked = false, Locked = true }", "{ Unlocked = false, 7 = true }", "raw value 7 does not fit"),
+        ('signal = "LockFrontLeft"', 'signal = "LockFrontLeftx"', "has no signal 'LockFrontLeftx'"),
+    ],
+)  # fmt: skip
+def test_what_the_dbc_lacks_is_one_mistake_and_makes_no_choice_meaningless(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    assert old in TEXT
+    with pytest.raises(MappingError, match=re.escape(told)) as caught:
+        mapping_from(tmp_path, TEXT.replace(old, new, 1))
+    assert "mistakes" not in str(caught.value), str(caught.value)
+
+
+def test_a_choice_that_is_wrong_besides_does_not_hide_that_one_is_missing(tmp_path: Path) -> None:
+    text = TEXT.replace("{ Unlocked = false, Locked = true }", "{ 7 = true }", 1)
+    with pytest.raises(MappingError, match=r"(?s)7 does not fit.*no choice means false") as caught:
+        mapping_from(tmp_path, text)
+    assert "2 mistakes" in str(caught.value)

@@ -32,8 +32,8 @@ _ALLOWED = {
 }
 
 
-def read_commands(root: Table, buses: Mapping[str, BusMapping]) -> dict[str, CommandMapping]:
-    """Read all commands."""
+def read_commands(root: Table, buses: Mapping[str, BusMapping | None]) -> dict[str, CommandMapping]:
+    """Read all commands. None: a bus that could not be read."""
     read = {}
     below = root.table("command")
     for name, table in root.tables("command"):
@@ -48,7 +48,9 @@ def read_commands(root: Table, buses: Mapping[str, BusMapping]) -> dict[str, Com
     return read
 
 
-def _read_command(name: str, table: Table, buses: Mapping[str, BusMapping]) -> CommandMapping:
+def _read_command(
+    name: str, table: Table, buses: Mapping[str, BusMapping | None]
+) -> CommandMapping:
     bus = bus_of(table, buses)
     message_name = table.text("message")
     message = find_message(bus.database, table, "message", message_name) if bus else None
@@ -134,8 +136,10 @@ def _trials(command: CommandMapping, message: DbcMessage | None) -> Iterator[dic
     """Yield the signals of the command with each value that the agent may fill in."""
     plain = {name: raw for name, raw in command.signals.items() if isinstance(raw, int)}
     yield plain
+    known = {signal.name: signal for signal in message.signals} if message else {}
     for name, placeholder in command.signals.items():
-        if isinstance(placeholder, Placeholder) and message is not None:
-            signal = message.get_signal_by_name(name)
-            raws = command.values.get(placeholder, {"first": 0, "last": raw_range(signal)[1]})
+        if (
+            isinstance(placeholder, Placeholder) and name in known
+        ):  # else it is a mistake noted already
+            raws = command.values.get(placeholder, {"first": 0, "last": raw_range(known[name])[1]})
             yield from (plain | {name: raw} for raw in raws.values())

@@ -39,7 +39,11 @@ def load_mapping(file: Path, *, dbc: Path | None = None) -> VehicleMapping:
     root.close()
     problems.raise_if_any()
     return VehicleMapping(
-        file=file, buses=buses, signals=signals, commands=commands, remarks=remarks
+        file=file,
+        buses={name: bus for name, bus in buses.items() if bus is not None},
+        signals=signals,
+        commands=commands,
+        remarks=remarks,
     )
 
 
@@ -65,7 +69,8 @@ def _check_schema(root: Table, problems: Problems) -> None:
     problems.raise_if_any()
 
 
-def _read_buses(root: Table, file: Path, dbc: Path | None) -> dict[str, BusMapping]:
+def _read_buses(root: Table, file: Path, dbc: Path | None) -> dict[str, BusMapping | None]:
+    """Read each bus; one whose database cannot be loaded stays as None, so that its signals are not blamed."""
     below = root.table("bus")
     names = list(below or ())
     if not names:
@@ -78,8 +83,4 @@ def _read_buses(root: Table, file: Path, dbc: Path | None) -> dict[str, BusMappi
             where=str(file),
             hint="a DBC can replace that of a single bus only",
         )
-    return {
-        name: bus
-        for name, table in root.tables("bus")
-        if (bus := read_bus(table, name, file.parent, dbc))
-    }
+    return {name: read_bus(table, name, file.parent, dbc) for name, table in root.tables("bus")}

@@ -5,7 +5,7 @@ A lock that is "yes" is neither locked nor unlocked to the core; the car would l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from tcu_agent.adapters.mapping.toml_table import Table, near_miss
 from tcu_agent.core import vss
@@ -53,15 +53,15 @@ def check_value(table: Table, key: str, path: str, value: Value) -> None:
         table.problem(key, what, hint)
 
 
-def check_choices(table: Table, path: str, values: Mapping[int, Value] | None) -> None:
+def check_choices(table: Table, path: str, values: Collection[Value] | None) -> None:
     """Refuse a path without `values` that is no number, and one of two values that would always have the same."""
     if values is None and path in BOOLEANS | WORDS.keys():
         hint = "such as values = { " + _example(path) + " }, by names of the DBC or raw numbers"
         table.problem("values", f"key 'values' is missing: {path} is no number", hint)
-    if values is None or path not in BOOLEANS or not all(type(v) is bool for v in values.values()):
+    if values is None or path not in BOOLEANS or not all(type(v) is bool for v in values):
         return
     for wanted in (True, False):
-        if wanted not in values.values():
+        if wanted not in values:
             what = f"no choice means {_shown(wanted)}: {path} needs one for each of true and false"
             table.problem("values", what)
 

@@ -23,9 +23,9 @@ _SHORTEST_DEFAULT_TIMEOUT_MS = 200
 
 
 def read_signals(
-    root: Table, buses: Mapping[str, BusMapping]
+    root: Table, buses: Mapping[str, BusMapping | None]
 ) -> tuple[tuple[SignalMapping, ...], tuple[str, ...]]:
-    """Read all signals, and remarks on them for the start of the agent."""
+    """Read all signals, and remarks on them for the start of the agent. None: a bus that could not be read."""
     read: list[SignalMapping] = []
     remarks: list[str] = []
     seen: set[str] = set()
@@ -41,7 +41,7 @@ def read_signals(
     return tuple(read), tuple(remarks)
 
 
-def bus_of(table: Table, buses: Mapping[str, BusMapping]) -> BusMapping | None:
+def bus_of(table: Table, buses: Mapping[str, BusMapping | None]) -> BusMapping | None:
     """Return the bus that a table names; it may leave it out where there is one only."""
     named = table.take("bus")
     if named is None and len(buses) == 1:
@@ -56,7 +56,7 @@ def bus_of(table: Table, buses: Mapping[str, BusMapping]) -> BusMapping | None:
 
 
 def _read_signal(
-    table: Table, buses: Mapping[str, BusMapping], remarks: list[str], *, is_response: bool
+    table: Table, buses: Mapping[str, BusMapping | None], remarks: list[str], *, is_response: bool
 ) -> SignalMapping:
     bus = bus_of(table, buses)
     path, message_name, signal_name = (
@@ -104,10 +104,16 @@ def _values(table: Table, path: str, signal: DbcSignal | None) -> dict[int, Valu
         if key in table:
             table.problem(key, f"'{key}' has no effect beside 'values'")
     found: dict[int, Value] = {}
+    unresolved: list[Value] = []
     for choice in below:
         value = _value(below, choice, path)
-        found |= dict.fromkeys(raw_values(signal, below, choice, choice), value)
-    check_choices(table, path, found)
+        raws = raw_values(signal, below, choice, choice)
+        found |= dict.fromkeys(raws, value)
+        if (
+            not raws
+        ):  # the signal or the choice is wrong, which is said; what it was to mean is there
+            unresolved.append(value)
+    check_choices(table, path, [*found.values(), *unresolved])
     return found
 
 
