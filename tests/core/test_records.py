@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from tcu_agent.core.call.record import CallRecord
 from tcu_agent.core.durable import records
 from tcu_agent.core.effects import RECORD_CORRUPT, RECORD_FORGOTTEN, Note
 from tcu_agent.core.events import Value
+from tcu_agent.core.position.least_wall import LeastWall
 from tcu_agent.core.position.record import PositionRecord
 from tcu_agent.core.theft.alarm_record import AlarmRecord
 from tcu_agent.core.theft.tow_record import TowRecord
@@ -239,3 +242,8 @@ def test_what_no_message_could_carry_is_refused_at_the_start(
     fields[place] = value
     with pytest.raises(StorageError, match="corrupt"):
         type(record).from_bytes(cbor.encode(fields))
+
+
+def test_how_low_the_wall_clock_stood_is_known_only_if_it_was_stored() -> None:
+    assert replace(POSITION, saved_wall=None).least_wall == LeastWall()
+    assert replace(POSITION, saved_wall=5000.0).least_wall.offset_s == 5000.0 - (1600.0 - 540.25)
