@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.doctor.findings import Finding, Level
@@ -13,9 +14,10 @@ from tcu_agent.doctor.traffic import Heard, judge, listen
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 from tests.can.decoding import decoder, feed
-from tests.can.vehicle import frame, reference
+from tests.can.vehicle import KEY, frame, reference, resync
 
 SECONDS = 10.0
+OURS = {"central-locking": KEY}
 
 
 class Port:
@@ -114,6 +116,35 @@ def test_frames_that_fail_their_protection_are_told_apart() -> None:
     found = about(name, forged)
     assert found.level is Level.FAILURE
     assert "fail the end-to-end check" in found.what
+
+
+def the_word(*, key: bytes, ours: dict[str, bytes]) -> Finding:
+    """Return what is said of the receiver's word on its freshness value, sent with `key` each second."""
+    words = [resync(5 + second, key=key, at=float(second)) for second in range(10)]
+    result = asyncio.run(
+        listen(Port(words), reference(), listen_s=0.05, keys=ours)  # type: ignore[arg-type]  # cannot send, on purpose
+    )
+    told = judge(replace(result, seconds=SECONDS), reference(), "body")
+    (found,) = [each for each in told if "SecocFreshness" in each.what]
+    return found
+
+
+def test_a_wrong_secoc_key_is_seen_before_anybody_wants_an_unlock() -> None:
+    found = the_word(key=bytes(16), ours=OURS)
+    assert found.level is Level.FAILURE
+    assert "10 of 10 frames fail authentication: wrong key or freshness" in found.what
+    assert "[keys.secoc]" in found.advice
+
+
+def test_the_right_secoc_key_is_well_and_a_missing_one_proves_nothing() -> None:
+    found = the_word(key=KEY, ours=OURS)
+    assert (found.level, "1.0 a second, all authentic" in found.what) == (Level.OK, True)
+    assert the_word(key=KEY, ours={}).level is Level.WARNING
+
+
+def test_a_receiver_that_says_no_freshness_value_is_missed() -> None:
+    found = about("SecocFreshness", every("NmBcm", 0.1))
+    assert (found.level, "not seen in 10 s" in found.what) == (Level.FAILURE, True)
 
 
 def test_another_vehicles_bus_is_recognised() -> None:

@@ -77,6 +77,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "can.own_ids": {Reach.NONE: "OwnIds"},
     "can.plans": {Reach.NONE: "Meaning SignalState MessagePlan compile_plans value_of"},
     "can.recording": {Reach.NONE: "Damage Recording frame_of"},
+    "can.resync": {Reach.NONE: "ignore_verdict Resync ResyncTap resyncs listening_taps"},
     "can.secoc": {Reach.NONE: "FreshnessStore authenticator secure is_authentic FreshnessCounter"},
     "can.selection": {Reach.NONE: "Selection select"},
     "can.signals": {Reach.NONE: "SignalDecoder"},

@@ -6,8 +6,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -170,6 +170,17 @@ def _mapping(config: Config) -> VehicleMapping | None:
         return None
 
 
+def _secoc_keys(config: Config) -> Mapping[str, bytes]:
+    """Return those that can be used; what is wrong with the others is said already, among the files."""
+    from tcu_agent.cli import assembly
+
+    keys = {}
+    for name, file in config.keys.secoc.items():
+        with suppress(KeyStoreError, OSError):
+            keys[name] = assembly.read_secoc_key(name, file)
+    return keys
+
+
 async def _bus(
     bus: BusConfig,
     config: Config,
@@ -194,12 +205,17 @@ async def _bus(
     if bus.interface not in _SHARED_INTERFACES and _is_running(config):
         what = f"{bus.interface} can be opened by one program only, and the agent has it"
         return [*found, note(subject, what, "stop the agent to have the doctor listen")]
-    heard = _traffic(bus, mapping, board=board, listen_s=listen_s)
+    heard = _traffic(bus, mapping, board=board, listen_s=listen_s, keys=_secoc_keys(config))
     return [*found, *await attempted_outside(subject, heard)]
 
 
 async def _traffic(
-    bus: BusConfig, mapping: VehicleMapping, *, board: Board, listen_s: float
+    bus: BusConfig,
+    mapping: VehicleMapping,
+    *,
+    board: Board,
+    listen_s: float,
+    keys: Mapping[str, bytes],
 ) -> Sequence[Finding]:
     import asyncio
 
@@ -209,7 +225,7 @@ async def _traffic(
     before = await asyncio.to_thread(board.link_of, bus)
     with progress_of(bus.name, listen_s) as progress:
         heard = await traffic.listen(
-            assembly.open_bus(bus), mapping, listen_s=listen_s, progress=progress
+            assembly.open_bus(bus), mapping, listen_s=listen_s, keys=keys, progress=progress
         )
     after = await asyncio.to_thread(board.link_of, bus)
     lost = losses.examine_losses(f"can.{bus.name}", before=before, after=after, port=heard.port)

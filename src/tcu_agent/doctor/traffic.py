@@ -6,16 +6,17 @@ import asyncio
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from cantools.database.can import Message as DbcMessage
 
 from tcu_agent.adapters.can.counters import BusCounters, DecoderCounters
+from tcu_agent.adapters.can.resync import listening_taps, resyncs
 from tcu_agent.adapters.can.signals import SignalDecoder
 from tcu_agent.adapters.mapping.mapping import VehicleMapping
-from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
+from tcu_agent.doctor.findings import Finding, Level, failure, note, ok, warning
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanPort
 
@@ -50,7 +51,8 @@ class CountingPort(Protocol):
 class Heard:
     """What came in while listening. `frames`: by (arbitration id, is 29-bit). `failure`: why listening ended early.
 
-    `errno`: of the kernel, with a failure. `port`: what the port itself counted, if it counts.
+    `errno`: of the kernel, with a failure. `port`: what the port itself counted, if it counts. `authentic`, `forged`:
+    frames with a receiver's word on its freshness value, by message, that are authentic under our key, or are not.
     """
 
     seconds: float
@@ -59,6 +61,8 @@ class Heard:
     port: BusCounters | None = None
     failure: str | None = None
     errno: int | None = None
+    authentic: Counter[str] = field(default_factory=Counter)
+    forged: Counter[str] = field(default_factory=Counter)
 
 
 Progress = Callable[[float, int], None]
@@ -70,11 +74,21 @@ async def listen(
     mapping: VehicleMapping,
     *,
     listen_s: float,
+    keys: Mapping[str, bytes] | None = None,
     progress: Progress = lambda _seconds, _frames: None,
 ) -> Heard:
-    """Listen to one bus for `listen_s` seconds and send nothing."""
+    """Listen to one bus for `listen_s` seconds and send nothing. `keys`: SecOC keys that can be used, by name."""
     started_at = time.clock_gettime(time.CLOCK_BOOTTIME)
-    decoder = SignalDecoder(mapping, port.name, started_at=started_at, audit=True, listen_only=True)
+    authentic: Counter[str] = Counter()
+    forged: Counter[str] = Counter()
+
+    def judged(message: str, is_authentic: bool) -> None:
+        (authentic if is_authentic else forged)[message] += 1
+
+    taps = listening_taps(mapping, port.name, keys=keys or {}, judged=judged)
+    decoder = SignalDecoder(
+        mapping, port.name, started_at=started_at, audit=True, listen_only=True, taps=taps
+    )
     frames: Counter[tuple[int, bool]] = Counter()
     failure: CanTransportError | None = None
     telling = asyncio.create_task(_tell(progress, frames))
@@ -97,6 +111,8 @@ async def listen(
         port=counted,
         failure=None if failure is None else str(failure),
         errno=_errno(failure),
+        authentic=authentic,
+        forged=forged,
     )
 
 
@@ -200,7 +216,23 @@ def _messages(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> 
     return [
         _message(subject, heard, mapping.buses[bus].message(name), is_on_change=name in on_change)
         for name in sorted(wanted)
+    ] + [
+        _word(subject, heard, each.message)
+        for each in resyncs(mapping, bus)
+        if each.message.name not in wanted
     ]
+
+
+def _word(subject: str, heard: Heard, message: DbcMessage) -> Finding:
+    """Judge the receiver's word on its freshness value: the one proof of our SecOC key that needs no command."""
+    found = _message(subject, heard, message, is_on_change=not message.cycle_time)
+    judged = heard.authentic[message.name] + heard.forged[message.name]
+    if found.level is not Level.OK:
+        return found
+    if not judged:
+        advice = "see what is said of the files"
+        return warning(subject, f"{found.what}, not looked into: there is no key for it", advice)
+    return ok(subject, f"{found.what}, all authentic")
 
 
 def _message(subject: str, heard: Heard, message: DbcMessage, *, is_on_change: bool) -> Finding:
@@ -247,6 +279,12 @@ def _undecodable(heard: Heard, message: DbcMessage) -> tuple[str, str] | None:
         told = ", ".join(f"{cause} {times}" for cause, times in causes.items())
         return f"{sum(causes.values())} frames fail the end-to-end check ({told})", (
             "profile, data id or offset in [bus.NAME.e2e] differ from the sender's, or somebody forges it"
+        )
+    if forged := heard.forged[message.name]:
+        judged = forged + heard.authentic[message.name]
+        return f"{forged} of {judged} frames fail authentication: wrong key or freshness", (
+            "the key in [keys.secoc], or data id and lengths in [bus.NAME.secoc], differ from the receiver's: it "
+            "would refuse every unlock; or somebody forges it"
         )
     return None
 

@@ -42,6 +42,7 @@ from tcu_agent.runtime.outbox_repair import OutboxRepair
 from tcu_agent.runtime.position_sender import PositionSender
 from tcu_agent.runtime.prompt_sender import PromptSender
 from tcu_agent.runtime.pump import Decider, Pump
+from tcu_agent.runtime.receivers_word import ReceiversWord
 from tcu_agent.runtime.silence import CENTRE, DESK, Party, Silence
 from tcu_agent.runtime.sleeper import Sleeper
 from tcu_agent.runtime.store_rest import StoreRest
@@ -129,8 +130,10 @@ class Agent:
         self._notary = Notary(signer=world.signer, environment=car.settings.environment)
         self._senders = self._make_senders()
         encoder = self._make_encoder()
+        word = ReceiversWord(clock=around.clock, logbook=around.logbook)
         self._buses = {
-            name: self._make_bus(port, encoder.taps(name)) for name, port in world.buses.items()
+            name: self._make_bus(port, encoder.taps(name, judged=word.judged))
+            for name, port in world.buses.items()
         }
         self._transmitter = Transmitter(
             encoder=encoder, buses=self._buses, push=self._pump.push, around=around

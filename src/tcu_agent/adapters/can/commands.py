@@ -7,22 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-
-from cantools.database.can import Message as DbcMessage
+from dataclasses import dataclass
+from functools import partial
 
 from tcu_agent.adapters.can.e2e import E2eSender
-from tcu_agent.adapters.can.lengths import message_in
 from tcu_agent.adapters.can.outgoing import NumberedCommand, OutgoingMessage, raw_values_of
 from tcu_agent.adapters.can.plans import FrameKey
-from tcu_agent.adapters.can.secoc import (
-    KEY_BYTES,
-    LARGEST_FRESHNESS,
-    FreshnessCounter,
-    FreshnessStore,
-    is_authentic,
-    secure,
-)
+from tcu_agent.adapters.can.resync import Judged, ResyncTap, ignore_verdict, resyncs
+from tcu_agent.adapters.can.secoc import KEY_BYTES, FreshnessCounter, FreshnessStore, secure
 from tcu_agent.adapters.mapping.mapping import (
     BusMapping,
     Placeholder,
@@ -145,22 +137,23 @@ class CommandEncoder:
             self._wake(bus.name, bus.wake) for bus in self._mapping.buses.values() if bus.wake
         )
 
-    def taps(self, bus: str) -> dict[FrameKey, Callable[[CanFrame], None]]:
-        """Return what `SignalDecoder` of this bus shall call with the resynchronisation messages of the receiver."""
-        found: dict[FrameKey, Callable[[CanFrame], None]] = {}
-        mapping = self._mapping.buses[bus]
-        for name, protection in mapping.secoc.items():
-            counter = self._freshness.get((bus, name))
-            if counter and protection.resync_message and protection.resync_signal:
-                message = mapping.message(protection.resync_message)
-                found[message.frame_id, message.is_extended_frame] = _Resync(
-                    message=message,
-                    signal=protection.resync_signal,
-                    protection=mapping.secoc.get(protection.resync_message),
-                    keys=self._keys,
-                    counter=counter,
-                ).receive
-        return found
+    def taps(
+        self, bus: str, *, judged: Judged = ignore_verdict
+    ) -> dict[FrameKey, Callable[[CanFrame], None]]:
+        """Return what `SignalDecoder` of this bus shall call with the resynchronisation messages of the receiver.
+
+        `judged`: told of each frame of them. One whose key is lost is neither taken nor judged.
+        """
+        return {
+            each.key: ResyncTap(
+                resync=each,
+                secret=key,
+                accept=partial(_take_word, self._freshness[bus, each.about]),
+                judged=judged,
+            ).receive
+            for each in resyncs(self._mapping, bus)
+            if (key := self._keys.get(each.protection.key)) is not None
+        }
 
     def _wake(self, bus: str, wake: WakeMapping) -> CyclicFrame:
         outgoing = self._messages[bus, wake.message]
@@ -214,31 +207,6 @@ class CommandEncoder:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Resync:
-    """Takes the receiver's word for which freshness value it accepted last, if the word is authentic."""
-
-    message: DbcMessage
-    signal: str
-    protection: SecocProtection | None
-    keys: Mapping[str, bytes] = field(repr=False)
-    counter: FreshnessCounter
-
-    def receive(self, frame: CanFrame) -> None:
-        """Take one frame, which nobody has vouched for yet; one that is wrong changes nothing."""
-        data = message_in(frame, self.message.length)
-        value = None if data is None else self._freshness_value(data)
-        key = self.keys.get(self.protection.key) if self.protection else None
-        if data is None or value is None or self.protection is None or key is None:
-            return
-        if is_authentic(data, self.protection, key, value):
-            with suppress(StorageError):  # the next command meets the same error, and reports it
-                self.counter.accepted_by_receiver(value)
-
-    def _freshness_value(self, data: bytes) -> int | None:
-        try:
-            value = self.message.decode_simple(data, decode_choices=False, scaling=False)
-            word = value[self.signal]
-        except Exception:  # noqa: BLE001 -- whatever a strange frame makes cantools raise
-            return None
-        return word if isinstance(word, int) and 0 <= word <= LARGEST_FRESHNESS else None
+def _take_word(counter: FreshnessCounter, value: int) -> None:
+    with suppress(StorageError):  # the next command meets the same error, and reports it
+        counter.accepted_by_receiver(value)
