@@ -52,9 +52,13 @@ class ScriptedSocket:
         *,
         wall: float | None = None,
         is_own: bool = False,
+        is_of_host: bool = False,
         dropped: int | None = None,
     ) -> None:
-        """Let a frame come in, stamped with the wall clock's time; `dropped`: all in all, before it."""
+        """Let a frame come in, stamped with the wall clock's time; `dropped`: all in all, before it.
+
+        `is_own`: sent by this socket. `is_of_host`: by another one of this host, maybe closed meanwhile.
+        """
         raw = frame if isinstance(frame, bytes) else error_or_data(frame)
         nanoseconds = time.time_ns() if wall is None else round(wall * 1e9)
         stamp = struct.pack("=qq", *divmod(nanoseconds, 1_000_000_000))
@@ -62,7 +66,8 @@ class ScriptedSocket:
         if dropped is not None:
             self.dropped = dropped
             ancillary.append((socket.SOL_SOCKET, SO_RXQ_OVFL, struct.pack("=I", dropped)))
-        flags = socket.MSG_CONFIRM | socket.MSG_DONTROUTE if is_own else 0
+        flags = socket.MSG_CONFIRM if is_own else 0
+        flags |= socket.MSG_DONTROUTE if is_own or is_of_host else 0
         self._push(Arrival(raw, flags, ancillary))
 
     def fail(self, number: int) -> None:

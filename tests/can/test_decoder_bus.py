@@ -14,10 +14,9 @@ from tcu_agent.core.events import (
     BusFaulted,
     BusFellAsleep,
     BusWokeUp,
-    SecurityObserved,
 )
 from tcu_agent.ports import CanFrame
-from tests.can.decoding import decoder, feed, keep_alive, of_kind
+from tests.can.decoding import decoder, feed, keep_alive
 from tests.can.vehicle import (
     FRONT_LEFT_LOCKED,
     SPEED,
@@ -201,45 +200,6 @@ def test_a_frame_that_is_longer_than_its_message_is_not_decoded_and_counted(
 def test_a_frame_with_the_fd_flag_and_the_messages_length_is_good() -> None:
     same = CanFrame(0x120, b"\xd2\x04\0\0", is_fd=True, timestamp_s=1.0)
     assert values(decoder().receive(same)) == {SPEED: 12.34}
-
-
-def test_a_command_that_is_on_the_bus_too_late_is_a_security_event_and_no_sign_of_life() -> None:
-    tested = decoder()
-    told = tested.receive_all(
-        [late("CentralLockCommand", 100.0), late("CentralLockCommand", 101.0)]
-    )
-    assert told == [
-        SecurityObserved("body", "late-on-the-bus", "CentralLockCommand", 1),
-        SecurityObserved("body", "late-on-the-bus", "CentralLockCommand", 2),
-    ]
-    assert tested.counters().late_frames == 2
-    assert tested.counters().own_id_frames == tested.counters().frames == 0
-
-
-def test_a_status_frame_that_is_on_the_bus_too_late_is_only_counted() -> None:
-    tested = decoder()
-    status = reference().commands["status"].message
-    assert tested.receive_all([late(status, 100.0), late("NmTcu", 100.0)]) == []
-    assert tested.counters().late_frames == 2
-
-
-def late(message: str, at: float) -> CanFrame:
-    return dataclasses.replace(frame(message, at), is_late_echo=True)
-
-
-def test_our_own_id_from_another_node_is_a_security_event_once_a_minute() -> None:
-    tested = decoder()
-    spoofed = [frame("CentralLockCommand", 1 + step * 10, LockCommand=1) for step in range(8)]
-    events = of_kind(feed(tested, spoofed), SecurityObserved)
-    assert events == [
-        SecurityObserved("body", "own-id-from-other-node", "CentralLockCommand", 1),
-        SecurityObserved("body", "own-id-from-other-node", "CentralLockCommand", 7),
-    ]
-
-
-def test_in_a_recording_our_own_frames_are_nothing_special() -> None:
-    tested = decoder(listen_only=True)
-    assert of_kind(tested.receive(frame("CentralLockCommand", 1.0)), SecurityObserved) == []
 
 
 def test_a_tap_gets_its_frames() -> None:

@@ -153,6 +153,18 @@ def test_a_frame_that_is_on_the_bus_after_its_sender_has_given_up_is_told(given_
     on(test, echoes=False)
 
 
+def test_a_frame_that_a_closed_socket_has_left_behind_is_told_as_not_ours() -> None:
+    """A program on this host that imitates us looks the same to the kernel, so it is not believed to be ours."""
+
+    async def test(bench: Bench) -> None:
+        bench.socket.arrive(UNLOCK, wall=bench.boot, is_of_host=True)
+        (seen,) = await bench.port.receive()
+        assert seen.data == UNLOCK.data
+        assert not seen.is_late_echo
+
+    on(test)
+
+
 def test_a_frame_that_is_seen_while_its_sender_waits_is_nothing_to_tell() -> None:
     async def test(bench: Bench) -> None:
         await bench.port.send(UNLOCK, timeout_s=1.0)

@@ -108,6 +108,16 @@ def test_two_kinds_of_attack_on_one_message_are_two(car: Driver) -> None:
     assert counts(car, "M")[-2:] == [19, 1]
 
 
+def test_a_lock_takes_not_the_place_of_an_unlock_that_waits(car: Driver) -> None:
+    for count in range(BURST):
+        car.put(SecurityObserved("body", "e2e-failed", "M", count))
+    for command in ("unlock", "lock"):
+        car.put(SecurityObserved("body", "late-on-the-bus", "C", 1, command))
+    car.pass_time(60, quiet=True)
+    told = [event.values.get(vss.OBSERVED_COMMAND) for event in car.events(EventKind.SECURITY)]
+    assert told[-2:] == ["unlock", "lock"]
+
+
 @pytest.mark.parametrize("now", [0.1, 1e6 / 3, 1e9 / 3])
 @pytest.mark.parametrize("per_minute", [6, 10, 120])
 def test_a_bucket_is_ready_when_it_says_so(now: float, per_minute: float) -> None:

@@ -182,6 +182,13 @@ def test_security_observations_are_told(car: Driver, kind: str, reason: Reason) 
     }
 
 
+@pytest.mark.parametrize("command", ["unlock", "lock"])
+def test_a_command_that_was_observed_is_named(car: Driver, command: str) -> None:
+    car.put(SecurityObserved("body", "late-on-the-bus", "CentralLockCommand", 1, command))
+    (event,) = car.events(EventKind.SECURITY)
+    assert event.values[vss.OBSERVED_COMMAND] == command
+
+
 def test_what_a_mapping_calls_something_is_cut_to_what_an_event_can_carry(car: Driver) -> None:
     car.put(SecurityObserved("b" * 99, "e2e-failed", "M" * 99, 1))
     car.put(events.BusFaulted("c" * 99, "bus-off"))

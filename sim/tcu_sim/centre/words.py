@@ -96,7 +96,10 @@ PLAIN: dict[int, tuple[str, str]] = {
     99: ("stuck-button", "The ON CALL button is stuck."),
     100: ("unexpected-unlock", "The car was unlocked by somebody else."),
     101: ("e2e-failed", "Messages on the car's bus fail their protection."),
-    102: ("own-id-from-other-node", "Another device on the car's bus speaks in the unit's name."),
+    102: (
+        "own-id-from-other-node",
+        "Something on the car's bus speaks in the unit's name: another device, or what the unit left before a restart.",
+    ),
     103: ("door-opened", "A door was opened."),
     104: ("key-used", "The key was used."),
     105: ("driven", "The car was driven."),

@@ -87,6 +87,8 @@ class SecurityObserved:
     """``e2e-failed``, ``own-id-from-other-node`` or ``late-on-the-bus``."""
     message: str
     count: int
+    command: str = ""
+    """The command in that message, ``unlock`` or ``lock``; empty: none, or none that we know."""
 
 
 @dataclass(frozen=True, slots=True)

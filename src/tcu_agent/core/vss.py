@@ -50,6 +50,7 @@ RELOCKED_BY = "Vehicle.TCU.Relock.By"  # overlay, str: "agent" | "vehicle"; in e
 BUS_NAME = "Vehicle.TCU.Bus.Name"  # overlay, str: logical name in the mapping; in events only
 BUS_STATE = "Vehicle.TCU.Bus.State"  # overlay, str: what `allowed` says in dbc/tcu_overlay.vspec
 OBSERVED_MESSAGE = "Vehicle.TCU.Security.Message"  # overlay, str: DBC message name; in events only
+OBSERVED_COMMAND = "Vehicle.TCU.Security.Command"  # overlay, str: "unlock" | "lock"; events only
 OBSERVED_COUNT = "Vehicle.TCU.Security.Count"  # overlay, int; in events only
 
 ACCOUNT_VERSION = "Vehicle.TCU.Account.Version"  # overlay, int; in events only, as all below

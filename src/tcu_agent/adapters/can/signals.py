@@ -97,8 +97,7 @@ class SignalDecoder:
     def receive(self, frame: CanFrame) -> Sequence[CoreEvent]:
         """Take one frame, oldest first; return what it, and the time until it, brought."""
         if frame.is_late_echo:  # of ours: it says nothing about others, nor about the time
-            key = (frame.arbitration_id, frame.is_extended_id)
-            return self._own.got_there_late(key) if self._own else []
+            return self._own.got_there_late(frame) if self._own else []
         self._tally.frames += 1
         if frame.is_error_frame:
             self._tally.error_frames += 1
@@ -111,7 +110,7 @@ class SignalDecoder:
             return events
         key = (frame.arbitration_id, frame.is_extended_id)
         if self._own is not None and key in self._own:
-            events += self._own.observe(key, at)
+            events += self._own.observe(frame, at)
         if tap := self._taps.get(key):
             tap(frame)
         plan = self._plans.get(key)

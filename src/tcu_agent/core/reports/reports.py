@@ -131,6 +131,8 @@ class Reports:
             vss.OBSERVED_MESSAGE: seen.message,
             vss.OBSERVED_COUNT: seen.count,
         }
+        if seen.command:
+            values[vss.OBSERVED_COMMAND] = seen.command
         reason = _SECURITY_REASONS.get(seen.kind, Reason.NONE)
-        about = (seen.bus, seen.kind, seen.message)
+        about = (seen.bus, seen.kind, seen.message, seen.command)
         self._attacks.tell(step, about, Report(values=values, reason=reason))
