@@ -92,6 +92,36 @@ def test_a_signing_certificate_of_the_key_that_there_is_stays(
     assert enrolled.seen() == former
 
 
+@pytest.mark.parametrize("word", [Verdict.HUNG_UP, Verdict.NO_BROKER, Verdict.UNKNOWN])
+def test_a_broker_that_has_not_taken_the_former_certificate_is_no_reason_to_go_back(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, word: Verdict
+) -> None:
+    def judged(broker: MqttConfig, *, certificate: Path, key: Path) -> Verdict:
+        is_refused = certificate.read_bytes() == refused.refused["vehicle.pem"]
+        return Verdict.REFUSED if is_refused else word
+
+    monkeypatch.setattr(enrolling, "broker_verdict", judged)
+    assert not refused.bench.enrol().is_fallen_back
+    assert refused.bench.seen() == refused.refused
+
+
+@pytest.mark.parametrize("first", [Verdict.HUNG_UP, Verdict.NO_BROKER, Verdict.UNKNOWN])
+def test_where_the_first_broker_has_no_verdict_the_next_one_is_asked(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, first: Verdict
+) -> None:
+    def judged(broker: MqttConfig, *, certificate: Path, key: Path) -> Verdict:
+        if broker.host == "127.0.0.1":
+            return first
+        is_refused = certificate.read_bytes() == refused.refused["vehicle.pem"]
+        return Verdict.REFUSED if is_refused else Verdict.TAKEN
+
+    file = refused.bench.folder / "tcu.toml"
+    further = '[mqtt]\nfurther_brokers = ["second.example:8883"]'
+    file.write_text(file.read_text().replace("[mqtt]", further))
+    monkeypatch.setattr(enrolling, "broker_verdict", judged)
+    assert refused.bench.enrol().is_fallen_back
+
+
 @pytest.mark.parametrize("step", range(STEPS))
 def test_where_a_step_fails_all_is_as_it_was_or_as_it_shall_be(
     refused: Refused, monkeypatch: pytest.MonkeyPatch, step: int

@@ -19,7 +19,7 @@ import aiomqtt
 from tcu_agent.adapters.cloud.password import read_password
 from tcu_agent.adapters.cloud.tls import client_context
 from tcu_agent.adapters.cloud.verdict import Verdict, verdict_on
-from tcu_agent.config import MqttConfig
+from tcu_agent.config import MqttConfig, TlsConfig
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
 from tcu_agent.errors import BadInput, KeyStoreError
 
@@ -129,8 +129,33 @@ async def _judged(config: MqttConfig) -> Finding:
     verdict = await asyncio.to_thread(verdict_on, context, config)
     if context.refusal is not None:
         raise _Stuck(_alerted(context.refusal))
+    if verdict is Verdict.NO_BROKER:
+        advice = "are [mqtt] host and port those of MQTT over TLS, not of a web page or of MQTT over WebSocket?"
+        raise _Stuck(failure("broker", "TLS: this is no MQTT broker: it answers otherwise", advice))
+    if verdict is Verdict.HUNG_UP:
+        what = "TLS: it hung up: our certificate is not refused, but not taken either"
+        advice = "is the broker behind a proxy away, or does it limit connections? Its log says why"
+        return warning("broker", what, advice)
     if verdict is Verdict.TAKEN:
+        return await _compared(config)
+    return _no_word()
+
+
+async def _compared(config: MqttConfig) -> Finding:
+    """Return whether our certificate is what we are let in for: who shows none must be refused."""
+    assert config.tls is not None  # noqa: S101 - for mypy; the caller asked
+    bare = client_context(TlsConfig(ca=config.tls.ca))
+    verdict = await asyncio.to_thread(verdict_on, bare, config)
+    if verdict is Verdict.REFUSED:
         return ok("broker", "TLS: our certificate is taken")
+    if verdict is not Verdict.TAKEN:
+        return _no_word()
+    what = "TLS: our certificate is not refused, but who shows none is treated alike"
+    advice = "nothing says that the broker asks for one: to know vehicles by it, it must (require_certificate true)"
+    return warning("broker", what, advice)
+
+
+def _no_word() -> Finding:
     advice = "the agent's log says what becomes of its own attempts"
     return warning("broker", "TLS: no word on whether our certificate is taken", advice)
 

@@ -172,7 +172,7 @@ class _Enrolment:
             verdict = broker_verdict(
                 broker, certificate=generation / CERTIFICATE, key=generation / KEY
             )
-            if verdict is not Verdict.UNKNOWN:
+            if verdict in {Verdict.TAKEN, Verdict.REFUSED}:
                 return verdict
         return Verdict.UNKNOWN
 
