@@ -176,12 +176,42 @@ def test_a_misspelt_secoc_key_names_file_section_and_what_was_meant(folder: Path
         ('[vehicle]\n', '[unlock]\nchallenges_max = 0\n[vehicle]\n', "unlock.challenges_max"),
         ('signing = "signing.pem"\n', "", "keys.signing: is missing"),
         ('id = "car-1"', "id = 5", "vehicle.id: must be a text"),
+        ('roots = "roots.toml"\nbundle = "trust.cbor"', "roots = 5", "trust.roots: must be a text"),
+        ("[state]", '[board]\nsuspend_command = ["systemctl", "suspend"]\n[state]', "suspend_command: must be a text"),
+        ("[state]", '[board]\nsuspend_command = ""\n[state]', "suspend_command: is empty"),
+        ("[state]", "[unlock]\nchallenges_max = -1\n[state]", "challenges_max: -1 is not in 1..16"),
+        ("[can.bus.body]\n", '[can.bus.body]\nbitrate = "500k"\n', "bitrate: must be a whole number, not a text"),
+        ("[can.bus.body]\n", "[can.bus.body]\nbitrate = 5\n", "bitrate: 5 is not in 10000..1000000"),
+        ("port = 1883", "port = 1883\n[mqtt.tls]\nca = 5", "mqtt.tls.ca: must be a text"),
+        ('host = "127.0.0.1"', 'host = "b.example"\ntls = {}', "mqtt.tls.ca: is missing"),
     ],
 )  # fmt: skip
 def test_one_mistake_is_one_problem(folder: Path, line: str, by: str, said: str) -> None:
+    edit(folder, 'interface = "virtual"', 'interface = "slcan"')
     edit(folder, line, by)
     (found,) = problems(folder)
     assert said in found
+
+
+def test_each_number_of_a_section_that_is_out_of_its_range_is_told(folder: Path) -> None:
+    wrong = "[unlock]\nrelock_after_s = 5\nfresh_s = 99\nstatus_timeout_s = 9999\n[on_call]\nhang_up_s = 0\n"
+    edit(folder, "[state]", f"{wrong}[state]")
+    found = problems(folder)
+    for text in ("relock_after_s: 5", "fresh_s: 99", "status_timeout_s: 9999", "hang_up_s: 0"):
+        assert [f"{text}.0 is not in" in each for each in found].count(True) == 1, (text, found)
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("besides", ["", "wrong = 1\n"])
+def test_each_file_of_tls_that_is_missing_is_told(folder: Path, besides: str) -> None:
+    files = {"ca": "a.pem", "certificate": "b.pem", "key": "c.pem"}
+    lines = "".join(f'{name} = "{file}"\n' for name, file in files.items())
+    edit(folder, "[keys]", f"[mqtt.tls]\n{lines}{besides}[keys]")
+    found = problems(folder)
+    for name, file in files.items():
+        said = f"{folder / file}: No such file or directory (see [mqtt.tls] {name})"
+        assert found.count(said) == 1, found
+    assert len(found) == len(files) + bool(besides)
 
 
 def test_a_bundle_for_another_environment_names_the_configured_one(folder: Path) -> None:
@@ -196,9 +226,13 @@ def test_a_bundle_for_another_environment_names_the_configured_one(folder: Path)
     [
         ("IsOpen", "unlock.relock: the agent can lock again only", 'set relock = "vehicle" or'),
         ("IsLocked", "vehicle.services: unlock is offered", "list the services without unlock"),
+        ("Speed", "the mapping has no Vehicle.Speed", "list the services without unlock"),
+        ("UsageMode", "the mapping has no Vehicle.UsageMode", "list the services without unlock"),
+        ("Latitude", "no Vehicle.CurrentLocation.Latitude", "list the services without position"),
+        ("Longitude", "no Vehicle.CurrentLocation.Longitude", "list the services without position"),
     ],
 )
-def test_a_mapping_without_doors_or_locks_says_which_setting_to_mend(
+def test_a_mapping_without_what_a_service_needs_says_which_setting_to_mend(
     folder: Path, kind: str, setting: str, hint: str
 ) -> None:
     text = REFERENCE_MAPPING.read_text().replace(

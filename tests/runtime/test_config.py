@@ -140,6 +140,13 @@ def test_a_mistake_is_said_with_its_place(
     assert all("toml: " in problem for problem in found)
 
 
+def test_what_may_stand_there_is_listed_once(tmp_path: Path) -> None:
+    for wrong in ("usage_modes = ['driving']", "relock = 'me'"):
+        (found,) = problems(tmp_path, changed("[keys]", f"[unlock]\n{wrong}\n[keys]"))
+        assert "is none of " in found
+        assert "known:" not in found
+
+
 def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, minimal() + "\n[log\n")
     assert re.search(r"tcu\.toml: is no TOML: .*line \d+", found)

@@ -144,11 +144,28 @@ def _password(config: Config, _: Report) -> None:
     read_password(config.mqtt)
 
 
+def _tls_files(config: Config, report: Report) -> None:
+    """Look for each by itself: who opens them stops at the first that is missing."""
+    report.problems.extend(
+        f"{file}: No such file or directory (see [mqtt.tls] {name})"
+        for name, file in _of_tls(config)
+        if not file.exists()
+    )
+
+
 def _tls(config: Config, _: Report) -> None:
     from tcu_agent.adapters.cloud.tls import client_context
 
-    if config.mqtt.tls is not None:
+    if config.mqtt.tls is not None and all(file.exists() for _, file in _of_tls(config)):
         client_context(config.mqtt.tls)
+
+
+def _of_tls(config: Config) -> list[tuple[str, Path]]:
+    tls = config.mqtt.tls
+    if tls is None:
+        return []
+    named = (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key))
+    return [(name, file) for name, file in named if file is not None]
 
 
 def _trust(config: Config, report: Report) -> None:
@@ -261,6 +278,7 @@ _STEPS: tuple[tuple[tuple[str, ...], Callable[[Config, Report], None]], ...] = (
     (("keys.secoc",), _secoc_keys),
     (("keys.signing", "keys.pkcs11_module", "keys.pkcs11_pin_file"), _keys),
     (("mqtt.password_file",), _password),
+    ((), _tls_files),
     (("mqtt.tls",), _tls),
     (("vehicle.environment", "trust.roots", "trust.bundle"), _trust),
     (("enrolment", "mqtt.tls", "trust.bundle"), _enrolment),

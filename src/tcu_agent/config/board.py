@@ -23,5 +23,5 @@ def _words(table: Table, line: str | None) -> tuple[str, ...]:
         table.problem("suspend_command", f"is no command: {error}", "it is not given to a shell")
         return ()
     if not words:
-        table.problem("suspend_command", "is empty", "leave it out, and the board stays on")
+        table.problem("suspend_command", "is empty")
     return words

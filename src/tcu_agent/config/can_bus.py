@@ -12,6 +12,8 @@ from tcu_agent.config.table import Table
 
 CanAdapter = Literal["native", "python-can"]
 _SOCKETCAN = "socketcan"
+_SLOWEST, _FASTEST = 10_000, 1_000_000
+"""bit/s. ISO 11898-2 has 1 Mbit/s at most; 10 kbit/s is the slowest of the serial line protocol."""
 _SLCAN_BITRATES = (
     10_000, 20_000, 50_000, 83_300, 100_000, 125_000, 250_000, 500_000, 750_000, 1_000_000,
 )  # fmt: skip
@@ -45,7 +47,7 @@ def read_bus(name: str, table: Table) -> BusConfig:
         name=name,
         interface=interface,
         channel=table.text("channel"),
-        bitrate=table.optional_integer("bitrate", low=10_000, high=1_000_000),
+        bitrate=table.optional_integer("bitrate", low=_SLOWEST, high=_FASTEST),
         fd=table.flag("fd", default=False),
         bit_rate_switch=table.flag("bit_rate_switch", default=True),
         adapter=cast("CanAdapter", adapter),
@@ -67,6 +69,8 @@ def _check_adapter(bus: BusConfig, table: Table) -> None:
 
 
 def _check_bitrate(bus: BusConfig, table: Table) -> None:
-    if bus.interface == "slcan" and bus.bitrate is not None and bus.bitrate not in _SLCAN_BITRATES:
+    if bus.interface != "slcan" or bus.bitrate is None:
+        return
+    if _SLOWEST <= bus.bitrate <= _FASTEST and bus.bitrate not in _SLCAN_BITRATES:
         choices = ", ".join(map(str, _SLCAN_BITRATES))
         table.problem("bitrate", f"{bus.bitrate} is none that slcan has", f"one of {choices}")

@@ -37,6 +37,8 @@ NUMBERS_OF_SECTION = {
 _DEFAULTS: dict[str, Any] = {
     each.name: each.default for each in fields(CoreSettings) if each.default is not MISSING
 }
+_ANY = 2**63
+"""No whole number of TOML is larger; the ranges are the core's."""
 _VEHICLE_ID = "[A-Za-z0-9_-]{1,32}"  # docs/protocol.cddl, vehicle-id
 _ENVIRONMENT = ".{1,32}"  # docs/protocol.cddl, external_aad
 
@@ -49,11 +51,23 @@ def read_core_settings(
     values = _numbers(sections) | _words(top.table("vehicle"), sections["unlock"])
     for section in sections.values():
         section.finish()
-    try:
-        return CoreSettings(**values, roots=roots, root_threshold=threshold)
-    except BadInput as error:
-        _blame(error, sections)
-        return None
+    return _judged(values | {"roots": roots, "root_threshold": threshold}, sections)
+
+
+def _judged(values: dict[str, Any], sections: dict[str, Table]) -> CoreSettings | None:
+    """The core tells one mistake at a time, so each one told is replaced by its default, and the rest judged again."""
+    has_mistakes = False
+    while True:
+        try:
+            settings = CoreSettings(**values)
+        except BadInput as error:
+            _blame(error, sections)
+            name, has_mistakes = error.where, True
+            if name not in _DEFAULTS or values.get(name) == _DEFAULTS[name]:
+                return None
+            values = values | {name: _DEFAULTS[name]}
+        else:
+            return None if has_mistakes else settings
 
 
 def _numbers(sections: dict[str, Table]) -> dict[str, Any]:
@@ -62,7 +76,7 @@ def _numbers(sections: dict[str, Table]) -> dict[str, Any]:
         for name in names:
             default = _DEFAULTS[name]
             if isinstance(default, int):
-                values[name] = sections[section].integer(name, default, low=0, high=2**31)
+                values[name] = sections[section].integer(name, default, low=-_ANY, high=_ANY)
             else:
                 values[name] = sections[section].number(name, default)
     return values

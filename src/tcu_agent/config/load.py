@@ -149,12 +149,11 @@ def _read_tls(mqtt: Table) -> TlsConfig | None:
     table.finish()
     if not is_wanted:
         return None
-    if ca is None:
+    if ca is None and "ca" not in table:
         table.problem("ca", "is missing", "the file with the authority that signed the broker")
-        return None
     if (certificate is None) != (key is None):
         table.problem("certificate", "certificate and key belong together", "give both or neither")
-    return TlsConfig(ca=ca, certificate=certificate, key=key)
+    return TlsConfig(ca=ca or Path(), certificate=certificate, key=key)
 
 
 def _check_plain_text(mqtt: MqttConfig, table: Table, warnings: list[str]) -> None:
@@ -194,7 +193,8 @@ def _read_trust(table: Table, findings: Findings) -> TrustConfig:
     roots_file, bundle = table.optional_path("roots"), table.optional_path("bundle")
     table.finish()
     if roots_file is None:
-        table.problem("roots", "is missing", "the file with the root keys that sign the trust")
+        if "roots" not in table:
+            table.problem("roots", "is missing", "the file with the root keys that sign the trust")
         return TrustConfig(threshold=2, roots=(), bundle=bundle)
     of_roots = Findings(roots_file)
     roots = read_roots(roots_file, of_roots)

@@ -89,15 +89,17 @@ class Table:
         if "\0" in value:
             self.problem(name, "has a NUL character in it")
             return value.replace("\0", "")
-        if not re.fullmatch(pattern, value):
+        if not value:
+            self.problem(name, "is empty")
+        elif not re.fullmatch(pattern, value):
             self.problem(name, f"{value!r} does not match {pattern}")
         if choices and value not in choices:
-            self.problem(name, f"{value!r} is none of {_list(choices)}", _near(value, choices))
+            self.problem(name, f"{value!r} is none of {_list(choices)}", _close(value, choices))
         return value
 
     def optional_text(self, name: str) -> str | None:
         """Return a string, or None where there is none."""
-        return self.text(name) if self._ask(name) else None
+        return self.text(name) if self._ask(name) and self._is(name, str, "a text") else None
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return true or false."""
@@ -114,7 +116,8 @@ class Table:
 
     def optional_integer(self, name: str, *, low: int, high: int) -> int | None:
         """Return a whole number within `low`..`high`, or None where there is none."""
-        return self.integer(name, low=low, high=high) if self._ask(name) else None
+        is_there = self._ask(name) and self._is(name, int, "a whole number")
+        return self.integer(name, low=low, high=high) if is_there else None
 
     def number(self, name: str, default: float) -> float:
         """Return a number; whole ones may be written without a point."""
@@ -129,7 +132,7 @@ class Table:
         values = self._take(name, list(default), list, "a list of texts")
         for value in values:
             if not isinstance(value, str) or value not in choices:
-                self.problem(name, f"{value!r} is none of {_list(choices)}", _near(value, choices))
+                self.problem(name, f"{value!r} is none of {_list(choices)}", _close(value, choices))
         return tuple(value for value in values if isinstance(value, str))
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,7 +149,7 @@ class Table:
 
     def optional_path(self, name: str) -> Path | None:
         """Return a path, or None where there is none."""
-        return self.path(name) if self._ask(name) else None
+        return self.path(name) if self._ask(name) and self._is(name, str, "a text") else None
 
     def table(self, name: str) -> Table:
         """Return a table below this one; a missing one is empty."""
@@ -208,6 +211,12 @@ class Table:
         self.problem(name, f"must be {called}, not {_kind(value)}")
         return kind() if isinstance(default, _Required) else default
 
+    def _is(self, name: str, kind: type, called: str) -> bool:
+        """Whether what is there is of this kind; else it is noted, and as good as not there."""
+        if not self._has(name, kind):
+            self.problem(name, f"must be {called}, not {_kind(self._content[name])}")
+        return self._has(name, kind)
+
     def _has(self, name: str, kind: type) -> bool:
         return type(self._content.get(name)) is kind
 
@@ -244,8 +253,12 @@ def _tidy(path: Path) -> Path:
 
 
 def _near(name: object, known: Collection[str]) -> str:
+    return _close(name, known) or f"known: {_list(known)}"
+
+
+def _close(name: object, known: Collection[str]) -> str:
     close = difflib.get_close_matches(str(name), known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {_list(known)}"
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _list(words: Collection[str]) -> str:
