@@ -73,8 +73,26 @@ def test_another_path_of_vss_is_nobodys_slip(path: str) -> None:
 
 
 def test_a_missing_button_and_missing_locks_and_doors_are_said_with_what_they_cost() -> None:
-    button, locks, doors = path_warnings([vss.SPEED_KMH])
+    button, locks, doors, *_ = path_warnings([vss.SPEED_KMH])
     assert button == f"ON CALL button not mapped ({vss.ON_CALL_BUTTON}): no calls"
     assert "no remote unlock" in locks
     assert "cannot lock again" in doors
-    assert path_warnings([vss.ON_CALL_BUTTON, vss.DOOR_LOCKS[4], vss.DOORS_OPEN[4]]) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "cost"),
+    [
+        (vss.SPEED_KMH, "no remote unlock"),
+        (vss.USAGE_MODE, "no remote unlock"),
+        (vss.LATITUDE, "no position"),
+        (vss.LONGITUDE, "no position"),
+    ],
+)
+def test_what_a_service_cannot_do_without_is_said_by_its_name(path: str, cost: str) -> None:
+    (said,) = path_warnings([each for each in ACTED_ON if each != path])
+    assert said.startswith(f"{path} not mapped: {cost}")
+
+
+def test_one_lock_and_one_door_are_enough() -> None:
+    needed = [vss.SPEED_KMH, vss.USAGE_MODE, vss.LATITUDE, vss.LONGITUDE]
+    assert path_warnings([vss.ON_CALL_BUTTON, vss.DOOR_LOCKS[4], vss.DOORS_OPEN[4], *needed]) == ()

@@ -173,6 +173,8 @@ def test_a_path_that_is_misspelt_is_warned_of_beside_the_output(
     assert "warning" not in told.out
     assert told.err == (
         f"warning: {file}: the agent does not act on Vehicle.Sped: did you mean 'Vehicle.Speed'?\n"
+        f"warning: {file}: Vehicle.Speed not mapped: no remote unlock, no locking again, each request ends with "
+        "signals-unknown\n"
     )
 
 

@@ -48,6 +48,11 @@ _MISFITS = {
     ),
 }
 """Where and how to mend what `CoreSettings` says of a mapping, by the field that it blames."""
+_NEEDED = {
+    Service.UNLOCK: (vss.SPEED_KMH, vss.USAGE_MODE),
+    Service.POSITION: (vss.LATITUDE, vss.LONGITUDE),
+}
+"""Without which each request would end with signals-unknown or no-fix. Source: dbc/README.md, "needed for"."""
 
 
 def read_mapping(config: Config) -> VehicleMapping:
@@ -83,6 +88,14 @@ def fit_settings(config: Config, mapping: VehicleMapping) -> CoreSettings:
             where=f"{config.file}: vehicle.services",
             hint=f"add [command.unlock] to {config.mapping}, or list the services without it",
         )
+    for service, needed in _NEEDED.items():
+        if service in config.core.services and (missing := [p for p in needed if p not in paths]):
+            name = service.name.lower()
+            raise ConfigError(
+                f"the service {name} is offered, but the mapping has no {' and no '.join(missing)}",
+                where=f"{config.file}: vehicle.services",
+                hint=f"add it to {config.mapping}, or list the services without {name}",
+            )
     try:
         return replace(
             config.core,

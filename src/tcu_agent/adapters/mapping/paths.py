@@ -63,3 +63,9 @@ def _unmapped(mapped: tuple[str, ...]) -> Iterator[str]:
         yield f"no lock mapped (such as {vss.DOOR_LOCKS[0]}): no remote unlock, no lock state for the centre"
     if not any(path in mapped for path in vss.DOORS_OPEN):
         yield f"no door mapped (such as {vss.DOORS_OPEN[0]}): the agent cannot lock again after an unlock"
+    for path in (vss.SPEED_KMH, vss.USAGE_MODE):
+        if path not in mapped:
+            yield f"{path} not mapped: no remote unlock, no locking again, each request ends with signals-unknown"
+    for path in (vss.LATITUDE, vss.LONGITUDE):
+        if path not in mapped:
+            yield f"{path} not mapped: no position"
