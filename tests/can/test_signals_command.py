@@ -199,6 +199,17 @@ def test_wrong_input_is_told_by_its_own_error(tmp_path: Path) -> None:
         command("--map", REFERENCE, "--log", log, "--bus", "comfort")
 
 
+def test_why_frames_do_not_decode_is_told_with_the_name_of_their_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "short.log"
+    short = f"can0 {frame('VehicleMotion', 0.0).arbitration_id:03X}#0102\n"
+    log.write_text("".join(f"({at}.000000) {short}" for at in range(2)))
+    assert command("--map", REFERENCE, "--log", log) == 0
+    told = capsys.readouterr().out
+    assert "(VehicleMotion) do not decode: 2 (Wrong data size: 2 instead of 4 bytes)" in told
+
+
 def test_several_buses_must_be_told_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,7 +77,9 @@ def test_a_cancellation_that_comes_with_the_end_of_the_broker_is_heeded(
     assert asyncio.run(cancelled_while_the_broker_dies(monkeypatch))
 
 
-def test_a_service_outlives_its_broker(tmp_path: Path) -> None:
+def test_a_service_outlives_its_broker_and_says_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story() -> None:
         port = free_port()
         bus = MqttBus(BrokerAddress(port=port), client_id="trial")
@@ -91,6 +93,9 @@ def test_a_service_outlives_its_broker(tmp_path: Path) -> None:
         await end_tasks([running])
 
     asyncio.run(story())
+    assert caplog.text.count("trial: connected to the broker again") >= 1
+    lost = caplog.text.index("trial: no connection to the broker")
+    assert lost < caplog.text.index("trial: connected to the broker again")
 
 
 def test_a_task_that_loses_a_cancellation_is_ended_all_the_same() -> None:

@@ -1,5 +1,6 @@
 """Wrong options of `tcu-sim demo` and `tcu-sim observe` are told in words, with exit status 2."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def test_a_wrong_option_is_told(
 ) -> None:
     assert main(observe(bench, **options)) == 2
     assert words in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"tcu-sim {version('tcu-sim')}\n"
 
 
 def test_a_folder_without_public_keys_is_told(

@@ -149,7 +149,9 @@ def test_a_receiver_that_says_no_freshness_value_is_missed() -> None:
 
 def test_another_vehicles_bus_is_recognised() -> None:
     strange = [CanFrame(0x700 + index, bytes(8), timestamp_s=0.1 * index) for index in range(40)]
-    assert "another vehicle" in about("not in the DBC", strange).advice
+    found = about("not in the DBC", strange)
+    assert "40 of 40 identifiers are not in the DBC" in found.what
+    assert "another vehicle" in found.advice
 
 
 def test_a_silent_bus_is_a_failure() -> None:

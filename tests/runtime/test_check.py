@@ -202,6 +202,21 @@ def test_each_number_of_a_section_that_is_out_of_its_range_is_told(folder: Path)
     assert len(found) == 4
 
 
+def test_each_bus_that_only_one_of_configuration_and_mapping_has_is_told(folder: Path) -> None:
+    edit(
+        folder,
+        "[can.bus.body]",
+        '[can.bus.comfort]\ninterface = "virtual"\nchannel = "x"\n[can.bus.bdy]',
+    )
+    (found,) = problems(folder)
+    for name, has, lacks in (
+        ("bdy", "configuration", "mapping"),
+        ("body", "mapping", "configuration"),
+        ("comfort", "configuration", "mapping"),
+    ):
+        assert f"bus {name!r} is in the {has} and not in the {lacks}" in found
+
+
 @pytest.mark.parametrize("besides", ["", "wrong = 1\n"])
 def test_each_file_of_tls_that_is_missing_is_told(folder: Path, besides: str) -> None:
     files = {"ca": "a.pem", "certificate": "b.pem", "key": "c.pem"}

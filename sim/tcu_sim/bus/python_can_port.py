@@ -26,6 +26,7 @@ from tcu_sim.errors import BusUnreachable
 QUEUE_FRAMES: Final = 65536
 SEND_TIMEOUT_S: Final = 1.0
 NO_BUS_HINT: Final = "; start `tcu-sim bus` first, it makes the channels"
+GONE_HINT: Final = " (has `tcu-sim bus` ended? start it, then this again)"
 ROOM_ATTEMPTS: Final = 200
 """How often a full transmit queue of SocketCAN is tried again, 5 ms apart: one second."""
 
@@ -48,6 +49,7 @@ class PythonCanPort:
         """
         self.lost = 0
         """Frames that the interface did not take, or that nobody fetched in time."""
+        self._name = f"{interface}:{channel}"
         self._bus = _opened(interface, channel, bitrate)
         self._loop = asyncio.get_running_loop()
         self._received: deque[Frame] = deque(maxlen=QUEUE_FRAMES)
@@ -87,7 +89,7 @@ class PythonCanPort:
                 if getattr(error, "error_code", None) != errno.ENOBUFS:
                     self._failed_writes += 1
                     if self._failed_writes >= MOST_FAILED_WRITES:
-                        raise BusUnreachable(f"sending failed: {error}") from error
+                        raise BusUnreachable(self._gone("sending", error)) from error
                     break
                 await asyncio.sleep(0.005)
             else:
@@ -120,14 +122,14 @@ class PythonCanPort:
                 self._keep(message)
         except FAILURES as error:
             self._loop.remove_reader(self._bus.fileno())
-            self._fail(f"receiving failed: {error}")
+            self._fail(self._gone("receiving", error))
 
     def _poll(self) -> None:
         while not self._is_closed:
             try:
                 message = self._bus.recv(0.05)
             except FAILURES as error:
-                self._loop.call_soon_threadsafe(self._fail, f"receiving failed: {error}")
+                self._loop.call_soon_threadsafe(self._fail, self._gone("receiving", error))
                 return
             if message is not None:
                 self._loop.call_soon_threadsafe(self._keep, message)
@@ -138,6 +140,9 @@ class PythonCanPort:
         self.lost += len(self._received) == QUEUE_FRAMES
         self._received.append(_frame(message))
         self._news.set()
+
+    def _gone(self, doing: str, error: Exception) -> str:
+        return f"{self._name}: {doing} failed: {error}{GONE_HINT}"
 
     def _fail(self, what: str) -> None:
         self._failure = what

@@ -52,6 +52,7 @@ class MqttBus:
         self._client_id = client_id
         self._queue: asyncio.Queue[_Outgoing] = asyncio.Queue(QUEUE_LENGTH)
         self._unsent: _Outgoing | None = None
+        self._has_failed = False
         self.connected = asyncio.Event()
         """Set while the connection is up and subscribed."""
 
@@ -70,6 +71,7 @@ class MqttBus:
             try:
                 await self._connect_once(service)
             except aiomqtt.MqttError as error:
+                self._has_failed = True
                 where = f"{self._address.host}:{self._address.port}"
                 log.warning(
                     "%s: no connection to the broker at %s (--broker-host, --broker-port): %s; again in %g s",
@@ -87,7 +89,7 @@ class MqttBus:
             for message_type in service.topics:
                 await client.subscribe(f"tcu/v1/+/up/{message_type}", **self._subscription())
             _heed_cancellation()
-            self.connected.set()
+            self._note_connection()
             # No TaskGroup: up to Python 3.12 one whose task fails while it only waits leaves its parent counted as
             # cancelled, and `_heed_cancellation` would take the end of a connection for the end of the service.
             tasks = {
@@ -100,6 +102,12 @@ class MqttBus:
                 await end_tasks(tasks)
             for task in ended:
                 task.result()
+
+    def _note_connection(self) -> None:
+        self.connected.set()
+        if self._has_failed:
+            self._has_failed = False
+            log.warning("%s: connected to the broker again", self._client_id)
 
     async def _receive(self, client: aiomqtt.Client, service: Service) -> None:
         async for message in client.messages:

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from tcu_sim.cli.interruption import INTERRUPTED_STATUS, leaving_at_once
 from tcu_sim.errors import SimulatorError
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tcu-sim", description="The bench for tcu-agent.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('tcu-sim')}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     wanted = next((word for word in arguments if not word.startswith("-")), None)
     for name, (module, summary) in PARTS.items():

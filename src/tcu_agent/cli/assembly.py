@@ -65,11 +65,14 @@ def read_mapping(config: Config) -> VehicleMapping:
     with named_by("[can] mapping"):
         mapping = load_mapping(config.mapping)
     configured = {bus.name for bus in config.buses}
+    misfits = []
     for name in sorted(configured ^ mapping.buses.keys()):
         missing, has = ("mapping", config.file) if name in configured else (config.file, "mapping")
+        misfits.append(f"bus {name!r} is in the {_file(has)} and not in the {_file(missing)}")
+    if misfits:
         raise ConfigError(
-            f"bus {name!r} is in the {_file(has)} and not in the {_file(missing)}",
-            where=f"{config.file}: can.bus.{name}",
+            "; ".join(misfits),
+            where=f"{config.file}: can.bus",
             hint=f"the mapping is {config.mapping}; its buses: {', '.join(sorted(mapping.buses))}",
         )
     return mapping

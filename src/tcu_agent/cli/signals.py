@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     recording = Recording(args.log, channel=args.channel)
     try:
         summary = _play(mapping, bus, recording, as_json=args.json)
-        print(json.dumps(summary) if args.json else _readable(summary), flush=True)
+        told = json.dumps(summary) if args.json else _readable(summary, _names(mapping, bus))
+        print(told, flush=True)
     except BrokenPipeError:
         forget_reader()
     return 0
@@ -93,6 +94,12 @@ def _bus(mapping: VehicleMapping, name: str | None) -> str:
         return name
     what = f"bus {name!r} is not in the mapping" if name else "the mapping has several buses"
     raise ConfigError(what, where="--bus", hint=f"one of: {', '.join(buses)}")
+
+
+def _names(mapping: VehicleMapping, bus: str) -> dict[str, str]:
+    """Return the name of each message by its identifier as the summary writes it."""
+    messages = mapping.buses[bus].database.messages
+    return {_hex((one.frame_id, one.is_extended_frame)): one.name for one in messages}
 
 
 def _play(
@@ -189,14 +196,16 @@ def _hex(key: tuple[int, bool]) -> str:
     return f"0x{key[0]:08X}" if key[1] else f"0x{key[0]:03X}"
 
 
-def _readable(summary: dict[str, Any]) -> str:
+def _readable(summary: dict[str, Any], names: Mapping[str, str]) -> str:
     shown = [
         "",
         f"{summary['frames']:,} frames, {summary['duration_s']:.1f} s; read at {summary['frames_per_s']:,} frames/s",
         f"{summary['ids_known']} ids in the DBC, {summary['ids_unknown']} unknown; {summary['changes']} changes",
     ]
+    for identifier, causes in summary["decode_error_causes"].items():
+        count, why = sum(causes.values()), "; ".join(sorted(causes))
+        shown.append(f"frames of {identifier} ({names[identifier]}) do not decode: {count} ({why})")
     for name, what in (
-        ("decode_errors", "frames of {} do not decode: {}"),
         ("e2e_errors", "{}: end-to-end check failed: {}"),
         ("unmapped_values", "{}: raw values that the mapping does not have: {}"),
         ("suppressed", "{}: changes held back by debounce: {}"),

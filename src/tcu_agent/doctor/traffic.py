@@ -172,11 +172,12 @@ def _silent(subject: str, seconds: float) -> Finding:
 def _errors(subject: str, heard: Heard) -> list[Finding]:
     counters = heard.counters
     found = [*_disturbed(subject, counters), *_not_understood(subject, counters)]
+    heard_ids = counters.ids_known + counters.ids_unknown
     if counters.ids_unknown > counters.ids_known:
         found.append(
             failure(
                 subject,
-                f"{counters.ids_unknown} identifiers are not in the DBC, only {counters.ids_known} are",
+                f"{counters.ids_unknown} of {heard_ids} identifiers are not in the DBC",
                 "the DBC is of another bus or another vehicle",
             )
         )
