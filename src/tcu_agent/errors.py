@@ -13,6 +13,7 @@
     |       +-- PublicationRefusedError  the broker did not take one message; the link itself holds
     |       +-- ConnectionEndedError  the broker, or who is on the way to it, has ended the connection
     +-- StorageError             durable state: corrupt or not writable; fails closed
+    |   +-- NoStateError         there is no place for it: nothing is known of what may be stored
     |   +-- DamagedMessageError  one message that waits for the centre, and nothing else (carries its place)
     +-- PowerError               the board cannot be suspended, or not be woken
     +-- EnrolmentError           no new certificate or trust bundle; the old one stays; `temporary`
@@ -121,6 +122,10 @@ class ConnectionEndedError(MqttTransportError):
 
 class StorageError(AgentError):
     """Durable state cannot be read or written."""
+
+
+class NoStateError(StorageError):
+    """The state directory cannot be made or used; what it may hold was not looked at."""
 
 
 class DamagedMessageError(StorageError):

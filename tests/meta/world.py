@@ -141,7 +141,7 @@ ADAPTERS: Mapping[str, Mapping[Reach, str]] = {
     "storage.schema": {Reach.NONE: "read_version", Reach.FILE: "make_file upgrade"},
     "storage.state_directory": {
         Reach.NONE: "StateInUse in_use obstacle",
-        Reach.FILE: "StateDirectory prepare_directory",
+        Reach.FILE: "StateDirectory prepare_directory check_makeable",
     },
     "storage.store": {Reach.FILE: "SqliteState"},
     "storage.stored_message": {Reach.NONE: "pack unpack"},
@@ -222,7 +222,7 @@ WORLD_LIBRARIES = {
         "tcu_agent.enrolment.est",
     },
     "subprocess": {"tcu_agent.doctor.interface"},
-    "tempfile": {"tcu_agent.doctor.surroundings"},
+    "tempfile": {"tcu_agent.adapters.storage.state_directory", "tcu_agent.doctor.surroundings"},
     "urllib": {
         "tcu_agent.config.brokers",
         "tcu_agent.config.signing_key",

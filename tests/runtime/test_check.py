@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tcu_agent.adapters.storage.state_directory import prepare_directory
+from tcu_agent.cli import assembly
 from tcu_agent.cli.check import examine
 from tcu_agent.config import REFERENCE_MAPPING, load
-from tcu_agent.errors import BadInput
+from tcu_agent.errors import BadInput, NoStateError
 from tcu_sim.pki.ceremony import Plan, initialise
 from tests.runtime.files import minimal
 
@@ -110,6 +111,24 @@ def test_what_stands_where_the_state_directory_should_be_is_named(
     with pytest.raises(BadInput) as at_run:
         prepare_directory(load(folder / "tcu.toml").state_directory)
     assert str(at_run.value) == found
+
+
+def test_a_state_directory_that_nobody_can_make_is_a_problem_and_not_called_damaged(
+    folder: Path,
+) -> None:
+    edit(folder, 'directory = "state"', 'directory = "/proc/x"')
+    (found,) = problems(folder)
+    assert found.startswith("/proc/x: cannot be made: ")
+    assert "ON CALL only" not in found
+    with pytest.raises(NoStateError, match="cannot be made") as at_run:
+        assembly.open_state(Path("/proc/x")).load()
+    assert str(at_run.value) == found
+
+
+def test_looking_whether_the_state_directory_can_be_made_leaves_nothing(folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    assert problems(folder) == []
+    assert sorted(folder.iterdir()) == before
 
 
 KEY = bytes.fromhex("1f" * 16)

@@ -27,7 +27,7 @@ from tcu_agent.config import BusConfig, Config
 from tcu_agent.core import vss
 from tcu_agent.core.durable.records import TRUST
 from tcu_agent.core.settings import CoreSettings
-from tcu_agent.errors import BadInput, ConfigError, MalformedError, StorageError
+from tcu_agent.errors import BadInput, ConfigError, MalformedError, NoStateError, StorageError
 from tcu_agent.ports import CanPort, Clock, LinkPort, StatePort
 from tcu_agent.protocol.trust import CONTAINER_LIMIT, Keyring, open_container, root_keys
 from tcu_agent.protocol.vocabulary import Reason, Service
@@ -199,7 +199,7 @@ def open_state(directory: Path) -> StatePort:
     except StorageError as error:
         return UnreadableState(error)
     except BadInput as error:
-        return UnreadableState(StorageError(str(error)))
+        return UnreadableState(NoStateError(str(error)))
 
 
 def build_car(config: Config, *, trust: bytes | None, secoc_keys: Mapping[str, bytes]) -> Car:

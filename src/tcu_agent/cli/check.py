@@ -193,14 +193,16 @@ def _enrolment(config: Config, _: Report) -> None:
 
 
 def _state(config: Config, report: Report) -> None:
-    """Look without touching: a first start makes the directory itself."""
-    from tcu_agent.adapters.storage.state_directory import obstacle, prepare_directory
+    """Look and leave nothing behind: a first start makes the directory itself."""
+    from tcu_agent.adapters.storage.state_directory import (
+        check_makeable,
+        obstacle,
+        prepare_directory,
+    )
 
     directory = config.state_directory
     if not directory.exists() and obstacle(directory) is None:
-        parent = next(each for each in directory.parents if each.exists())
-        if not os.access(parent, os.W_OK | os.X_OK):
-            report.problems.append(f"{directory}: cannot be made here (see [state] directory)")
+        check_makeable(directory)
         return
     prepare_directory(directory)  # something is there, so this only looks at it
     if not os.access(directory, os.W_OK | os.X_OK):

@@ -19,7 +19,7 @@ from tcu_agent.core.effects import Effect
 from tcu_agent.core.events import MessageArrived, TimePassed
 from tcu_agent.core.reports.classes import OutboxBounds
 from tcu_agent.core.settings import CoreSettings
-from tcu_agent.errors import StorageError
+from tcu_agent.errors import NoStateError, StorageError
 from tcu_agent.ports import (
     CanFrame,
     CanPort,
@@ -217,8 +217,9 @@ class Agent:
             self._stored_journal(state).find()
             return state.load()
         except StorageError as error:
+            word = "state-unusable" if isinstance(error, NoStateError) else "state-corrupt"
             self._around.logbook.error(
-                "state-corrupt", detail=str(error), consequence="remote services refused"
+                word, detail=str(error), consequence="remote services refused"
             )
             self._around.supervisor.degrade("no state, remote services refused")
             return None

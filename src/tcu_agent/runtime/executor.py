@@ -31,6 +31,7 @@ from tcu_agent.errors import BugError
 from tcu_agent.ports import Clock, Sealer, StatePort, StoredPosition
 from tcu_agent.protocol import codec
 from tcu_agent.protocol.messages import Challenge, Result
+from tcu_agent.protocol.vocabulary import EventKind
 from tcu_agent.runtime.connection import Senders
 from tcu_agent.runtime.deadline import time_left_s
 from tcu_agent.runtime.logbook import Logbook
@@ -126,6 +127,10 @@ class Executor:
         for message in effect.append:
             if isinstance(message, Result):
                 self._tell(message)
+            elif message.kind is EventKind.RELOCK_FAILED:
+                self._to.logbook.warning("relock-failed", reason=message.reason.code)
+            elif message.kind is EventKind.ON_CALL_PRESSED:
+                self._to.logbook.info("on-call-pressed")
 
     def _tell(self, result: Result) -> None:
         """Say how a request ended, once that is durable."""

@@ -199,7 +199,10 @@ class Transmitter:
         except CanTransportError as error:
             if key not in self._failing:
                 self._failing.add(key)
-                self._logbook.warning(f"{what}-not-sent", bus=cyclic.bus, detail=str(error))
+                # A start is quicker than its bus; one that stays away is told by `can-open-failed`.
+                is_open = self._buses[cyclic.bus].opened.is_set()
+                say = self._logbook.warning if is_open else self._logbook.info
+                say(f"{what}-not-sent", bus=cyclic.bus, detail=str(error))
         else:
             if key in self._failing:
                 self._failing.discard(key)

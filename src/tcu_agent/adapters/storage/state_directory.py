@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -93,6 +94,21 @@ def prepare_directory(directory: Path) -> None:
         )
 
 
+def check_makeable(directory: Path) -> None:
+    """Find out whether the directory, which is not there yet, could be made, and leave nothing behind.
+
+    Rights alone do not tell: nobody can make one in /proc. So another is made where the first new one would stand.
+
+    Raises:
+        BadInput: it could not.
+    """
+    try:
+        parent = next(each for each in directory.parents if each.exists())
+        Path(tempfile.mkdtemp(prefix=".tcu-agent-check-", dir=parent)).rmdir()
+    except OSError as error:
+        raise _not_usable(directory, error) from error
+
+
 def obstacle(directory: Path) -> str | None:
     """Return what stands where the directory should be, or one above it; None if nothing does.
 
@@ -110,6 +126,8 @@ def obstacle(directory: Path) -> str | None:
 
 def _not_usable(directory: Path, error: OSError) -> BadInput:
     what = error.strerror or str(error)
+    if not os.path.lexists(directory):
+        what = f"cannot be made: {what}"
     with suppress(OSError):  # we may not even look
         what = obstacle(directory) or what
     return BadInput(what, where=str(directory), hint="see [state] directory")
