@@ -68,7 +68,7 @@ def keyboard(path: Path) -> Iterator[int]:
 def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
     async def story() -> None:
         said: list[str] = []
-        printed = ""
+        printed: dict[str, str] = {}
         heard = asyncio.Event()
 
         def listen(line: str) -> None:
@@ -79,7 +79,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
             async with Ensemble(tmp_path) as ensemble:
                 for name, body in blocks(free_port()):
                     if name == "sh":
-                        printed = await asyncio.to_thread(typed, body, tmp_path)
+                        printed[body] = await asyncio.to_thread(typed, body, tmp_path)
                     elif name == "toml":
                         (tmp_path / "tcu.toml").write_text(body, encoding="utf-8")
                     elif name == "vehicle":
@@ -103,9 +103,15 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
                                 on_line=listen if part == "vehicle" else None,
                             )
                         )
-        decided = json.loads(printed[printed.rindex("\n{") :])
+        (unlocked,) = [
+            said for body, said in printed.items() if "operator --dir pki unlock" in body
+        ]
+        decided = json.loads(unlocked[unlocked.rindex("\n{") :])
         assert decided["state"] == "completed"
         assert set(decided["result"]["locks"].values()) == {"unlocked"}
         assert "front left" in decided["result"]["locks"]
+        (traced,) = [said for body, said in printed.items() if "operator --dir pki track" in body]
+        for word in ('"state": "completed"', '"latitude_deg"', '"is_open": false'):
+            assert word in traced, traced
 
     asyncio.run(story())

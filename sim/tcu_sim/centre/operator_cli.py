@@ -19,6 +19,15 @@ Assistance by hand, against a running `tcu-sim centre`. Answers are JSON. An unl
   ticket REQUEST                     for the caller's PIN entry
   keypad TICKET                      the caller keys in the PIN (read from standard input)
   send REQUEST                       asks the car; then: request REQUEST --wait 30
+  end-call INCIDENT                  hangs up; until then the incident stays open
+
+A theft, from the owner's call to the car's positions:
+
+  call-in CALLER VEHICLE             somebody rings up; take the incident id
+  open-case VEHICLE                  take its case_id
+  centre-agrees CASE, owner-agrees CASE, police-agrees CASE
+  track VEHICLE INCIDENT CASE        or snapshot; take the request id; ticket, keypad, send as above
+  positions CASE                     what the car has told; end-case CASE erases it
 
 Ids are 32 hex digits. An ADDRESS is the id of a registered letterbox, not a street: 1 to 64 of A-Z a-z 0-9 _ -,
 such as owner-home; its letters lie in DIR/post/ADDRESS/."""
