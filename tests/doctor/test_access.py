@@ -43,6 +43,29 @@ def test_a_serial_adapter_that_is_not_for_us(
     assert f"SupplementaryGroups={(tmp_path / 'ttyACM0').group()}" in found.advice
 
 
+@pytest.mark.parametrize("channel", ["can-bus/tcu", "/run/can-bus/tcu", "/dev/pts/9999"])
+def test_of_a_pseudo_terminal_that_is_not_there_dmesg_would_say_nothing(
+    channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (found,) = device(channel, Path("/dev"))
+    assert (found.level, found.ends) == (Level.FAILURE, True)
+    assert "start what makes it first (such as tcu-sim bus)" in found.advice
+    assert "dmesg" not in found.advice
+    assert (str(tmp_path) in found.advice) is (channel == "can-bus/tcu")
+
+
+def test_a_relative_path_is_looked_for_where_the_agent_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "can-bus").mkdir()
+    (tmp_path / "can-bus" / "tcu").touch()
+    (found,) = device("can-bus/tcu", Path("/dev"))
+    assert found.level is Level.OK
+    assert not device("socket://bench:3333", Path("/dev"))
+
+
 def test_a_channel_that_is_no_file_is_not_looked_for(tmp_path: Path) -> None:
     assert not device("PCAN_USBBUS1", tmp_path)
 

@@ -22,18 +22,29 @@ _ROOT = 0
 def examine_device(bus: BusConfig, *, devices: Path = DEVICES) -> Iterator[Finding]:
     """Yield whether a serial adapter is there and may be opened; nothing where the channel is no path."""
     subject, device = f"can.{bus.name}", Path(bus.channel.split("@")[0])
-    if not device.is_absolute():
+    if not (device.is_absolute() or _is_relative_path(bus)):
         return
     if not device.exists():
-        there = [str(each) for name in _SERIAL_NAMES for each in sorted(devices.glob(name))]
-        advice = f"plug it in (dmesg names it), or name another; there is: {', '.join(there) or 'no serial adapter'}"
-        yield failure(subject, f"there is no {device}", advice, ends=True)
+        yield failure(subject, f"there is no {device}", _missing(device, devices), ends=True)
     elif not os.access(device, os.R_OK | os.W_OK):
         group = _name_of_group(device)
         advice = f"usermod -aG {group} USER, and SupplementaryGroups={group} in the service"
         yield failure(subject, f"{device}: this user may not open it", advice, ends=True)
     else:
         yield ok(subject, f"{device} is there and may be opened")
+
+
+def _is_relative_path(bus: BusConfig) -> bool:
+    return bus.interface == "slcan" and "/" in bus.channel and "://" not in bus.channel
+
+
+def _missing(device: Path, devices: Path) -> str:
+    """Return what to do about a device that is not there: dmesg knows nothing of a pseudo terminal."""
+    if not device.is_relative_to(devices) or device.is_relative_to(devices / "pts"):
+        relative = "" if device.is_absolute() else f"; it is looked for below {Path.cwd()}"
+        return f"a pseudo terminal? start what makes it first (such as tcu-sim bus){relative}"
+    there = [str(each) for name in _SERIAL_NAMES for each in sorted(devices.glob(name))]
+    return f"plug it in (dmesg names it), or name another; there is: {', '.join(there) or 'no serial adapter'}"
 
 
 def examine_owners(
