@@ -130,8 +130,8 @@ MUTANTS = (
     Mutant(
         "the broker's acknowledgement is taken for the centre's",
         "src/tcu_agent/runtime/outbox.py",
-        "        await asyncio.gather(*(publish(each) for each in signed))\n",
-        "        await asyncio.gather(*(publish(each) for each in signed))\n"
+        "        is_unheard = any(await asyncio.gather(*(publish(each) for each in signed)))\n",
+        "        is_unheard = any(await asyncio.gather(*(publish(each) for each in signed)))\n"
         "        for each in messages:\n            self._state.commit(puts={}, acknowledged=each.seq)\n",
     ),
     Mutant(
