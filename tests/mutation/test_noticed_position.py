@@ -8,6 +8,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.effects import SealPosition
+from tcu_agent.core.events import SignalChange
 from tcu_agent.core.position.fixes import FixSource
 from tcu_agent.core.position.position import PROOF_LOOK_S
 from tcu_agent.core.position.record import PositionRecord
@@ -154,6 +155,32 @@ def test_a_place_that_is_not_seen_again_grows_old() -> None:
     assert not source.is_fresh(105.0)
     old = source.fix(105.0, None)
     assert (old.quality, old.age_ms) == (FixQuality.LAST_KNOWN, 5000)
+
+
+def test_a_place_is_as_old_as_it_was_seen_whatever_else_the_car_says() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    source = FixSource(vehicle=vehicle, fresh_s=2.0)
+    here = {vss.LATITUDE: -33.8568, vss.LONGITUDE: 151.2153}
+    vehicle.apply((SignalChange(path, value, 100.0) for path, value in here.items()), now=100.0)
+    vehicle.apply((SignalChange(vss.SPEED_KMH, 0.0, 104.0),), now=104.0)
+    source.advance(104.0)
+    assert source.fix(104.0, None).age_ms == 4000
+
+
+@pytest.mark.parametrize(("age_s", "age_ms"), [(-5.0, 10_000), (5.0, 15_000)])
+def test_an_age_below_zero_makes_no_place_newer(age_s: float, age_ms: int) -> None:
+    assert place(**{vss.FIX_AGE_S: age_s}).fix(110.0, None).age_ms == age_ms
+
+
+def test_an_age_beyond_the_wire_is_cut_off_at_its_end() -> None:
+    assert place().fix(1e9, None).age_ms == 2**32 - 1
+
+
+@pytest.mark.parametrize(
+    ("heading_deg", "heading_ddeg"), [(359.9, 3599), (360.0, 0), (360.1, None), (361.0, None)]
+)
+def test_the_circle_ends_where_it_begins(heading_deg: float, heading_ddeg: int | None) -> None:
+    assert place(**{vss.HEADING: heading_deg}).fix(100.0, None).heading_ddeg == heading_ddeg
 
 
 def test_a_snapshot_that_a_restart_cut_off_keeps_nobody_waiting(car: Driver) -> None:
