@@ -41,12 +41,21 @@ class Found:
 
 
 @pytest.fixture
-def car(bench: Bench, dump: Candump) -> Iterator[None]:
-    """The reference vehicle at the far end, awake."""
+def place(tmp_path: Path) -> Path:
+    """The car's folder, with its keys."""
+    return initialise(tmp_path / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
+
+
+@pytest.fixture
+def car(bench: Bench, dump: Candump, place: Path) -> Iterator[None]:
+    """The reference vehicle at the far end, awake, with the SecOC key of its folder."""
     mark = dump.mark()
     program = Path(sys.executable).with_name("tcu-sim")
     where = ("--interface", "socketcan", "--channel", bench.far, "--sleep-after", AWAKE_S)
-    with subprocess.Popen([program, "vehicle", *where], stdout=subprocess.DEVNULL) as vehicle:
+    secret = ("--secoc-key", str(place / "secoc.key"))
+    with subprocess.Popen(
+        [program, "vehicle", *where, *secret], stdout=subprocess.DEVNULL
+    ) as vehicle:
         try:
             assert dump.wait(lambda: bool(dump.since(mark, bench.agent, ALIVE)))
             yield
@@ -54,9 +63,8 @@ def car(bench: Bench, dump: Candump) -> Iterator[None]:
             vehicle.terminate()
 
 
-def examined(folder: Path, bench: Bench, mapping: Path | None = None) -> tuple[int, list[Found]]:
+def examined(place: Path, bench: Bench, mapping: Path | None = None) -> tuple[int, list[Found]]:
     """Return the exit status and what is said of the bus. No broker runs: that is another finding."""
-    place = initialise(folder / "bench", Plan(vehicles=["car-1"])).vehicle("car-1")
     text = minimal(broker_port=free_port()).replace(*SECOC)
     text = text.replace(VIRTUAL, f'interface = "socketcan"\nchannel = "{bench.agent}"')
     if mapping is not None:
@@ -78,19 +86,32 @@ def failures(found: Sequence[Found]) -> list[str]:
 
 @pytest.mark.timeout(LIMIT_S)
 @pytest.mark.usefixtures("car")
-def test_a_car_that_sends_what_the_mapping_names_is_well(bench: Bench, tmp_path: Path) -> None:
-    _, found = examined(tmp_path, bench)
+def test_a_car_that_sends_what_the_mapping_names_is_well(bench: Bench, place: Path) -> None:
+    _, found = examined(place, bench)
     assert not failures(found)
     told = [each.what for each in found]
     assert any(re.match(rf"{bench.agent} is up", each) for each in told), told
     assert any(re.match(r"\d+ frames in \d+ s, \d+ identifiers", each) for each in told), told
     assert any(re.match(r"DoorStatus \(0x1b1\): [\d.]+ a second", each) for each in told), told
     assert any("lost" in each for each in told), told
+    assert any(re.match(r"SecocFreshness .* all authentic", each) for each in told), told
 
 
 @pytest.mark.timeout(LIMIT_S)
 @pytest.mark.usefixtures("car")
-def test_the_database_of_another_vehicle_is_recognised(bench: Bench, tmp_path: Path) -> None:
+def test_another_key_than_the_cars_is_recognised(bench: Bench, place: Path) -> None:
+    (place / "secoc.key").write_bytes(bytes(range(16)))
+    status, found = examined(place, bench)
+    assert status == 2
+    (wrong,) = failures(found)
+    assert re.match(r"SecocFreshness .* wrong key or freshness", wrong)
+
+
+@pytest.mark.timeout(LIMIT_S)
+@pytest.mark.usefixtures("car")
+def test_the_database_of_another_vehicle_is_recognised(
+    bench: Bench, place: Path, tmp_path: Path
+) -> None:
     text = (REFERENCE / "reference.dbc").read_text(encoding="utf-8")
     other = re.sub(
         r"\b(BO_|SG_|VAL_|BO_TX_BU_|SIG_GROUP_) (\d+)\b",
@@ -100,7 +121,7 @@ def test_the_database_of_another_vehicle_is_recognised(bench: Bench, tmp_path: P
     (tmp_path / "reference.dbc").write_text(other, encoding="utf-8")
     mapping = tmp_path / "reference.toml"
     mapping.write_bytes((REFERENCE / "reference.toml").read_bytes())
-    status, found = examined(tmp_path, bench, mapping)
+    status, found = examined(place, bench, mapping)
     assert status == 2
     (wrong,) = [each for each in found if "identifiers are not in the DBC" in each.what]
     assert (wrong.level, "another vehicle" in wrong.advice) == ("failure", True)
@@ -108,11 +129,11 @@ def test_the_database_of_another_vehicle_is_recognised(bench: Bench, tmp_path: P
 
 @pytest.mark.timeout(LIMIT_S)
 def test_an_interface_that_is_down_is_said_with_the_command_that_brings_it_up(
-    bench: Bench, tmp_path: Path
+    bench: Bench, place: Path
 ) -> None:
     take_down(bench.agent)
     try:
-        status, found = examined(tmp_path, bench)
+        status, found = examined(place, bench)
     finally:
         bring_up(bench.agent)
     assert status == 2
