@@ -44,6 +44,15 @@ def test_the_end_of_a_case_kills_its_own_challenges_alone() -> None:
     assert isinstance(find(table, "door"), Outstanding)
 
 
+def test_the_places_of_an_ended_case_stay_taken_until_their_time_is_over() -> None:
+    table = ChallengeTable(capacity=2)
+    about_a_position(table, "a", CASE_A)
+    about_a_position(table, "b", CASE_A)
+    table.end_case(CASE_A)
+    assert issue(table, "c", now=TTL_S) is Reason.BUSY
+    assert isinstance(issue(table, "c", now=TTL_S + 0.001), Outstanding)
+
+
 @pytest.mark.parametrize(
     ("now", "is_live"), [(0.0, True), (TTL_S, True), (TTL_S + 0.001, False), (-1.0, False)]
 )
