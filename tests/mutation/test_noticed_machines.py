@@ -55,16 +55,6 @@ def test_a_relock_that_worked_is_told_without_a_reason(car: Driver) -> None:
     assert event.values == {vss.RELOCKED_BY: "agent"}
 
 
-@pytest.fixture
-def unlocked(car: Driver) -> Driver:
-    """A car that was just unlocked, so that it will lock itself again."""
-    car.allow(Service.UNLOCK)
-    car.pass_time(0.2)
-    car.locks(False)
-    car.pass_time(0.2)
-    return car
-
-
 def test_a_relock_that_waits_for_signals_is_not_noted_as_attempted(unlocked: Driver) -> None:
     unlocked.fall_asleep()
     unlocked.pass_time(unlocked.settings.relock_after_s + 1)

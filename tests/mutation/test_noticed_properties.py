@@ -15,16 +15,6 @@ from tests.core.parked import LISTEN_S, parked, sleeps, state, until
 from tests.core.test_records import POSITION
 
 
-@pytest.fixture
-def unlocked(car: Driver) -> Driver:
-    """A car that was just unlocked, so that it will lock itself again."""
-    car.allow(Service.UNLOCK)
-    car.pass_time(0.2)
-    car.locks(False)
-    car.pass_time(0.2)
-    return car
-
-
 def relock_at(car: Driver) -> float:
     """Return when it locks itself again."""
     due_at = car.core._parts.relock.deadline
