@@ -225,6 +225,27 @@ def test_the_only_fix_that_could_not_be_sealed_makes_a_tracking_a_failed_one(car
     assert verdict_of(car) is Reason.SEAL_FAILED
 
 
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [("sealed", Reason.CASE_ENDED), ("failed", Reason.SEAL_FAILED), ("none", Reason.CASE_ENDED)],
+)
+def test_a_fix_that_the_end_of_its_case_took_back_counts_neither_as_sealed_nor_as_failed(
+    car: Driver, before: str, verdict: Reason
+) -> None:
+    if before == "failed":
+        car.failures.append(Failure(lambda effect: isinstance(effect, SealPosition), times=1))
+    car.change(dict(HERE))
+    car.settles = before != "none"
+    car.allow(Service.POSITION, parameters=TRACKING)
+    car.pass_time(59 if car.settles else 0)
+    sealed = len(car.positions)
+    assert sealed == (before == "sealed")
+    car.jump((car.core.next_deadline() or 0.0) - car.now)
+    car.receive("case-end", signing.sign(car.centre.case_end()))
+    assert len(car.positions) == sealed
+    assert verdict_of(car) is verdict
+
+
 def verdict_of(car: Driver) -> Reason:
     """Return why the only tracking ended."""
     (result,) = [each for each in car.appended() if isinstance(each, Result)]

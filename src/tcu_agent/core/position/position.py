@@ -220,9 +220,7 @@ class PositionCase:
         elif self._fixes.is_fresh(step.now) or step.now >= job.search_until:
             self.machine.move(Trigger.FIX_TAKEN)
             self._seal(step, job)
-            job.deadline = (
-                step.now
-            )  # the next step comes at once: by then sealing has failed or not
+            job.deadline = step.now  # the next step comes at once: by then sealing has failed or not
         else:
             job.deadline = job.search_until
 
@@ -302,7 +300,8 @@ class PositionCase:
         """Take back the fix that this very step wanted to seal, if there is one; returns whether there was."""
         withdrawn = step.withdraw(SealPosition)
         for sealing in withdrawn:
-            self.not_sealed(sealing, is_too_late=False)
+            self.cases.take_back(sealing.authorisation.case_id, sealing.seq)
+            job.sealed -= 1
             job.tried -= 1
         return bool(withdrawn)
 
