@@ -220,7 +220,8 @@ class PositionCase:
         elif self._fixes.is_fresh(step.now) or step.now >= job.search_until:
             self.machine.move(Trigger.FIX_TAKEN)
             self._seal(step, job)
-            job.deadline = step.now  # the next step comes at once: by then sealing has failed or not
+            # The next step comes at once: by then sealing has failed or not.
+            job.deadline = step.now
         else:
             job.deadline = job.search_until
 
