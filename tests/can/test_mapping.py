@@ -182,6 +182,25 @@ def test_signals_of_a_bus_without_its_database_are_not_blamed(tmp_path: Path, ot
     assert "mistakes" not in str(caught.value), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[bus.body.wake]", "[bus.bdy.wake]", ["bus.bdy.dbc: key 'dbc' is missing"]),
+        ("[bus.body]\n", "[bus.bdy]\n", ["bus.body.dbc: key 'dbc' is missing"]),
+        ('OnCallLamp = "{', 'OCallLamp = "{', ["signals.OCallLamp: message 'TcuStatus' has no signal 'OCallLamp'"]),
+        ("pulsing =", "plsing =", ["lamp.pulsing: key 'pulsing' is missing", "unknown key 'plsing'"]),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told_once_and_what_is_right_is_not_blamed(
+    tmp_path: Path, old: str, new: str, told: list[str]
+) -> None:
+    assert old in TEXT
+    with pytest.raises(MappingError) as caught:
+        mapping_from(tmp_path, TEXT.replace(old, new, 1))
+    assert all(each in str(caught.value) for each in told), str(caught.value)
+    assert max(1, str(caught.value).count("\n")) == len(told), str(caught.value)
+
+
 def test_numbers_and_names_of_choices_give_raw_values(tmp_path: Path) -> None:
     alarm = mapping_from(tmp_path, SMALL).signals[1]
     assert alarm.values == {0: "off", 1: "armed", 2: "triggered"}

@@ -71,8 +71,9 @@ def read_assignments(table: Table | None, message: DbcMessage | None) -> dict[st
 
 
 def _database(table: Table, file: Path, *, strict: bool) -> Database | None:
-    if not file.name:
-        return None  # the missing key is noted already
+    named = table.take("dbc")
+    if not (named and isinstance(named, str)):
+        return None  # which is noted already
     try:
         return load_database(file, strict=strict)
     except MappingError as error:

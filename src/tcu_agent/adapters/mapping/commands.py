@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cantools.database.can import Message as DbcMessage
+from cantools.database.can import Signal as DbcSignal
 
 from tcu_agent.adapters.mapping.dbc_names import (
     find_message,
@@ -123,11 +124,13 @@ def _value_table(
         )
         return {}
     found: dict[str, int] = {}
+    known = _known(message).get(signal)  # an unknown one is noted already, where it is named
     for name in NAMES[placeholder]:
-        if name not in below:
+        choice = below.take(name)
+        if choice is None:
             below.problem(name, f"key {name!r} is missing")
-        raws = raw_values(find_signal(message, below, name, signal), below, name, below.take(name))
-        found |= {name: raws[0]} if raws else {}
+        elif raws := raw_values(known, below, name, choice):
+            found[name] = raws[0]
     below.close()
     return found
 
@@ -136,10 +139,14 @@ def _trials(command: CommandMapping, message: DbcMessage | None) -> Iterator[dic
     """Yield the signals of the command with each value that the agent may fill in."""
     plain = {name: raw for name, raw in command.signals.items() if isinstance(raw, int)}
     yield plain
-    known = {signal.name: signal for signal in message.signals} if message else {}
+    known = _known(message)
     for name, placeholder in command.signals.items():
         if (
             isinstance(placeholder, Placeholder) and name in known
         ):  # else it is a mistake noted already
             raws = command.values.get(placeholder, {"first": 0, "last": raw_range(known[name])[1]})
             yield from (plain | {name: raw} for raw in raws.values())
+
+
+def _known(message: DbcMessage | None) -> dict[str, DbcSignal]:
+    return {signal.name: signal for signal in message.signals} if message else {}

@@ -44,8 +44,10 @@ def read_signals(
 def bus_of(table: Table, buses: Mapping[str, BusMapping | None]) -> BusMapping | None:
     """Return the bus that a table names; it may leave it out where there is one only."""
     named = table.take("bus")
-    if named is None and len(buses) == 1:
-        return next(iter(buses.values()))
+    readable = [bus for bus in buses.values() if bus is not None]
+    if named is None and (len(buses) == 1 or len(readable) < len(buses)):
+        # One that could not be read may be a slip in the name of another, which is said already.
+        return readable[0] if len(readable) == 1 else None
     if isinstance(named, str) and named in buses:
         return buses[named]
     if named is not None:
