@@ -261,6 +261,33 @@ def test_a_new_doubt_is_none_about_what_the_centre_has() -> None:
     play(body)
 
 
+def test_nor_about_what_the_centre_has_acknowledged_before_the_broker_did() -> None:
+    async def body(rig: Rig) -> None:
+        nothing_is_wrong(rig)
+        rig.start()
+        await connected(rig)
+        publish, is_taken = rig.link.publish, asyncio.Event()
+
+        async def slowly(message_type: str, payload: bytes, **rest: Any) -> bool:
+            is_unheard = await publish(message_type, payload, **rest)
+            centre_stores(rig, 1)
+            await rig.wait_s(0.5)
+            is_taken.set()
+            return is_unheard
+
+        rig.link.publish = slowly  # type: ignore[method-assign]  # a PUBACK that takes its time
+        happens(rig, pressed(1))
+        await is_taken.wait()
+        rig.link.publish = publish  # type: ignore[method-assign]  # as it was
+        rig.broker.forget()
+        await rig.core.wait_for(Connected, number=2)
+        happens(rig, pressed(2, EventKind.STATE_CHANGED))
+        await rig.wait_s(0.1)
+        assert agree(await pauses_of(rig, 2), PATIENT_S)
+
+    play(body)
+
+
 def test_the_doubt_outlives_a_connection_and_a_broker_that_has_our_session_again() -> None:
     async def body(rig: Rig) -> None:
         no_session(rig)

@@ -116,10 +116,13 @@ class OutboxSender:
         for message in messages:
             self._sent_up_to = message.seq
             self._unacknowledged.append(message.seq)
+        # Before they are sent: the centre may acknowledge them before the broker does.
+        is_pressing = self._urgency.note(messages)
         # Together, in order: to wait for each PUBACK would take a round trip for each message, and a car that was
         # offline has hundreds.
         is_unheard = any(await asyncio.gather(*(publish(each) for each in signed)))
-        if self._urgency.note(messages) or (is_unheard and self._urgency.doubt()):
+        is_news = is_unheard and self._urgency.doubt()
+        if is_news or (is_pressing and self._urgency.is_pressing):
             self._silence.hurry()
         return bool(messages)
 
