@@ -84,6 +84,15 @@ def test_a_frame_that_never_left_explains_nothing(car: Driver) -> None:
     assert len(told(car)) == 1
 
 
+def test_a_frame_that_still_waits_for_fresh_signals_explains_nothing(car: Driver) -> None:
+    car.change({vss.SPEED_KMH: None})
+    car.allow(Service.UNLOCK)
+    assert car.core.snapshot()["unlock"] == "firing"
+    opens(car, "none")
+    assert car.unlock_frames == []
+    assert len(told(car)) == 1
+
+
 @pytest.mark.parametrize(("later_s", "times"), [(0.5, 0), (29, 0), (31, 1)])
 def test_a_frame_before_a_restart_explains_what_opens_soon_after_it(
     car: Driver, later_s: float, times: int

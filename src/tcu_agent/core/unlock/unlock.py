@@ -112,8 +112,9 @@ class Unlock:
 
         `locked_at`: when it was seen locked last; `opened_at`: when it was seen open. A frame explains what is seen
         while it takes effect, and later only what nobody saw locked after it had left: not what was locked again since.
+        One that still waits to be sent explains nothing.
         """
-        if self.is_acting or opened_at - self._last_frame_at <= _EFFECT_S:
+        if self.machine.state is State.WAITING or opened_at - self._last_frame_at <= _EFFECT_S:
             return True
         left_by = self._last_frame_at + self._settings.fresh_s  # see `_fire`
         return locked_at <= left_by + _ANSWERED_S
