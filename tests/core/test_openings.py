@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tcu_agent.core import vss
-from tcu_agent.core.events import Value
+from tcu_agent.core.events import BusWokeUp, Value
 from tcu_agent.core.reports.openings import SETTLED_S, SOURCE_WITHIN_S
 from tests.core.driver import Driver
 from tests.core.test_watch import EVERYTHING_LOST, LOCK, opens, told
@@ -143,3 +143,57 @@ def test_locks_that_opened_one_after_the_other_are_told_once_each(car: Driver) -
     car.pass_time(2 * SOURCE_WITHIN_S)
     opened = [path for event in told(car) for path in event.values if path in vss.DOOR_LOCKS]
     assert sorted(opened) == sorted(vss.DOOR_LOCKS)
+
+
+# ---------------------------------------------------------------- after a silence
+
+
+def falls_silent(car: Driver, *, is_asleep: bool) -> None:
+    if is_asleep:
+        car.fall_asleep()
+        car.jump(3600)
+        car.awake = True
+        car.put(BusWokeUp("body", car.now))
+    else:
+        car.change(EVERYTHING_LOST)
+        car.jump(3600)
+
+
+@pytest.mark.parametrize("is_asleep", [True, False])
+@pytest.mark.parametrize("is_lost_with_it", [True, False])
+@pytest.mark.parametrize(
+    ("old", "new", "times"),
+    [("key", "none", 1), ("automatic", "key", 0), ("key", "key", 0), ("none", "none", 1)],
+)
+def test_what_was_said_before_a_silence_and_is_said_first_after_it_is_not_believed_at_once(
+    car: Driver, *, old: str, new: str, times: int, is_lost_with_it: bool, is_asleep: bool
+) -> None:
+    """A thief, or the owner, wakes a bus that sleeps: its first words may still be of the locking."""
+    car.change({vss.LOCKING_SOURCE: old})
+    falls_silent(car, is_asleep=is_asleep)
+    if is_lost_with_it:
+        opens(car, None)
+    else:
+        opens_alone(car)
+    car.jump(0.05)
+    car.change({vss.LOCKING_SOURCE: old})
+    assert told(car) == []
+    car.jump(0.2)
+    car.change({vss.LOCKING_SOURCE: new})
+    car.pass_time(2 * SOURCE_WITHIN_S)
+    assert len(told(car)) == times
+
+
+@pytest.mark.parametrize("is_asleep", [True, False])
+@pytest.mark.parametrize(("said_again", "times"), [("none", 1), (None, 0)])
+def test_what_was_said_before_a_silence_is_believed_at_last_only_if_it_is_said_after_it(
+    car: Driver, *, said_again: Value, times: int, is_asleep: bool
+) -> None:
+    car.change({vss.LOCKING_SOURCE: "none"})
+    falls_silent(car, is_asleep=is_asleep)
+    opens_alone(car)
+    car.change({vss.LOCKING_SOURCE: said_again})
+    car.pass_time(SOURCE_WITHIN_S - 0.1, quiet=True)
+    assert told(car) == []
+    car.pass_time(0.1, quiet=True)
+    assert len(told(car)) == times

@@ -95,6 +95,12 @@ class VehicleState:
         """Return the last value, None if it is not known now."""
         return self._signal(path).value
 
+    def last_known(self, path: str) -> Value:
+        """Return the last value that was known, be it now or before the signal slept or was lost; None if never."""
+        signal = self._signal(path)
+        values = signal.value, signal.before_sleep, signal.known
+        return next((each for each in values if each is not None), None)
+
     def fresh(self, path: str, now: float) -> Value:
         """Return the value if it was seen within `fresh_s` before `now`, else None."""
         return self.since(path, now - self._fresh_s)

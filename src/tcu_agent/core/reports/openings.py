@@ -3,7 +3,7 @@
 Theory of operation. What moved the locks may stand in a message of its own. So what is said of it when a lock is seen
 open may still be of the movement before: the key that locked the car. It is clear
 
-- at once, if the same frame says it, or as soon as something else is said;
+- at once, if the same frame says it, or as soon as something else is said than before, a silence left out;
 - if the same is said `SETTLED_S` later still: it is the same again, or was said before a motor that took its time; and
 - after `SOURCE_WITHIN_S`, by what was said when the lock opened. What is said later is of something else.
 
@@ -37,6 +37,8 @@ class Opening:
     """When it is clear at the latest."""
     source: Value
     """What was said to have moved the locks when this one was seen open, None if nothing."""
+    before: Value
+    """The same, or what was said last before that silence: of a sleeping bus, or of one that was lost."""
     is_said_with_it: bool
     may_be_of_use: bool
     """Whether the car may have been in use since the lock was seen locked."""
@@ -60,6 +62,7 @@ class Openings:
             at=at,
             until=at + SOURCE_WITHIN_S,
             source=self._vehicle.value(vss.LOCKING_SOURCE),
+            before=self._vehicle.last_known(vss.LOCKING_SOURCE),
             is_said_with_it=is_said_with_it,
             may_be_of_use=may_be_of_use,
         )
@@ -75,7 +78,7 @@ class Openings:
         for path, opening in tuple(self._openings.items()):
             if now >= opening.until:
                 del self._openings[path]
-                yield path, opening.source if said in (None, opening.source) else None, opening
+                yield path, _at_last(said, opening), opening
             elif said is not None and self._is_of_it(said, opening):
                 del self._openings[path]
                 yield path, said, opening
@@ -84,6 +87,13 @@ class Openings:
         settled_at = opening.at + SETTLED_S
         return (
             opening.is_said_with_it
-            or said != opening.source
+            or said != opening.before
             or self._vehicle.since(vss.LOCKING_SOURCE, settled_at) is not None
         )
+
+
+def _at_last(said: Value, opening: Opening) -> Value:
+    """Return what moved a lock if nothing else shows it; what is said now, for the first time, is of something else."""
+    if said is None:
+        return opening.source
+    return said if said == opening.before else None

@@ -95,7 +95,9 @@ class UnlockWatch:
         if self._unlocks.deadline is not None and step.now >= self._unlocks.deadline:
             self._tell_what_waits(step)
         seen = tuple(changes)
-        is_said = any(change.path == vss.LOCKING_SOURCE for change in seen)
+        is_said = any(
+            change.path == vss.LOCKING_SOURCE and change.new is not None for change in seen
+        )
         for change in seen:
             if change.path == vss.USAGE_MODE:
                 self._see_mode(change)
