@@ -6,11 +6,12 @@ import asyncio
 import errno
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.doctor.findings import Finding, Level
-from tcu_agent.doctor.traffic import Heard, judge, listen
+from tcu_agent.doctor.traffic import Heard, judge, listen, longest_gap_s
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 from tests.can.decoding import decoder, feed
@@ -145,6 +146,26 @@ def test_the_right_secoc_key_is_well_and_a_missing_one_proves_nothing() -> None:
 def test_a_receiver_that_says_no_freshness_value_is_missed() -> None:
     found = about("SecocFreshness", every("NmBcm", 0.1))
     assert (found.level, "not seen in 10 s" in found.what) == (Level.FAILURE, True)
+
+
+def test_what_comes_less_often_than_was_listened_is_not_called_missing() -> None:
+    """The word comes each second: who listens for one may begin just behind it, and the next comes late."""
+    short, long = (replace(heard(every("NmBcm", 0.1)), seconds=seconds) for seconds in (1.0, 2.5))
+    for each, level in ((short, Level.NOTE), (long, Level.FAILURE)):
+        told = judge(each, reference(), "body")
+        (found,) = [one for one in told if "SecocFreshness" in one.what]
+        assert found.level is level
+        assert ("--listen-s" in found.advice) is (level is Level.NOTE)
+
+
+def test_without_a_cycle_in_the_dbc_the_mappings_timeout_says_how_long_to_wait() -> None:
+    mapping = reference()
+    name, _ = mapped_cyclic()
+    message = deepcopy(mapping.buses["body"].message(name))
+    message.cycle_time = None
+    (signal, *_) = [one for one in mapping.bus_signals("body") if one.message == name]
+    for timeout_s, gap_s in ((30.0, 30.0), (None, None)):
+        assert longest_gap_s(message, [replace(signal, timeout_s=timeout_s)]) == gap_s
 
 
 def test_another_vehicles_bus_is_recognised() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from cantools.database.can import Message as DbcMessage
 from tcu_agent.adapters.can.counters import BusCounters, DecoderCounters
 from tcu_agent.adapters.can.resync import listening_taps, resyncs
 from tcu_agent.adapters.can.signals import SignalDecoder
-from tcu_agent.adapters.mapping.mapping import VehicleMapping
+from tcu_agent.adapters.mapping.mapping import SignalMapping, VehicleMapping
 from tcu_agent.doctor.findings import Finding, Level, failure, note, ok, warning
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanPort
@@ -25,6 +25,8 @@ _FAST = 2.0
 """A message that comes at less than half or more than twice its rate in the DBC is worth a word."""
 _FEWEST = 3
 """Of messages expected in the time listened: fewer say nothing about a rate."""
+_MISSED_CYCLES = 2
+"""Away for so many cycle times, a message is missed: one may come just before the listening begins."""
 
 
 _TELL_EACH_S = 1.0
@@ -210,13 +212,13 @@ def _not_understood(subject: str, counters: DecoderCounters) -> list[Finding]:
 
 
 def _messages(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> list[Finding]:
-    wanted = {signal.message for signal in mapping.bus_signals(bus)}
-    on_change = wanted - {
-        signal.message for signal in mapping.bus_signals(bus) if signal.timeout_s is not None
-    }
+    wanted: dict[str, list[SignalMapping]] = {}
+    for signal in mapping.bus_signals(bus):
+        wanted.setdefault(signal.message, []).append(signal)
+    messages = [(mapping.buses[bus].message(name), signals) for name, signals in wanted.items()]
     return [
-        _message(subject, heard, mapping.buses[bus].message(name), is_on_change=name in on_change)
-        for name in sorted(wanted)
+        _message(subject, heard, message, gap_s=longest_gap_s(message, signals))
+        for message, signals in sorted(messages, key=lambda each: each[0].name)
     ] + [
         _word(subject, heard, each.message)
         for each in resyncs(mapping, bus)
@@ -224,9 +226,22 @@ def _messages(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> 
     ]
 
 
+def longest_gap_s(message: DbcMessage, signals: Collection[SignalMapping]) -> float | None:
+    """Return how long a message may well be away, in seconds; None: it is sent on change only.
+
+    `signals`: those that are mapped to it, whose timeouts say so where the DBC does not.
+    """
+    timeouts = [signal.timeout_s for signal in signals if signal.timeout_s is not None]
+    if signals and not timeouts:
+        return None
+    if message.cycle_time:
+        return _MISSED_CYCLES * message.cycle_time / 1000
+    return min(timeouts, default=None)
+
+
 def _word(subject: str, heard: Heard, message: DbcMessage) -> Finding:
     """Judge the receiver's word on its freshness value: the one proof of our SecOC key that needs no command."""
-    found = _message(subject, heard, message, is_on_change=not message.cycle_time)
+    found = _message(subject, heard, message, gap_s=longest_gap_s(message, ()))
     judged = heard.authentic[message.name] + heard.forged[message.name]
     if found.level is not Level.OK:
         return found
@@ -236,21 +251,27 @@ def _word(subject: str, heard: Heard, message: DbcMessage) -> Finding:
     return ok(subject, f"{found.what}, all authentic")
 
 
-def _message(subject: str, heard: Heard, message: DbcMessage, *, is_on_change: bool) -> Finding:
+def _message(subject: str, heard: Heard, message: DbcMessage, *, gap_s: float | None) -> Finding:
     key = (message.frame_id, message.is_extended_frame)
     seen, what = heard.frames[key], f"{message.name} ({message.frame_id:#x})"
     if not seen:
-        if is_on_change:
-            return note(subject, f"{what}: not seen; it is sent on change only")
-        advice = (
-            "its sender is off or on another bus, or its identifier is another one in this vehicle"
-        )
-        return failure(subject, f"{what}: not seen in {heard.seconds:.0f} s", advice)
+        return _missing(subject, heard.seconds, what, gap_s=gap_s)
     if wrong := _undecodable(heard, message):
         return failure(subject, f"{what}: {wrong[0]}", wrong[1])
     if odd := _rate(heard, message, seen):
         return warning(subject, f"{what}: {odd[0]}", odd[1])
     return ok(subject, f"{what}: {seen / heard.seconds:.1f} a second")
+
+
+def _missing(subject: str, seconds: float, what: str, *, gap_s: float | None) -> Finding:
+    if gap_s is None:
+        return note(subject, f"{what}: not seen; it is sent on change only")
+    told = f"{what}: not seen in {seconds:.0f} s"
+    if seconds < gap_s:
+        advice = f"too short to tell, it may be away for {gap_s:g} s: listen longer (--listen-s)"
+        return note(subject, told, advice)
+    advice = "its sender is off or on another bus, or its identifier is another one in this vehicle"
+    return failure(subject, told, advice)
 
 
 def _own(subject: str, heard: Heard, mapping: VehicleMapping, bus: str) -> list[Finding]:
