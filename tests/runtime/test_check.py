@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from tcu_agent.adapters.storage.state_directory import prepare_directory
+from tcu_agent.adapters.storage.store import SqliteState
 from tcu_agent.cli import assembly
 from tcu_agent.cli.check import examine
 from tcu_agent.config import REFERENCE_MAPPING, load
+from tcu_agent.core.durable.records import TRUST
 from tcu_agent.errors import BadInput, NoStateError
 from tcu_sim.pki.ceremony import Plan, initialise
 from tests.runtime.files import minimal
@@ -253,6 +255,41 @@ def test_a_bundle_for_another_environment_names_the_configured_one(folder: Path)
     (found,) = problems(folder)
     assert "the configured environment is 'production'" in found
     assert "signed for another one, see [vehicle] environment" in found
+
+
+def with_state(folder: Path, stored: Mapping[str, bytes]) -> None:
+    state = SqliteState(folder / "state")
+    state.commit(puts=stored)
+    state.close()
+
+
+def another_environment(folder: Path) -> None:
+    edit(folder, 'environment = "bench"', 'environment = "production"')
+
+
+def other_roots(folder: Path) -> None:
+    other = initialise(folder / "other", Plan(vehicles=["car-1"])).vehicle("car-1")
+    edit(folder, '"roots.toml"', f'"{other}/roots.toml"')
+
+
+@pytest.mark.parametrize("change", [another_environment, other_roots])
+def test_what_the_stored_trust_is_not_for_is_no_damage_of_the_state(
+    folder: Path, change: Callable[[Path], None]
+) -> None:
+    with_state(folder, {TRUST: (folder / "trust.cbor").read_bytes()})
+    assert problems(folder) == []
+    change(folder)
+    of_bundle, of_state = problems(folder)
+    assert "trust.cbor" in of_bundle
+    assert f"{folder}/state: the trust bundle that is stored is for other roots or" in of_state
+    assert "new enrolment" not in of_state
+
+
+def test_a_stored_trust_that_is_none_is_damage(folder: Path) -> None:
+    with_state(folder, {TRUST: b"no bundle"})
+    (found,) = problems(folder)
+    assert "the record 'trust' cannot be read" in found
+    assert "new enrolment" in found
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,18 @@ def read_bundle(file: Path) -> bytes:
         raise ConfigError(what, where=str(file), hint=_SEE_BUNDLE) from error
 
 
+def is_of_others(config: Config, stored: bytes) -> bool:
+    """Return whether a stored trust bundle is whole, but not for these roots or this environment.
+
+    Damage would be noticed before: the state has checksums. So it is the configuration that has changed.
+    """
+    try:
+        _opened(config, stored)
+    except MalformedError as error:
+        return error.reason in {Reason.BAD_SIGNATURE, Reason.THRESHOLD_NOT_MET}
+    return False
+
+
 def wall_floor_s(config: Config, state: StatePort, first: Keyring | None) -> float:
     """Return the time before which the wall clock is known to be wrong: when the newest trust bundle was issued."""
     issued_s = [0 if first is None else first.trust.issued_s]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tcu_agent.ports import StatePort
 
 EXIT_PROBLEMS = 2
+_OTHERS = (
+    "{}: the trust bundle that is stored is for other roots or another environment: until they fit, the agent would "
+    "give ON CALL only (see [trust] roots and [vehicle] environment)"
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -232,7 +236,9 @@ def _open_state(config: Config, report: Report) -> None:
 
 def _records(config: Config, stored: Mapping[str, bytes], report: Report) -> None:
     """Let a core read them, as a start would. What the trust rests on cannot be read without roots, which is said."""
+    from tcu_agent.cli import assembly
     from tcu_agent.core.agent import Core
+    from tcu_agent.core.durable.records import TRUST
     from tcu_agent.core.durable.restore import closes_remote_services
 
     if not (report.has_settings and config.trust.roots):
@@ -248,7 +254,9 @@ def _records(config: Config, stored: Mapping[str, bytes], report: Report) -> Non
     )
     for record in core.corrupt:
         what = f"{config.state_directory}: the record {record!r} cannot be read"
-        if closes_remote_services(record):
+        if record == TRUST and assembly.is_of_others(config, stored[TRUST]):
+            report.problems.append(_OTHERS.format(config.state_directory))
+        elif closes_remote_services(record):
             report.problems.append(_damaged(what))
         else:
             report.warnings.append(f"{what}: taken for none")
