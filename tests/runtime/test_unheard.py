@@ -206,6 +206,25 @@ def test_a_later_press_does_not_wait_for_a_pause_that_has_grown() -> None:
     play(body)
 
 
+def test_security_events_without_end_do_not_make_it_repeat_all_without_end() -> None:
+    """Who is on the bus makes ten, then six a minute: they must not use up what the car may send, nor fill the log."""
+
+    async def body(rig: Rig) -> None:
+        puback_says_so(rig)
+        rig.start()
+        await connected(rig)
+        for seq in range(1, 361):
+            happens(rig, pressed(seq, EventKind.SECURITY))
+            await rig.wait_s(10)
+        again = rig.logbook.counts["outbox-sent-again"]
+        assert 10 < again < 15, "as for a single one"
+        happens(rig, pressed(361))
+        await rig.wait_s(HURRY_S + 0.1)
+        assert rig.logbook.counts["outbox-sent-again"] == again + 1, "a press begins anew"
+
+    play(body)
+
+
 def test_a_press_behind_a_window_that_is_full_goes_with_the_hurry_as_far_as_the_window() -> None:
     """It cannot jump the queue, for the centre stores in order; but the queue moves within seconds."""
 

@@ -4,7 +4,8 @@ Theory of operation. Delivery is in doubt when the broker has lost our session, 
 too, and when it says so in a PUBACK (MQTT 5, reason 0x10). Other signs there are none: MQTT 3.1.1 cannot say it, and to
 a broker with one more subscriber than the centre, such as a recorder, it is no news. The doubt ends when the centre has
 acknowledged all that is urgent. While it lasts, what is urgent is not left to the patience that is good for a centre
-that is merely slow: ON CALL and security, see `core.reports.classes`.
+that is merely slow: ON CALL and security, see `core.reports.classes`. ON CALL presses anew each time it says something;
+security does only where nothing pressed before, for who is on the bus, or a fault, makes events of it without end.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ class Urgency:
         return self._is_in_doubt and self._newest > 0
 
     def note(self, messages: Iterable[Result | Event]) -> bool:
-        """Take note of what is stored or sent; return whether that presses: it is urgent, new, and in doubt."""
-        newest = max((message.seq for message in messages if _is_urgent(message)), default=0)
-        is_new = newest > self._newest
-        self._newest = max(newest, self._newest)
-        return is_new and self.is_pressing
+        """Take note of what is stored or sent; return whether that presses anew: it is urgent, new, and in doubt."""
+        was_pressing = self.is_pressing
+        new = [each for each in messages if each.seq > self._newest and _is_urgent(each)]
+        self._newest = max((each.seq for each in new), default=self._newest)
+        is_anew = not was_pressing or any(class_of(each) is OutboxClass.ON_CALL for each in new)
+        return bool(new) and self.is_pressing and is_anew
 
     def doubt(self) -> bool:
         """Take note that what is sent may reach nobody; return whether that is news, and something presses by it."""
