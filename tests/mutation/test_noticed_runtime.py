@@ -30,7 +30,12 @@ from tcu_agent.errors import (
     StorageError,
 )
 from tcu_agent.runtime.logbook import FIELDS, Logbook
-from tcu_agent.runtime.pump import MOST_FAILURES_IN_A_ROW, QUEUE_EVENTS, Pump
+from tcu_agent.runtime.pump import (
+    MOST_FAILURES_IN_A_ROW,
+    QUEUE_EVENTS,
+    QUIET_EVENTS_IN_A_TURN,
+    Pump,
+)
 from tcu_agent.runtime.surroundings import Surroundings
 from tcu_sim.bench.ports import SeededEntropy, SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
@@ -242,6 +247,41 @@ def test_events_cost_no_time() -> None:
         began = bench.clock.boottime()
         await bench.handled(*[Disconnected()] * 10)
         assert bench.clock.boottime() == began
+
+    pumping(body)
+
+
+async def handled_by_turns(bench: Bench, *, turns: int) -> list[int]:
+    """Return how many events were handled after each turn of the event loop."""
+    counts = []
+    for _ in range(turns):
+        await asyncio.sleep(0)
+        counts.append(len(bench.core.events))
+    return counts
+
+
+def test_a_turn_takes_many_events_that_bring_nothing_and_leaves_a_turn_to_others() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.handled()
+        for _ in range(2 * QUIET_EVENTS_IN_A_TURN + 1):
+            await bench.pump.put(Disconnected())
+        counts = [each for each in await handled_by_turns(bench, turns=5) if each]
+        first, second = QUIET_EVENTS_IN_A_TURN, 2 * QUIET_EVENTS_IN_A_TURN
+        assert counts[:3] == [first, second, second + 1]
+
+    pumping(body)
+
+
+def test_what_an_event_brings_about_is_followed_by_a_turn_of_others() -> None:
+    async def body(bench: Bench) -> None:
+        await bench.handled()
+        bench.core.on(TimeProven, WakeUp())
+        await bench.pump.put(Disconnected())
+        await bench.pump.put(TimeProven())
+        for _ in range(QUIET_EVENTS_IN_A_TURN):
+            await bench.pump.put(Disconnected())
+        counts = [each for each in await handled_by_turns(bench, turns=4) if each]
+        assert counts[:2] == [2, 2 + QUIET_EVENTS_IN_A_TURN]
 
     pumping(body)
 

@@ -21,6 +21,11 @@ QUEUE_EVENTS = 256
 """About two seconds of a busy bus after debounce; a core step takes well under a millisecond."""
 MOST_FAILURES_IN_A_ROW = 16
 """The core answers a failure with effects, which may fail too; after so many the rest is dropped."""
+QUIET_EVENTS_IN_A_TURN = 16
+"""Events in a row that brought no effect, in one turn of the event loop.
+
+A turn may bring a whole batch of frames: one event a turn, and on a busy machine the queue would grow behind the bus.
+"""
 LEAST_SUSPEND_S = 0.5
 """Less is the time between two readings of two clocks."""
 _RANDOM_BYTES = 16
@@ -100,10 +105,14 @@ class Pump:
             wall = self._around.proven_wall()
             self._is_time_proven = wall is not None
             await self._settle(self._core.start(now=self._clock.boottime(), wall=wall))
+            quiet = 0
             while (event := await self._next()) is not None:
-                await self._settle(await self._step(event))
-                # Others must run even when there is always something to do.
-                await asyncio.sleep(0)
+                effects = await self._step(event)
+                await self._settle(effects)
+                quiet = 0 if effects else (quiet + 1) % QUIET_EVENTS_IN_A_TURN
+                if quiet == 0:
+                    # Others must run even when there is always something to do.
+                    await asyncio.sleep(0)
             alarm.cancel()
 
     async def _next(self) -> CoreEvent | None:
