@@ -46,6 +46,8 @@ _ON_TIME: Final = 0.98
 _ARRIVE_S: Final = 5.0
 """For the last event, on a machine that is behind."""
 _LOOK_S: Final = 0.1
+_SETTLE_S: Final = 1.0
+"""For the last frames: an agent that is ended as they come leaves them unread, and they would count as lost."""
 _CONNECT_S: Final = 20.0
 _PATIENCE: Final = 4.0
 
@@ -191,6 +193,7 @@ async def _play(channel: str, frames: Path) -> Played:
 async def _latencies_ms(centre: LoadCentre, watch: DoorWatch) -> list[float]:
     """Return the latency of each movement, once all were told or none comes any more."""
     found: list[float] = []
+    await asyncio.sleep(_SETTLE_S)
     for _ in range(round(_ARRIVE_S / _LOOK_S)):
         found = latencies_s(watch.moved, _told(centre))
         if len(found) == len(watch.moved):

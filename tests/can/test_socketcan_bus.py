@@ -11,6 +11,7 @@ import pytest
 
 from tcu_agent.adapters.can.selection import Selection
 from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.session import BATCH_FRAMES
 from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -64,9 +65,29 @@ def on(test: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> No
 
 def test_one_wake_up_takes_all_that_is_there() -> None:
     async def test(bench: Bench) -> None:
-        for number in range(300):
+        for number in range(BATCH_FRAMES):
             bench.main.arrive(CanFrame(number, b""))
-        assert await bench.numbers() == list(range(300))
+        assert await bench.numbers() == list(range(BATCH_FRAMES))
+
+    on(test)
+
+
+def test_much_that_has_gathered_comes_in_parts_and_others_have_a_turn_between_them() -> None:
+    async def test(bench: Bench) -> None:
+        for number in range(3 * BATCH_FRAMES):
+            bench.main.arrive(CanFrame(number, b""))
+        for _ in range(3):
+            bench.port.catch_up()
+        turns: list[None] = []
+        loop = asyncio.get_running_loop()
+        numbers = await bench.numbers()
+        for _ in range(2):
+            loop.call_soon(turns.append, None)
+            had = len(turns)
+            numbers += await bench.numbers()
+            assert len(turns) == had + 1
+        assert numbers == list(range(3 * BATCH_FRAMES))
+        assert bench.port.catch_up()
 
     on(test)
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tcu_agent.adapters.can.selection import Selection
+from tcu_agent.adapters.can.socketcan import session
 from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
 from tcu_agent.adapters.can.socketcan.life import LATE_S, SAMPLE_S
 from tcu_agent.adapters.can.socketcan.pace import LEAST_ROOM_BYTES, PAUSE_S, Pace
+from tcu_agent.adapters.can.socketcan.session import BATCH_FRAMES
 from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -149,13 +151,18 @@ def test_who_sends_is_woken_by_the_echo() -> None:
     on(test)
 
 
-def test_more_than_one_turn_has_room_for_is_read_without_a_pause() -> None:
+def test_more_than_one_turn_has_room_for_is_read_without_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "PAUSE_S", 1e6)
+
     async def test(bench: Bench) -> None:
-        for _ in range(512):
+        for _ in range(3 * BATCH_FRAMES + 1):
             bench.boot += 0.002
             bench.main.arrive(WANTED, wall=bench.boot + WALL_S)
-        assert len(await bench.port.receive()) == 512
-        assert bench.wakes(bench.main)
+        for size in (BATCH_FRAMES, BATCH_FRAMES, BATCH_FRAMES, 1):
+            assert len(await bench.port.receive()) == size
+            assert not bench.wakes(bench.main)
 
     on(test)
 

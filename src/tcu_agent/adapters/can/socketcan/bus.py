@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.opening import advice
 from tcu_agent.adapters.can.selection import Selection
-from tcu_agent.adapters.can.socketcan.session import Session
+from tcu_agent.adapters.can.socketcan.session import BATCH_FRAMES, Session
 from tcu_agent.adapters.can.socketcan.sockets import Sockets, open_sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -64,6 +64,8 @@ class SocketCanBus:
         self._boottime = boottime
         self._wall = wall
         self._queue: deque[CanFrame] = deque(maxlen=queue_frames)
+        self._has_rest = False
+        """There was more than one turn of the event loop should be taken for."""
         self._ready = asyncio.Event()
         self._session: Session | None = None
         self._failure: OSError | None = None
@@ -112,11 +114,13 @@ class SocketCanBus:
         self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
-        """Wait for frames and return all that are there, oldest first.
+        """Wait for frames and return what is there, oldest first; if that is much, a part, and the rest in other turns.
 
         Raises:
             CanTransportError: the interface is gone or down, or the bus not open; the caller opens it again.
         """
+        if self._has_rest:
+            await asyncio.sleep(0)
         while not self._queue:
             if self._failure is not None:
                 raise self._error(f"cannot be read: {self._failure}")
@@ -124,8 +128,9 @@ class SocketCanBus:
                 raise self._error("is not open")
             self._ready.clear()
             await self._ready.wait()
-        frames = list(self._queue)
-        self._queue.clear()
+        queue = self._queue
+        frames = [queue.popleft() for _ in range(min(len(queue), BATCH_FRAMES))]
+        self._has_rest = bool(queue)
         return frames
 
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:

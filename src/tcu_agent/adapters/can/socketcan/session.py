@@ -23,8 +23,10 @@ from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.adapters.can.socketcan.stamps import StampClock
 from tcu_agent.ports import CanFrame
 
-_BATCH_FRAMES = 512
-"""In one turn of the event loop; a flood must leave room for the rest of the agent."""
+BATCH_FRAMES = 128
+"""In one turn of the event loop. What is told of a frame takes several turns more, to the broker and back: on a full
+bus and a busy machine larger batches made doors known seconds late.
+"""
 
 
 class Session:
@@ -101,7 +103,7 @@ class Session:
         self.sending.gone()
 
     def _drain(self) -> None:
-        batch = self._reader.drain(_BATCH_FRAMES)
+        batch = self._reader.drain(BATCH_FRAMES)
         late = [
             replace(echo, is_late_echo=True) for echo in batch.echoes if self.sending.echoed(echo)
         ]
@@ -121,19 +123,22 @@ class Session:
             self.sending.gone()
             self._failed(batch.error)
         elif self._has_room:
-            self._wait(is_paused=self._may_pause(batch))
+            self._wait(pause_s=self._next_pause_s(batch))
 
-    def _may_pause(self, batch: Batch) -> bool:
-        # An echo is waited for by somebody, and so is what becomes of it.
+    def _next_pause_s(self, batch: Batch) -> float | None:
         is_thick = self._pace.is_thick(batch.frames, self._reader.now)
-        return is_thick and batch.is_emptied and not self.sending.is_under_way
+        # An echo is waited for by somebody, and so is what becomes of it.
+        if not is_thick or self.sending.is_under_way:
+            return None
+        return PAUSE_S if batch.is_emptied else 0.0
 
-    def _wait(self, *, is_paused: bool) -> None:
-        """Look again after a pause, or when the next frame comes."""
+    def _wait(self, *, pause_s: float | None) -> None:
+        """Look again after a pause; None: when the next frame comes."""
         was_paused = self._pause is not None
         if self._pause is not None:
             self._pause.cancel()
-        self._pause = self._loop.call_later(PAUSE_S, self._drain) if is_paused else None
+        self._pause = None if pause_s is None else self._loop.call_later(pause_s, self._drain)
+        is_paused = self._pause is not None
         if is_paused and not was_paused:
             self._loop.remove_reader(self._sockets.main.fileno())
         elif was_paused and not is_paused:
@@ -141,7 +146,8 @@ class Session:
 
     def _hand_over(self, raw: bytes) -> None:
         self._sockets.main.send(raw)
-        self._wait(is_paused=False)
+        self._dropped = self._reader.dropped  # what was dropped before it was not its echo
+        self._wait(pause_s=None)
 
     def _drained(self, frames: Sequence[CanFrame]) -> None:
         self._judge(frames)
@@ -180,7 +186,7 @@ class Session:
     def _stop(self) -> None:
         if self._is_reading:
             self._is_reading = False
-            self._wait(is_paused=False)
+            self._wait(pause_s=None)
             self._loop.remove_reader(self._sockets.main.fileno())
             if self._life is not None:
                 self._life.stop()
