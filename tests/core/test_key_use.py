@@ -11,10 +11,11 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.events import Value
+from tcu_agent.core.reports.openings import SETTLED_S, SOURCE_WITHIN_S
 from tcu_agent.core.theft.key_use import UNKNOWN_AT_MOST_S
 from tests.core.driver import FRESH_EVERY_S, PARKED, Driver, settings
 from tests.core.test_theft_notice import DELAY_S, told
-from tests.core.test_tow import towed
+from tests.core.test_tow import HERE, moved, towed
 
 LOCK = vss.DOOR_LOCKS[0]
 UNKNOWN: dict[str, Value] = dict.fromkeys(vss.DOOR_LOCKS)
@@ -116,6 +117,7 @@ def test_a_car_that_is_towed_is_its_users_again_with_a_key_that_is_seen(
     towed(car)
     car.pass_time(1)
     story(car, unknown_s)
+    car.pass_time(SETTLED_S + FRESH_EVERY_S)
     assert (car.core.snapshot()["tow"] == "towed") is not is_key
 
 
@@ -167,3 +169,79 @@ def test_after_a_restart_the_first_thing_seen_of_a_lock_shows_nobody(car: Driver
     car.change({**OPEN, vss.ALARM: "off"})
     car.pass_time(DELAY_S)
     assert len(told(car)) == 1
+
+
+# ---------------------------------------------------------------- what moved the locks, in a message of its own
+
+
+def is_towed_of(car: Driver) -> bool:
+    """Take the car away, and return whether that is noticed: not if somebody with the key was there."""
+    car.change(moved(1000))
+    return bool(car.core.snapshot()["tow"] == "towed")
+
+
+@pytest.mark.parametrize("said_after_s", [0.0, 0.1, SETTLED_S - 0.1])
+@pytest.mark.parametrize("said", ["none", "inside-button", None])
+def test_a_lock_that_is_forced_is_not_moved_by_the_key_that_locked_it(
+    car: Driver, said: Value, said_after_s: float
+) -> None:
+    car.change(HERE)
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(3)
+    car.change({LOCK: False})
+    car.pass_time(said_after_s)
+    car.change({vss.LOCKING_SOURCE: said})
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert len(told(car)) == 1
+    assert is_towed_of(car)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_key_that_is_said_again_or_by_nothing_else_is_believed(
+    car: Driver, *, quiet: bool
+) -> None:
+    """The owner's, who opens what he locked: the word is the same, and may be sent only if it changes."""
+    car.change(HERE)
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(3)
+    car.change({LOCK: False})
+    car.change({vss.ALARM: "off"})
+    car.pass_time(SOURCE_WITHIN_S if quiet else SETTLED_S, quiet=quiet)
+    car.pass_time(DELAY_S)
+    assert told(car) == []
+    assert not is_towed_of(car)
+
+
+def test_a_key_that_is_news_is_believed_at_once(car: Driver) -> None:
+    car.change({vss.LOCKING_SOURCE: "automatic"})
+    towed(car)
+    car.change({LOCK: False})
+    assert car.core.snapshot()["tow"] == "towed"
+    car.change({vss.LOCKING_SOURCE: "key"})
+    assert car.core.snapshot()["tow"] == "in use"
+
+
+def test_a_lock_that_moved_before_the_alarm_and_is_clear_after_it_is_no_answer_to_it(
+    car: Driver,
+) -> None:
+    car.change({LOCK: False})
+    car.jump(0.5)
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(3)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert len(told(car)) == 1
+
+
+def test_a_lock_that_moved_at_the_end_of_one_alarm_is_no_answer_to_the_next(car: Driver) -> None:
+    car.change({vss.ALARM: "triggered"})
+    car.pass_time(DELAY_S - 0.1)
+    car.change({LOCK: False})
+    car.pass_time(0.1)
+    car.change({vss.ALARM: "off"})
+    car.pass_time(SOURCE_WITHIN_S)
+    car.change({vss.ALARM: "triggered"})
+    car.change({vss.ALARM: "off"})
+    car.pass_time(DELAY_S)
+    assert len(told(car)) == 2

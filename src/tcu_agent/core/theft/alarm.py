@@ -13,7 +13,7 @@ from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
 from tcu_agent.core.theft.alarm_record import AlarmRecord
 from tcu_agent.core.theft.alarm_states import TABLE, State, Trigger
-from tcu_agent.core.theft.key_use import shows_key
+from tcu_agent.core.theft.key_use import KeyUse
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import EventKind
 
@@ -37,6 +37,7 @@ class TheftNotice:
         self._journal = journal
         self._knowledge = knowledge
         self._boot_session = boot_session
+        self._key = KeyUse(vehicle=vehicle, locks=settings.locks)
         self._is_key_seen = False
         self.deadline: float | None = None
         """When `advance` is wanted, CLOCK_BOOTTIME, s."""
@@ -71,23 +72,24 @@ class TheftNotice:
         if not self.machine.move(Trigger.WENT_OFF):
             return False
         self._is_key_seen = False
+        self._key.forget()
         self.deadline = step.now + self._settings.theft_notice_after_s
         self._save(step, due_at=self.deadline)
         return True
 
     def _count(self, step: Step, changes: tuple[Change, ...]) -> None:
-        self._is_key_seen = self._is_key_seen or self._shows_key(changes)
+        self._is_key_seen = self._is_key_seen or self._shows_key(step, changes)
         if self._is_key_seen and self._vehicle.value(vss.ALARM) == "off":
             self._end(step, Trigger.SWITCHED_OFF_BY_KEY)
             step.note("alarm-switched-off-by-key")
         elif self.deadline is not None and step.now >= self.deadline:
             self._tell(step)
 
-    def _shows_key(self, changes: tuple[Change, ...]) -> bool:
+    def _shows_key(self, step: Step, changes: tuple[Change, ...]) -> bool:
         """A car that does not say what moved its locks is believed when its alarm is off."""
         if not self._settings.has_locking_source:
             return True
-        return shows_key(changes, self._vehicle, self._settings.locks)
+        return self._key.is_seen(changes, now=step.now)
 
     def _tell(self, step: Step) -> None:
         self.machine.move(Trigger.TIME_UP)

@@ -12,7 +12,7 @@ from tcu_agent.core.position.fixes import FixSource
 from tcu_agent.core.reports.journal import Journal
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.step import Step
-from tcu_agent.core.theft.key_use import shows_key
+from tcu_agent.core.theft.key_use import KeyUse
 from tcu_agent.core.theft.places import Place
 from tcu_agent.core.theft.tow_record import TowRecord
 from tcu_agent.core.theft.tow_states import TABLE, State, Trigger
@@ -42,6 +42,7 @@ class TowWatch:
         self._fixes = fixes
         self._journal = journal
         self._open_case = open_case
+        self._key = KeyUse(vehicle=vehicle, locks=settings.locks)
         self._stands_at: Place | None = None
         self._record: TowRecord | None = None
         self.machine = Machine(TABLE, State.IN_USE)
@@ -54,7 +55,7 @@ class TowWatch:
 
     def advance(self, step: Step, changes: Iterable[Change]) -> None:
         """Look at signals and theft cases again: called once for each event, after the position."""
-        if shows_key(changes, self._vehicle, self._settings.locks):
+        if self._key.is_seen(changes, now=step.now):
             self._end(step)
         if self._is_left_locked():
             self.machine.move(Trigger.LEFT_LOCKED)
