@@ -110,6 +110,16 @@ def test_a_worse_fix_changes_nothing_about_where_it_stands(car: Driver) -> None:
     assert car.core.snapshot()["tow"] == "towed"
 
 
+def test_fixes_that_get_better_while_the_car_is_taken_away_do_not_go_along_with_it(
+    car: Driver,
+) -> None:
+    for taken in range(16):
+        car.change(moved(50 * taken, **{vss.ACCURACY_M: 80.0 - 5 * taken}))
+        is_beyond = 50 * taken > 100 + 80 + (80 - 5 * taken)
+        assert (car.core.snapshot()["tow"] == "towed") is is_beyond
+    assert car.core.snapshot()["tow"] == "towed"
+
+
 @pytest.mark.parametrize(("accuracy_m", "is_place"), [(STANDS_WITHIN_M, True), (200.1, False)])
 def test_what_may_be_far_off_is_no_place_to_begin_with(
     car: Driver, accuracy_m: float, is_place: bool

@@ -44,6 +44,7 @@ class TowWatch:
         self._open_case = open_case
         self._key = KeyUse(vehicle=vehicle, locks=settings.locks)
         self._stands_at: Place | None = None
+        self._stood_at: Place | None = None
         self._record: TowRecord | None = None
         self.machine = Machine(TABLE, State.IN_USE)
 
@@ -72,14 +73,19 @@ class TowWatch:
         place = self._fixes.place(step.now)
         if place is None:
             return
-        stands_at = self._stands_at
-        if stands_at is not None and place.is_beyond(self._settings.tow_distance_m, stands_at):
+        if self._has_moved(place):
             self.machine.move(Trigger.MOVED)
-            self._stands_at = None
+            self._stands_at = self._stood_at = None
             self._save(step, TowRecord(seen_wall=step.wall))
             step.note("towed")
-        elif _shows_better(place, stands_at):
+        elif _shows_better(place, self._stands_at):
             self._stands_at = place
+            self._stood_at = self._stood_at or place
+
+    def _has_moved(self, place: Place) -> bool:
+        """Whether a fix lies beyond where the car stands, or where it stood first: fixes that get better may drift."""
+        stood_at = (each for each in (self._stands_at, self._stood_at) if each is not None)
+        return any(place.is_beyond(self._settings.tow_distance_m, each) for each in stood_at)
 
     def _tell(self, step: Step, case_id: bytes) -> None:
         self.machine.move(Trigger.CASE_OPEN)
@@ -91,7 +97,7 @@ class TowWatch:
         )
 
     def _end(self, step: Step) -> None:
-        self._stands_at = None
+        self._stands_at = self._stood_at = None
         if self.machine.move(Trigger.KEY_USED) and self._record is not None:
             self._record = None
             step.put(records.TOW, None)

@@ -4,7 +4,8 @@ Theory of operation
 ===================
 IN_USE   Not known to be locked and left.
 WATCHED  Locked and left. The most accurate fix is where it stands (in RAM only: a place is a secret); one that may be
-         wrong by more than `STANDS_WITHIN_M` is no place to begin with.
+         wrong by more than `STANDS_WITHIN_M` is no place to begin with. The first one counts as well: of a car that is
+         taken away while its receiver gets better with each fix, each is the most accurate.
 TOWED    A fix lay further away than `tow_distance_m` and both fixes' inaccuracy. When that was is durable, where it was
          is not. Nothing leaves the car.
 TOLD     A theft case is open (its position grant was accepted): one signed event says when it was first seen to move.
