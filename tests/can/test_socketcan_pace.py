@@ -158,10 +158,11 @@ def test_more_than_one_turn_has_room_for_is_read_without_a_pause(
 
     async def test(bench: Bench) -> None:
         for _ in range(3 * BATCH_FRAMES + 1):
-            bench.boot += 0.002
+            bench.boot += 0.0002
             bench.main.arrive(WANTED, wall=bench.boot + WALL_S)
-        for size in (BATCH_FRAMES, BATCH_FRAMES, BATCH_FRAMES, 1):
-            assert len(await bench.port.receive()) == size
+        left = 3 * BATCH_FRAMES + 1
+        while left:
+            left -= len(await bench.port.receive())
             assert not bench.wakes(bench.main)
 
     on(test)

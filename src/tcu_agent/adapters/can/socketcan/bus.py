@@ -18,13 +18,17 @@ from dataclasses import dataclass
 from tcu_agent.adapters.can.counters import BusCounters
 from tcu_agent.adapters.can.opening import advice
 from tcu_agent.adapters.can.selection import Selection
-from tcu_agent.adapters.can.socketcan.session import BATCH_FRAMES, Session
+from tcu_agent.adapters.can.socketcan.session import Session
 from tcu_agent.adapters.can.socketcan.sockets import Sockets, open_sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
 
 _QUEUE_FRAMES = 16_384
 """About four seconds of a full 500 kbit/s bus."""
+PART_FRAMES = 128
+"""Handed out in one turn of the event loop. What is told of a frame takes several turns more, to the broker and back:
+on a full bus and a busy machine larger parts made doors known seconds late.
+"""
 _CANNOT_WORK = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EPERM}
 """Opening again later cannot help: the kernel has no CAN, the name is no interface of CAN, or we may not."""
 
@@ -129,7 +133,7 @@ class SocketCanBus:
             self._ready.clear()
             await self._ready.wait()
         queue = self._queue
-        frames = [queue.popleft() for _ in range(min(len(queue), BATCH_FRAMES))]
+        frames = [queue.popleft() for _ in range(min(len(queue), PART_FRAMES))]
         self._has_rest = bool(queue)
         return frames
 
