@@ -6,7 +6,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import Persist, TransmitLock
+from tcu_agent.core.effects import Note, Persist, TransmitLock
 from tcu_agent.core.events import Value
 from tcu_agent.core.unlock.relock_record import RelockRecord
 from tcu_agent.protocol.messages import Event
@@ -180,6 +180,8 @@ def test_what_is_not_known_leaves_the_car_as_it_is(unlocked: Driver, path: str) 
     assert unlocked.lock_frames == []
     event = settled(unlocked)
     assert (event.kind, event.reason) == (EventKind.RELOCK_FAILED, Reason.SIGNALS_UNKNOWN)
+    (note,) = (each for each in unlocked.seen(Note) if each.word == "signals-unknown")
+    assert note.fields == {"command": "lock", "paths": path}
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.durable import records
-from tcu_agent.core.effects import Note, Persist, TransmitUnlock, WakeBus
+from tcu_agent.core.effects import Note, Persist, TransmitUnlock
 from tcu_agent.core.events import Value
 from tcu_agent.core.unlock.intent import UnlockIntent
 from tcu_agent.protocol.messages import Result
@@ -17,7 +19,7 @@ from tcu_agent.protocol.vocabulary import (
     Relock,
     Service,
 )
-from tests.core.driver import FRESH_EVERY_S, Driver, Failure, settings
+from tests.core.driver import Driver, Failure, settings
 from tests.protocol import signing
 
 UNLOCKED = dict.fromkeys(range(5), LockState.UNLOCKED)
@@ -161,6 +163,13 @@ def test_a_car_in_use_is_not_unlocked(
     assert car.unlock_frames == []
 
 
+def unknown(car: Driver) -> Mapping[str, str | int]:
+    """Return what the only note about unknown signals says."""
+    (note,) = (each for each in car.seen(Note) if each.word == "signals-unknown")
+    assert isinstance(note, Note)
+    return note.fields
+
+
 @pytest.mark.parametrize("path", [vss.SPEED_KMH, vss.USAGE_MODE, vss.DOOR_LOCKS[3]])
 def test_what_is_not_known_is_waited_for_and_then_refused(car: Driver, path: str) -> None:
     car.change({path: None})
@@ -171,6 +180,7 @@ def test_what_is_not_known_is_waited_for_and_then_refused(car: Driver, path: str
     car.pass_time(0.1)
     assert verdict(car) == (Outcome.REFUSED, Reason.SIGNALS_UNKNOWN)
     assert car.unlock_frames == []
+    assert unknown(car) == {"command": "unlock", "paths": path}
 
 
 def test_what_was_not_seen_lately_is_not_known(car: Driver) -> None:
@@ -229,69 +239,6 @@ def test_the_last_moment_of_a_grant_still_counts() -> None:
     car.stalls[Persist] = 2.0
     car.receive("grant", car.grant_for(request, max_age_s=2))
     assert len(car.unlock_frames) == 1
-
-
-def test_an_unlocked_car_gets_no_frame(car: Driver) -> None:
-    car.locks(False)
-    unlock(car)
-    assert car.results == []
-    car.pass_time(FRESH_EVERY_S)
-    assert verdict(car) == (Outcome.EXECUTED, Reason.ALREADY_UNLOCKED)
-    assert only_result(car).locks == UNLOCKED
-    assert only_result(car).relock is Relock.AGENT
-    assert car.unlock_frames == []
-
-
-def begin_to_lock(car: Driver, *moving: str) -> None:
-    """Let motors move: the last positions hold, and are not seen again."""
-    car.locks(False)
-    car.pass_time(1)
-    for path in moving:
-        del car.signals[path]
-    car.pass_time(0.5)
-
-
-@pytest.mark.parametrize("moving", [vss.DOOR_LOCKS, vss.DOOR_LOCKS[-1:]])
-def test_a_car_that_is_just_being_locked_is_not_an_open_one(
-    car: Driver, moving: tuple[str, ...]
-) -> None:
-    begin_to_lock(car, *moving)
-    unlock(car)
-    car.pass_time(0.5)
-    assert (car.results, car.unlock_frames) == ([], [])
-    car.change(dict.fromkeys(moving, True))
-    assert len(car.unlock_frames) == 1
-    car.pass_time(0.3)
-    car.locks(False)
-    assert verdict(car) == (Outcome.EXECUTED, Reason.NONE)
-
-
-def test_the_bus_of_an_open_car_is_kept_awake_for_the_look(car: Driver) -> None:
-    car.locks(False)
-    unlock(car)
-    assert [each.reason for each in car.seen(WakeBus)] == ["unlock"]
-    car.fall_asleep()
-    car.pass_time(1)
-    car.wake_up()
-    car.pass_time(0.5)
-    assert verdict(car) == (Outcome.EXECUTED, Reason.ALREADY_UNLOCKED)
-
-
-def test_a_car_that_was_just_being_unlocked_is_an_open_one(car: Driver) -> None:
-    begin_to_lock(car, *vss.DOOR_LOCKS)
-    unlock(car)
-    car.pass_time(0.2)
-    car.locks(False)
-    assert verdict(car) == (Outcome.EXECUTED, Reason.ALREADY_UNLOCKED)
-    assert car.unlock_frames == []
-
-
-def test_a_motor_that_moves_on_and_on_is_not_known(car: Driver) -> None:
-    begin_to_lock(car, vss.DOOR_LOCKS[0])
-    unlock(car)
-    car.pass_time(20)
-    assert verdict(car) == (Outcome.REFUSED, Reason.SIGNALS_UNKNOWN)
-    assert car.unlock_frames == []
 
 
 def test_a_frame_that_never_left_is_a_failure(car: Driver) -> None:

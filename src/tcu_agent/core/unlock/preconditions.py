@@ -7,11 +7,15 @@ not known, and an unlock that knows too little waits or is refused; it never gue
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from tcu_agent.core import vss
 from tcu_agent.core.settings import CoreSettings
 from tcu_agent.core.vehicle import Change, VehicleState
 from tcu_agent.protocol.vocabulary import LockState, Reason
+
+MOTION: Final = (vss.SPEED_KMH, vss.USAGE_MODE)
+"""What shows a car under way."""
 
 
 def refusal(vehicle: VehicleState, settings: CoreSettings, now: float) -> Reason:
@@ -26,6 +30,11 @@ def refusal(vehicle: VehicleState, settings: CoreSettings, now: float) -> Reason
     if speed is None or mode is None or None in locks:
         return Reason.SIGNALS_UNKNOWN
     return Reason.NONE
+
+
+def unseen(vehicle: VehicleState, paths: Iterable[str], *, since: float) -> str:
+    """Return those of the signals that were not seen since then (CLOCK_BOOTTIME, s), for a log."""
+    return " ".join(path for path in paths if vehicle.since(path, since) is None)
 
 
 def is_driven(speed: object, mode: object) -> bool:

@@ -162,6 +162,10 @@ class AutomaticRelock:
     def _wait_for_signals(self, step: Step) -> None:
         self.deadline = self._began_at + self._settings.fresh_timeout_s
         if step.now >= self.deadline:
+            needed = (*preconditions.MOTION, *self._settings.doors)
+            since = step.now - self._settings.fresh_s
+            unseen = preconditions.unseen(self._vehicle, needed, since=since)
+            step.note("signals-unknown", command="lock", paths=unseen)
             self._fail(step, Trigger.SIGNALS_UNKNOWN, Reason.SIGNALS_UNKNOWN)
 
     def _observe(self, step: Step) -> None:

@@ -234,6 +234,8 @@ class Unlock:
         if refusal in _MAY_PASS and step.now < last_look:
             job.deadline = last_look
         elif refusal is not Reason.NONE:
+            if refusal is Reason.SIGNALS_UNKNOWN:
+                self._note_unseen(step, job)
             self._end(step, Trigger.NOT_ALLOWED, Outcome.REFUSED, refusal)
         elif step.now > job.until:
             self._end_too_late(step, job)
@@ -244,6 +246,14 @@ class Unlock:
 
     def _is_open(self, step: Step) -> bool:
         return preconditions.all_are(self._seen(self._fresh_since(step)), LockState.UNLOCKED)
+
+    def _note_unseen(self, step: Step, job: _Job) -> None:
+        needed = (*preconditions.MOTION, *self._settings.locks)
+        since = self._fresh_since(step)
+        unseen = preconditions.unseen(self._vehicle, needed, since=since)
+        # All were seen lately: so it is an open car, of which a lock still moves.
+        moving = preconditions.unseen(self._vehicle, self._settings.locks, since=job.began_at)
+        step.note("signals-unknown", command="unlock", paths=unseen or moving)
 
     def _is_settled(self, job: _Job) -> bool:
         """Whether every lock has been seen since this was asked: one that moves keeps its last position, and is not."""
