@@ -194,6 +194,10 @@ def test_a_misspelt_secoc_key_names_file_section_and_what_was_meant(folder: Path
 @pytest.mark.parametrize(
     ("line", "by", "said"),
     [
+        ("schema = 1", 'schema = "1"', "schema: must be a whole number, not a text"),
+        ("schema = 1", "schema = 2", "schema: this agent reads schema 1, not 2"),
+        ('[can.bus.body]\ninterface = "slcan"\nchannel = "body"\n', "", "can.bus: no CAN bus is configured"),
+        ('interface = "slcan"', 'interface = ""', "interface: is empty"),
         ('[vehicle]\n', '[unlock]\nchallenges_max = 0\n[vehicle]\n', "unlock.challenges_max"),
         ('signing = "signing.pem"\n', "", "keys.signing: is missing"),
         ('id = "car-1"', "id = 5", "vehicle.id: must be a text"),

@@ -69,7 +69,7 @@ def read_mapping(config: Config) -> VehicleMapping:
     for name in sorted(configured ^ mapping.buses.keys()):
         missing, has = ("mapping", config.file) if name in configured else (config.file, "mapping")
         misfits.append(f"bus {name!r} is in the {_file(has)} and not in the {_file(missing)}")
-    if misfits:
+    if misfits and configured:  # that no bus at all is configured, is said already
         raise ConfigError(
             "; ".join(misfits),
             where=f"{config.file}: can.bus",

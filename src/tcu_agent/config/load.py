@@ -70,8 +70,9 @@ def examine_further(file: Path) -> tuple[Config | None, Findings]:
         return None, findings
     schema = top.integer("schema", low=1, high=2**31)
     if "schema" in top and schema != SCHEMA:
-        hint = "start the agent that it was written for"
-        top.problem("schema", f"this agent reads schema {SCHEMA}, not {schema}", hint)
+        if findings.are_clean("schema"):
+            hint = "start the agent that it was written for"
+            top.problem("schema", f"this agent reads schema {SCHEMA}, not {schema}", hint)
         return None, findings
     config = _read(top, findings)
     top.finish()

@@ -93,7 +93,7 @@ class Table:
             self.problem(name, "is empty")
         elif not re.fullmatch(pattern, value):
             self.problem(name, f"{value!r} does not match {pattern}")
-        if choices and value not in choices:
+        elif choices and value not in choices:
             self.problem(name, f"{value!r} is none of {_list(choices)}", _close(value, choices))
         return value
 
