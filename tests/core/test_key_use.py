@@ -245,3 +245,38 @@ def test_a_lock_that_moved_at_the_end_of_one_alarm_is_no_answer_to_the_next(car:
     car.change({vss.ALARM: "off"})
     car.pass_time(DELAY_S)
     assert len(told(car)) == 2
+
+
+def test_a_key_that_nothing_contradicts_is_believed_at_the_very_end_of_the_time(
+    car: Driver,
+) -> None:
+    towed(car)
+    car.change({LOCK: False})
+    car.jump(SOURCE_WITHIN_S)
+    car.fire()
+    assert car.core.snapshot()["tow"] == "in use"
+
+
+@pytest.mark.parametrize("said", ["none", None])
+def test_a_word_that_was_contradicted_or_lost_shows_no_key_when_it_comes_back(
+    car: Driver, said: Value
+) -> None:
+    car.change({vss.LOCKING_SOURCE: None})
+    car.change({vss.LOCKING_SOURCE: "key"})
+    towed(car)
+    car.change({LOCK: False})
+    car.change({vss.LOCKING_SOURCE: said})
+    car.change({vss.LOCKING_SOURCE: None})
+    car.change({vss.LOCKING_SOURCE: "key"})
+    car.pass_time(2 * SOURCE_WITHIN_S)
+    assert car.core.snapshot()["tow"] == "towed"
+
+
+def test_a_key_that_was_seen_is_seen_once_and_the_car_is_watched_again(car: Driver) -> None:
+    towed(car)
+    car.change({LOCK: False})
+    car.pass_time(60)
+    car.change({LOCK: True})
+    car.pass_time(60)
+    car.change(HERE)
+    assert is_towed_of(car)
