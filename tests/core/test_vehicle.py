@@ -267,3 +267,19 @@ def test_whatever_the_car_says_is_something_new_to_look_at() -> None:
     vehicle.fall_asleep([vss.SPEED_KMH])
     seen.append(vehicle.told)
     assert len(set(seen)) == 4
+
+
+def test_what_was_known_last_outlives_a_loss_and_a_sleep() -> None:
+    vehicle = VehicleState(fresh_s=2.0)
+    assert vehicle.last_known(PATH) is None
+    show(vehicle, False, 1.0)
+    assert vehicle.last_known(PATH) is False
+    show(vehicle, None, 2.0)
+    assert vehicle.last_known(PATH) is False
+    vehicle.fall_asleep([PATH])
+    assert vehicle.last_known(PATH) is False
+    show(vehicle, True, 3.0)
+    vehicle.fall_asleep([PATH])
+    assert vehicle.last_known(PATH) is True
+    show(vehicle, None, 4.0)
+    assert vehicle.last_known(PATH) is True
