@@ -67,7 +67,13 @@ def test_no_place_is_in_it_nor_on_the_disk(car: Driver) -> None:
         car.stored[records.TOW]
         == b"\x83\x01\x1b" + round((car.wall or 0) * 1000).to_bytes(8, "big") + b"\xf4"
     )
-    assert "57" not in repr(car.core._parts.tow._stands_at or Place(latitude=57.7, longitude=1.0))
+    assert not car.core._parts.tow._stands_at
+
+
+def test_no_place_is_in_what_is_shown_of_where_it_stands(car: Driver) -> None:
+    car.change(HERE)
+    (place,) = car.core._parts.tow._stands_at
+    assert "57" not in repr(place)
 
 
 def test_with_a_wrong_clock_the_time_is_not_told(car: Driver) -> None:

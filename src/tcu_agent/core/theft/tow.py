@@ -43,8 +43,8 @@ class TowWatch:
         self._journal = journal
         self._open_case = open_case
         self._key = KeyUse(vehicle=vehicle, locks=settings.locks)
-        self._stands_at: Place | None = None
-        self._stood_at: Place | None = None
+        self._stands_at: tuple[Place, ...] = ()
+        """By the most accurate fix and, if that is another, by the first one."""
         self._record: TowRecord | None = None
         self.machine = Machine(TABLE, State.IN_USE)
 
@@ -75,17 +75,15 @@ class TowWatch:
             return
         if self._has_moved(place):
             self.machine.move(Trigger.MOVED)
-            self._stands_at = self._stood_at = None
+            self._stands_at = ()
             self._save(step, TowRecord(seen_wall=step.wall))
             step.note("towed")
         elif _shows_better(place, self._stands_at):
-            self._stands_at = place
-            self._stood_at = self._stood_at or place
+            self._stands_at = (place, *self._stands_at[-1:])
 
     def _has_moved(self, place: Place) -> bool:
-        """Whether a fix lies beyond where the car stands, or where it stood first: fixes that get better may drift."""
-        stood_at = (each for each in (self._stands_at, self._stood_at) if each is not None)
-        return any(place.is_beyond(self._settings.tow_distance_m, each) for each in stood_at)
+        beyond_m = self._settings.tow_distance_m
+        return any(place.is_beyond(beyond_m, each) for each in self._stands_at)
 
     def _tell(self, step: Step, case_id: bytes) -> None:
         self.machine.move(Trigger.CASE_OPEN)
@@ -97,7 +95,7 @@ class TowWatch:
         )
 
     def _end(self, step: Step) -> None:
-        self._stands_at = self._stood_at = None
+        self._stands_at = ()
         if self.machine.move(Trigger.KEY_USED) and self._record is not None:
             self._record = None
             step.put(records.TOW, None)
@@ -107,8 +105,8 @@ class TowWatch:
         step.put(records.TOW, record.to_bytes())
 
 
-def _shows_better(place: Place, stands_at: Place | None) -> bool:
+def _shows_better(place: Place, stands_at: tuple[Place, ...]) -> bool:
     """Whether a fix says more exactly than what there is where the car stands."""
-    if stands_at is None:
+    if not stands_at:
         return place.accuracy_m <= STANDS_WITHIN_M
-    return place.accuracy_m < stands_at.accuracy_m
+    return place.accuracy_m < stands_at[0].accuracy_m
