@@ -17,6 +17,8 @@ from tcu_agent.doctor.findings import Finding, Level
 from tests.contract.certificates import Authority
 from tests.contract.mosquitto import running
 
+_FOURTH = 4
+"""After the handshake, ours, and the one without a certificate."""
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -68,11 +70,25 @@ async def _greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"220 mail.example\r\n")
 
 
+def _proxy(*, has_room: bool) -> Serve:
+    """A proxy that hangs up on who shows no certificate, without an alert; and, if it has no room, on the fourth."""
+    count = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        count += 1
+        if writer.get_extra_info("peercert") and (has_room or count < _FOURTH):
+            await _disconnect(reader, writer)
+
+    return serve
+
+
 async def with_server(
     authority: Authority, serve: Serve, ask: Callable[[MqttConfig], Awaitable[object]]
 ) -> object:
-    """Ask about a server with TLS that never asks for a certificate."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    """Ask about a server with TLS that takes a certificate, and who shows none too."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.file))
+    context.verify_mode = ssl.CERT_OPTIONAL
     context.load_cert_chain(*authority.issue("broker"))
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,6 +140,16 @@ def test_who_never_asked_for_a_certificate_has_not_taken_it(
 ) -> None:
     judged = found_at(authority, serve)[-2]
     assert (judged.level, "who shows none" in judged.what) == (Level.WARNING, True)
+
+
+def test_a_proxy_that_hangs_up_on_who_shows_none_has_taken_ours(authority: Authority) -> None:
+    judged = found_at(authority, _proxy(has_room=True))[-2]
+    assert (judged.level, judged.what) == (Level.OK, "TLS: our certificate is taken")
+
+
+def test_who_hangs_up_because_we_come_too_often_has_not_judged_ours(authority: Authority) -> None:
+    judged = found_at(authority, _proxy(has_room=False))[-2]
+    assert (judged.level, "no word" in judged.what) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize("serve", [_web, _greet])

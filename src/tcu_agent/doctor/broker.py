@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import aiomqtt
 
 from tcu_agent.adapters.cloud.password import read_password
-from tcu_agent.adapters.cloud.tls import client_context
+from tcu_agent.adapters.cloud.tls import ClientContext, client_context
 from tcu_agent.adapters.cloud.verdict import Verdict, verdict_on
 from tcu_agent.config import MqttConfig, TlsConfig
 from tcu_agent.doctor.findings import Finding, failure, note, ok, warning
@@ -137,15 +137,17 @@ async def _judged(config: MqttConfig) -> Finding:
         advice = "is the broker behind a proxy away, or does it limit connections? Its log says why"
         return warning("broker", what, advice)
     if verdict is Verdict.TAKEN:
-        return await _compared(config)
+        return await _compared(config, context)
     return _no_word()
 
 
-async def _compared(config: MqttConfig) -> Finding:
+async def _compared(config: MqttConfig, context: ClientContext) -> Finding:
     """Return whether our certificate is what we are let in for: who shows none must be refused."""
     assert config.tls is not None  # noqa: S101 - for mypy; the caller asked
     bare = client_context(TlsConfig(ca=config.tls.ca))
     verdict = await asyncio.to_thread(verdict_on, bare, config)
+    if verdict is Verdict.HUNG_UP and await _is_taken_again(config, context):
+        verdict = Verdict.REFUSED  # without an alert, as by some proxies
     if verdict is Verdict.REFUSED:
         return ok("broker", "TLS: our certificate is taken")
     if verdict is not Verdict.TAKEN:
@@ -153,6 +155,11 @@ async def _compared(config: MqttConfig) -> Finding:
     what = "TLS: our certificate is not refused, but who shows none is treated alike"
     advice = "nothing says that the broker asks for one: to know vehicles by it, it must (require_certificate true)"
     return warning("broker", what, advice)
+
+
+async def _is_taken_again(config: MqttConfig, context: ClientContext) -> bool:
+    """Whether ours still is, so that who came in between was not turned away for coming too often."""
+    return await asyncio.to_thread(verdict_on, context, config) is Verdict.TAKEN
 
 
 def _no_word() -> Finding:
