@@ -126,6 +126,13 @@ def test_fixes_that_get_better_while_the_car_is_taken_away_do_not_go_along_with_
     assert car.core.snapshot()["tow"] == "towed"
 
 
+def test_no_more_than_two_places_are_remembered_of_a_parking(car: Driver) -> None:
+    """The first and the best: where a car is is a secret."""
+    for accuracy_m in (50.0, 40.0, 45.0, 20.0, 10.0):
+        car.change(moved(accuracy_m, **{vss.ACCURACY_M: accuracy_m}))
+    assert [each.accuracy_m for each in car.core._parts.tow._stands_at] == [10.0, 50.0]
+
+
 @pytest.mark.parametrize(("accuracy_m", "is_place"), [(STANDS_WITHIN_M, True), (200.1, False)])
 def test_what_may_be_far_off_is_no_place_to_begin_with(
     car: Driver, accuracy_m: float, is_place: bool

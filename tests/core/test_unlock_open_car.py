@@ -6,7 +6,7 @@ import pytest
 
 from tcu_agent.core import vss
 from tcu_agent.core.effects import WakeBus
-from tcu_agent.protocol.vocabulary import Outcome, Reason, Relock
+from tcu_agent.protocol.vocabulary import Outcome, Reason, Relock, Service
 from tests.core.driver import FRESH_EVERY_S, Driver
 from tests.core.test_unlock import UNLOCKED, only_result, unknown, unlock, verdict
 
@@ -72,4 +72,16 @@ def test_a_motor_that_moves_on_and_on_is_not_known(car: Driver) -> None:
     car.pass_time(20)
     assert verdict(car) == (Outcome.REFUSED, Reason.SIGNALS_UNKNOWN)
     assert car.unlock_frames == []
+    assert unknown(car) == {"command": "unlock", "paths": vss.DOOR_LOCKS[0]}
+
+
+def test_a_lock_that_moves_at_the_end_of_the_grants_time_is_named_though_it_was_seen_lately(
+    car: Driver,
+) -> None:
+    grant = car.grant_for(car.ask(Service.UNLOCK))
+    car.pass_time(27.6)
+    begin_to_lock(car, vss.DOOR_LOCKS[0])
+    car.receive("grant", grant)
+    car.pass_time(1)
+    assert verdict(car) == (Outcome.REFUSED, Reason.SIGNALS_UNKNOWN)
     assert unknown(car) == {"command": "unlock", "paths": vss.DOOR_LOCKS[0]}
