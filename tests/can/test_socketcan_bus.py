@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tcu_agent.adapters.can.selection import Selection
-from tcu_agent.adapters.can.socketcan.bus import PART_FRAMES, SocketCanBus
+from tcu_agent.adapters.can.socketcan.bus import SocketCanBus
+from tcu_agent.adapters.can.socketcan.session import BATCH_FRAMES
 from tcu_agent.adapters.can.socketcan.sockets import Sockets
 from tcu_agent.errors import CanTransportError
 from tcu_agent.ports import CanFrame
@@ -64,16 +65,15 @@ def on(test: Callable[[Bench], Coroutine[Any, Any, None]], **options: Any) -> No
 
 def test_one_wake_up_takes_all_that_is_there() -> None:
     async def test(bench: Bench) -> None:
-        for number in range(PART_FRAMES):
+        for number in range(BATCH_FRAMES):
             bench.main.arrive(CanFrame(number, b""))
-        assert await bench.numbers() == list(range(PART_FRAMES))
+        assert await bench.numbers() == list(range(BATCH_FRAMES))
 
     on(test)
 
 
-def test_much_that_has_gathered_comes_in_parts_and_others_have_a_turn_between_them() -> None:
-    async def test(bench: Bench) -> None:
-        for number in range(3 * PART_FRAMES):
+def test(bench: Bench) -> None:
+        for number in range(3 * BATCH_FRAMES):
             bench.main.arrive(CanFrame(number, b""))
         turns: list[None] = []
         loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ def test_much_that_has_gathered_comes_in_parts_and_others_have_a_turn_between_th
             had = len(turns)
             numbers += await bench.numbers()
             assert len(turns) == had + 1
-        assert numbers == list(range(3 * PART_FRAMES))
+        assert numbers == list(range(3 * BATCH_FRAMES))
         assert bench.port.catch_up()
 
     on(test)

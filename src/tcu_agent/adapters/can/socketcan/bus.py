@@ -25,10 +25,6 @@ from tcu_agent.ports import CanFrame
 
 _QUEUE_FRAMES = 16_384
 """About four seconds of a full 500 kbit/s bus."""
-PART_FRAMES = 128
-"""Handed out in one turn of the event loop. What is told of a frame takes several turns more, to the broker and back:
-on a full bus and a busy machine larger parts made doors known seconds late.
-"""
 _CANNOT_WORK = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EPERM}
 """Opening again later cannot help: the kernel has no CAN, the name is no interface of CAN, or we may not."""
 
@@ -68,8 +64,6 @@ class SocketCanBus:
         self._boottime = boottime
         self._wall = wall
         self._queue: deque[CanFrame] = deque(maxlen=queue_frames)
-        self._has_rest = False
-        """There was more than one turn of the event loop should be taken for."""
         self._ready = asyncio.Event()
         self._session: Session | None = None
         self._failure: OSError | None = None
@@ -118,13 +112,11 @@ class SocketCanBus:
         self._ready.set()  # who waits in `receive` shall see it
 
     async def receive(self) -> Sequence[CanFrame]:
-        """Wait for frames and return what is there, oldest first; if that is much, a part, and the rest in other turns.
+        """Wait for frames and return all that are there, oldest first.
 
         Raises:
             CanTransportError: the interface is gone or down, or the bus not open; the caller opens it again.
         """
-        if self._has_rest:
-            await asyncio.sleep(0)
         while not self._queue:
             if self._failure is not None:
                 raise self._error(f"cannot be read: {self._failure}")
@@ -132,9 +124,8 @@ class SocketCanBus:
                 raise self._error("is not open")
             self._ready.clear()
             await self._ready.wait()
-        queue = self._queue
-        frames = [queue.popleft() for _ in range(min(len(queue), PART_FRAMES))]
-        self._has_rest = bool(queue)
+        frames = list(self._queue)
+        self._queue.clear()
         return frames
 
     async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
