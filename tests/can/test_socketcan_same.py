@@ -52,11 +52,11 @@ class WakingSelector(selectors.DefaultSelector):
 
 
 class WakingLoop(SimulatedEventLoop):
-    """The ignore: asyncio shows nobody its selector, which must be another before its first descriptor."""
+    """Simulated time, and descriptors all the same."""
 
     def __init__(self) -> None:
         super().__init__()
-        own = self._selector  # type: ignore[has-type]
+        own = self._selector  # type: ignore[has-type]  # asyncio shows nobody its selector
         waking = WakingSelector(own)
         for key in own.get_map().values():
             waking.register(key.fileobj, key.events, key.data)
