@@ -207,6 +207,7 @@ async def _play(folder: Path, rounds: int) -> list[_Round]:
     world.centre.keys = {role: generate(ES256) for role in Role}
     async with world:
         for _ in range(rounds + _WARM_UP):
+            await world.pass_time(_SETTLE_S)
             floor_s, verifying_s = floor.measure_s()
             way_s, stretches = await world.unlock()
             played.append(
