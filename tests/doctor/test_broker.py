@@ -119,6 +119,15 @@ def test_tls_says_which_side_is_wrong(
     assert advice in found[-1].advice
 
 
+def test_who_has_no_certificate_is_told_so_where_the_broker_wants_one(authority: Authority) -> None:
+    server = authority.issue("broker")
+    settings = f"cafile {authority.file}\ncertfile {server[0]}\nkeyfile {server[1]}\nrequire_certificate true\n"
+    with running(authority.folder, settings=settings) as broker:
+        found = examined(replace(plain(broker.port), tls=TlsConfig(ca=authority.file)))
+    assert (found[-1].level, "CERTIFICATE_REQUIRED" in found[-1].what) == (Level.FAILURE, True)
+    assert "[mqtt.tls] certificate and key are not set" in found[-1].advice
+
+
 def test_one_who_says_nothing_after_the_handshake_has_not_taken_our_certificate(
     authority: Authority,
 ) -> None:

@@ -128,7 +128,7 @@ async def _judged(config: MqttConfig) -> Finding:
     context = client_context(config.tls)
     verdict = await asyncio.to_thread(verdict_on, context, config)
     if context.refusal is not None:
-        raise _Stuck(_alerted(context.refusal))
+        raise _Stuck(_alerted(config, context.refusal))
     if verdict is Verdict.NO_BROKER:
         advice = "are [mqtt] host and port those of MQTT over TLS, not of a web page or of MQTT over WebSocket?"
         raise _Stuck(failure("broker", "TLS: this is no MQTT broker: it answers otherwise", advice))
@@ -199,7 +199,8 @@ async def _log_in(config: MqttConfig, vehicle_id: str, password: str | None) -> 
         async with client:
             codes = await client.subscribe(topic_filter, qos=1)
     except aiomqtt.MqttError as error:
-        return [_refused(error, None if context is None else context.refusal)]
+        alert = None if context is None else context.refusal
+        return [_refused(error) if alert is None else _alerted(config, alert)]
     found = [ok("broker", f"MQTT {config.protocol}: let in")]
     if any(_number(code) >= _FIRST_FAILURE_CODE for code in codes):
         advice = "the broker's ACL must let this vehicle subscribe to its own down topics"
@@ -214,14 +215,14 @@ def _password(config: MqttConfig) -> str | None:
         raise _Stuck(failure("broker", str(error), "`tcu-agent check` says more")) from error
 
 
-def _alerted(alert: ssl.SSLError) -> Finding:
+def _alerted(config: MqttConfig, alert: ssl.SSLError) -> Finding:
     advice = "the broker refuses our client certificate: expired, or of an authority that it does not know?"
+    if not _shows_certificate(config):
+        advice = "the broker asks for a certificate, and [mqtt.tls] certificate and key are not set"
     return failure("broker", f"TLS: {alert.reason}", advice)
 
 
-def _refused(error: aiomqtt.MqttError, alert: ssl.SSLError | None) -> Finding:
-    if alert is not None:
-        return _alerted(alert)
+def _refused(error: aiomqtt.MqttError) -> Finding:
     text = str(error).lower()
     if "not authori" in text or "user name" in text:
         return failure(
