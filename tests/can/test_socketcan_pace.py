@@ -21,7 +21,13 @@ from tcu_agent.ports import CanFrame
 from tcu_sim.bench.clock import SimulatedClock
 from tcu_sim.bench.simulated_loop import run_simulated
 from tests.can.peers import WAIT_S
-from tests.can.scripted_sockets import Ancillary, ScriptedSocket, scripted_sockets
+from tests.can.scripted_sockets import (
+    Ancillary,
+    ScriptedController,
+    ScriptedSocket,
+    scripted_sockets,
+)
+from tests.can.sending_bench import OFF
 
 WANTED, OTHER = CanFrame(0x100, b"\x01"), CanFrame(0x200, b"\x02")
 START_S = 50.0
@@ -34,6 +40,7 @@ class Bench:
 
     def __init__(self, *, room_bytes: int) -> None:
         self.main, self.life = ScriptedSocket(), ScriptedSocket()
+        self.controller = ScriptedController()
         self.boot = START_S
         self.room_bytes = room_bytes
         self.port = SocketCanBus(
@@ -47,7 +54,11 @@ class Bench:
     def _open(self) -> Sockets:
         selection = Selection(wanted=frozenset({(0x100, False)}))
         return scripted_sockets(
-            self.main, life=self.life, selection=selection, buffer_bytes=self.room_bytes
+            self.main,
+            life=self.life,
+            selection=selection,
+            buffer_bytes=self.room_bytes,
+            controller=self.controller,
         )
 
     def wakes(self, opened: ScriptedSocket) -> bool:
@@ -147,6 +158,20 @@ def test_who_sends_is_woken_by_the_echo() -> None:
         await sending
         await bench.hear(1, each_s=0.01)
         assert not bench.wakes(bench.main)
+
+    on(test)
+
+
+def test_a_bus_that_went_off_in_a_pause_takes_no_command() -> None:
+    async def test(bench: Bench) -> None:
+        bench.controller.off = True
+        await bench.hear(20, each_s=0.01)
+        assert not bench.wakes(bench.main)
+        bench.main.arrive(OFF, wall=bench.boot + WALL_S)
+        with pytest.raises(CanTransportError, match="bus-off") as caught:
+            await bench.port.send(WANTED, timeout_s=WAIT_S)
+        assert not caught.value.may_have_happened
+        assert bench.main.sent.empty()
 
     on(test)
 

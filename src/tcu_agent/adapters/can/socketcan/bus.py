@@ -136,7 +136,7 @@ class SocketCanBus:
         """
         if self._session is None:
             raise self._error("is not open")
-        await self._session.sending.send(frame, timeout_s=timeout_s)
+        await self._session.send(frame, timeout_s=timeout_s)
 
     def catch_up(self) -> bool:
         """Take what waits in the kernel; return whether there is nothing left to `receive`."""

@@ -50,7 +50,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         clock = StampClock(boottime=boottime, wall=wall)
         self._reader = Reader(sockets.main, clock)
-        self.sending = Sending(
+        self._sending = Sending(
             hand_over=lambda frame: self._hand_over(pack(frame, bit_rate_switch=bit_rate_switch)),
             controller=sockets.controller,
             boottime=boottime,
@@ -82,7 +82,7 @@ class Session:
         life_frames = self._life.frames if self._life is not None else 0
         return BusCounters(
             received=self._received,
-            sent=self.sending.sent,
+            sent=self._sending.sent,
             dropped=self._reader.dropped,
             malformed=self._reader.malformed,
             overruns=self._overruns,
@@ -96,23 +96,33 @@ class Session:
         if self._is_reading and self._life is not None:
             self._life.catch_up()
 
+    async def send(self, frame: CanFrame, *, timeout_s: float) -> None:
+        """Do as `Sending.send`, knowing what has come in a pause: a bus that went off in it takes no command.
+
+        Raises:
+            CanTransportError: not sent, or not seen (`may_have_happened`).
+        """
+        if self._pause is not None:
+            self._drain()
+        await self._sending.send(frame, timeout_s=timeout_s)
+
     def close(self) -> None:
         """Stop reading and close the sockets; never raises."""
         self._stop()
         self._sockets.close()
-        self.sending.gone()
+        self._sending.gone()
 
     def _drain(self) -> None:
         batch = self._reader.drain(BATCH_FRAMES)
         late = [
-            replace(echo, is_late_echo=True) for echo in batch.echoes if self.sending.echoed(echo)
+            replace(echo, is_late_echo=True) for echo in batch.echoes if self._sending.echoed(echo)
         ]
         if late:
             self._took(late)
         if batch.is_emptied and self._reader.dropped != self._dropped:
             # Not sooner: our echo may lie behind what was read in this turn.
             self._dropped = self._reader.dropped
-            self.sending.lost_frames()
+            self._sending.lost_frames()
         if batch.frames:
             self._received += sum(not frame.is_error_frame for frame in batch.frames)
             self._drained(batch.frames)
@@ -120,7 +130,7 @@ class Session:
             self._hand_on(*self._sign)
         if batch.error is not None:
             self._stop()
-            self.sending.gone()
+            self._sending.gone()
             self._failed(batch.error)
         elif self._has_room:
             self._wait(pause_s=self._next_pause_s(batch))
@@ -128,7 +138,7 @@ class Session:
     def _next_pause_s(self, batch: Batch) -> float | None:
         is_thick = self._pace.is_thick(batch.frames, self._reader.now)
         # An echo is waited for by somebody, and so is what becomes of it.
-        if not is_thick or self.sending.is_under_way:
+        if not is_thick or self._sending.is_under_way:
             return None
         return PAUSE_S if batch.is_emptied else 0.0
 
@@ -161,15 +171,15 @@ class Session:
                 self._overruns += is_overrun(frame)
         last = frames[-1]
         if not last.is_error_frame:
-            self.sending.heard(last.timestamp_s)
+            self._sending.heard(last.timestamp_s)
             if self._life is not None:
                 self._life.spare(last.timestamp_s, now=self._reader.now)
 
     def _note_state(self, state: str | None, at: float) -> None:
         if state == BUS_OFF:
-            self.sending.went_off(at)
+            self._sending.went_off(at)
         elif state == RESTARTED:
-            self.sending.restarted()
+            self._sending.restarted()
 
     def _live(self, frame: CanFrame, at: float) -> None:
         self._sign = (frame, at)
@@ -177,10 +187,10 @@ class Session:
 
     def _hand_on(self, frame: CanFrame, at: float) -> None:
         self._sign = None
-        if at != frame.timestamp_s and not self.sending.is_off:
+        if at != frame.timestamp_s and not self._sending.is_off:
             # Heard since, we do not know when; so it must not take back what the controller has told meanwhile.
             frame = replace(frame, timestamp_s=at)
-        self.sending.heard(frame.timestamp_s)
+        self._sending.heard(frame.timestamp_s)
         self._took((frame,))
 
     def _stop(self) -> None:
