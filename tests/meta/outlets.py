@@ -151,6 +151,7 @@ OUTLETS = {
     "tcu_agent.adapters.can.socketcan.bus.SocketCanBus.send: send",
     "tcu_agent.adapters.can.socketcan.controller.can_state: send",  # netlink: asks for a state
     "tcu_agent.adapters.can.socketcan.session.Session._hand_over: send",
+    "tcu_agent.adapters.can.socketcan.session.Session.send: send",
     "tcu_agent.adapters.cloud.brokers.BrokerList.publish: publish",
     "tcu_agent.adapters.cloud.mqtt.MqttLink.publish: publish",
     "tcu_agent.adapters.cloud.mqtt.MqttLink._new_client: Will",  # a signed availability, as the core said it
@@ -196,7 +197,7 @@ SURFACES: Mapping[str, set[str]] = {
     "tcu_agent.adapters.can.socketcan.sending.Sending": {
         "echoed", "gone", "heard", "is_off", "is_under_way", "lost_frames", "restarted", "send", "went_off",
     },
-    "tcu_agent.adapters.can.socketcan.session.Session": {"catch_up", "close", "counters"},
+    "tcu_agent.adapters.can.socketcan.session.Session": {"catch_up", "close", "counters", "send"},
     "tcu_agent.adapters.can.socketcan.sockets.RawSocket": {
         "close", "fileno", "getsockopt", "recvmsg", "send",
     },
